@@ -1,0 +1,52 @@
+# Everything here sets itself up: it needs Python 3.11 or newer, make, and a package index that pip can reach.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+BACKENDS ?= moto,dynalite,ministack
+
+.PHONY: help demo test lint bench test-backends soak clean
+
+help:
+	@echo "make demo           the main job, on a DynamoDB server of its own"
+	@echo "make test           the tests"
+	@echo "make lint           style, types and import contracts"
+	@echo "make bench          benchmarks"
+	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
+	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m daxlite demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds -p no:xdist
+
+test-backends: $(VENV)/.dev
+	$(BIN)/python -m tests.install_servers $(BACKENDS)
+	DAXLITE_TEST_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential
+
+clean:
+	rm -rf $(VENV) .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "daxlite needs Python 3.11 or newer; name one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml
+	$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.demo

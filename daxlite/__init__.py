@@ -1,0 +1,24 @@
+"""daxlite: DynamoDB reads in microseconds, around the boto3 client that a program already has.
+
+>>> import boto3, daxlite
+>>> client = daxlite.wrap(boto3.client("dynamodb", region_name="eu-west-1"))
+"""
+
+from .cache.cache import Cache
+from .cache.stats import CacheStats, Counts
+from .calls.bypass import bypass
+from .config import CacheConfig, TableConfig
+from .core.schema import KeySchema, TableSchema
+from .wrapping import wrap
+
+__all__ = [
+    "Cache",
+    "CacheConfig",
+    "CacheStats",
+    "Counts",
+    "KeySchema",
+    "TableConfig",
+    "TableSchema",
+    "bypass",
+    "wrap",
+]

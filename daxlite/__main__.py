@@ -1,0 +1,24 @@
+"""`python -m daxlite` and the `daxlite` script."""
+
+import sys
+
+# What the `demo` extra brings. Anything else that cannot be imported is a real fault and keeps its traceback.
+DEMO_PACKAGES = frozenset({"typer", "click", "rich", "moto", "flask", "werkzeug"})
+
+
+def main() -> None:
+    """Run the command line, or say in one line what to install."""
+    try:
+        from daxlite.cli import app
+
+        app()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in DEMO_PACKAGES:
+            raise
+        sys.stderr.write(f'{package} is not installed: pip install "daxlite[demo]"\n')
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

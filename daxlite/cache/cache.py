@@ -1,0 +1,192 @@
+"""The cache: `lookup` an answer, `fill` one in, `apply` a change."""
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ..config import CacheConfig
+from ..core.changes import Change
+from ..core.native import typed_key
+from ..core.requests import Read
+from ..core.schema import TableSchema, item_key
+from ..core.tables import TableId
+from ..core.unrecognised import Unrecognised
+from .entries import EntryKey
+from .flight import Flight
+from .state import State
+from .stats import CacheStats, Counters, Counts, Kind, add
+from .table import Table
+
+_logger: Final = logging.getLogger("daxlite")
+
+
+class Cache:
+    """An item cache and a query cache, to be shared by any number of wrapped clients, resources and threads.
+
+    Clients that share a cache share what their credentials may read of an account's tables.
+
+    >>> import daxlite
+    >>> cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=60))
+    >>> cache.stats().total.entries
+    0
+    """
+
+    def __init__(
+        self,
+        config: CacheConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        """Make an empty cache.
+
+        config: the settings; CacheConfig() unless given.
+        clock: seconds, never going back. random: numbers from 0 to 1, for the jitter of TTLs. Tests pass their own.
+        """
+        if config is not None and not isinstance(config, CacheConfig):
+            raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
+        self.config: Final = config if config is not None else CacheConfig()
+        self._now = clock
+        self._state = State(self.config, clock, random)
+
+    # For the application
+
+    def stats(self) -> CacheStats:
+        """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up."""
+        state = self._state
+        with state.lock:
+            by_name: dict[str, dict[Kind, Counts]] = {}
+            for table in state.tables.values():
+                kinds = by_name.setdefault(table.id.name, {})
+                for kind, counters in table.counters.items():
+                    counts = counters.snapshot()
+                    kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
+            return CacheStats(tables=by_name, faults=state.faults, in_flight=state.in_flight)
+
+    def clear(self) -> None:
+        """Drop everything. What is being read meanwhile is not stored either."""
+        state = self._state
+        with state.lock:
+            for table in list(state.tables.values()):
+                state.apply(Change(table.id))
+            state.entries.drop_all()
+
+    def invalidate(self, table: str, key: Mapping[str, Any] | None = None) -> None:
+        """Drop what depends on one item, or on anything of a table: somebody is known to have changed it.
+
+        table: its name. key: the item's primary key, typed or native; None for the whole table.
+        Raises TypeError or ValueError for what is not a table's name or not a key.
+
+        >>> cache = Cache()
+        >>> cache.invalidate("Orders", {"pk": "o#1"})
+        """
+        if not isinstance(table, str):
+            raise TypeError(f"table is {table!r}; it must be a table's name")
+        if key is not None:
+            if not isinstance(key, Mapping):
+                raise TypeError(f"key is {key!r}; it must be a primary key, such as {{'pk': 'o#1'}}, or None")
+            try:
+                key = typed_key(key)
+                item_key(key)
+            except Unrecognised:
+                raise ValueError("key must hold attributes that are strings, numbers or binary") from None
+        state = self._state
+        with state.lock:
+            for known in list(state.tables.values()):
+                if known.id.name == table:
+                    state.apply(Change(known.id, key))
+
+    def apply(self, change: Change) -> None:
+        """Make every answer true again after a change, wherever it was made."""
+        with self._state.lock:
+            self._state.apply(change)
+
+    # For the edges
+
+    def table(self, id: TableId) -> Table:
+        """What is known of a table."""
+        known = self._state.tables.get(id)
+        if known is not None:
+            return known
+        with self._state.lock:
+            return self._state.table(id)
+
+    def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
+        """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""
+        state = self._state
+        with state.lock:
+            for key in keys:
+                entry = state.live(key)
+                if entry is not None:
+                    counters.hits += 1
+                    return key, entry.data
+            counters.misses += 1
+            return None
+
+    def flight(self, table: Table, read: Read | None) -> Flight:
+        """A call about to be sent: a read, or the write of what the read would read; None for a key not known.
+
+        Its `fill_...` methods are the verb fill.
+        """
+        return Flight(self._state, table, read)
+
+    def bypassed(self, counters: Counters, reason: str) -> None:
+        """Count a read that goes straight to DynamoDB."""
+        with self._state.lock:
+            counters.bypass(reason)
+
+    def is_description_due(self, table: Table, index: str | None = None) -> bool:
+        """Whether the caller, and nobody else, should call DescribeTable now: for the table, or for an index not
+        yet known."""
+        if table.knows(index):
+            return False
+        with self._state.lock:
+            return table.is_description_due(self._now())
+
+    def describe(self, table: Table, schema: TableSchema) -> None:
+        """Learn a table's schema from its description."""
+        with self._state.lock:
+            if table.contradicts(schema.key.names):
+                self._state.forget(table)
+            table.describe(schema)
+
+    def learn_key(self, table: Table, key: Mapping[str, Any]) -> None:
+        """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""
+        if table.key_names is not None and not table.contradicts(key):
+            return
+        with self._state.lock:
+            if table.contradicts(key):
+                self._state.forget(table)
+            if table.key_names is None:
+                table.key_names = frozenset(key)
+
+    def forget(self, table: Table) -> None:
+        """Drop everything of a table, and what is known of its keys: it may have been made anew."""
+        with self._state.lock:
+            self._state.forget(table)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Around what daxlite does once DynamoDB has answered: a fault in it must not cost the caller the answer.
+
+        What was to be stored or dropped may not have been, so everything goes.
+        """
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - our own fault, whatever it is
+            self.fault(error)
+            self.clear()
+
+    def fault(self, error: Exception) -> None:
+        """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
+        with self._state.lock:
+            self._state.faults += 1
+            is_first = self._state.faults == 1
+        if is_first:
+            where = "".join(traceback.format_tb(error.__traceback__))
+            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
+            _logger.error(message, type(error).__name__, where)

@@ -1,0 +1,94 @@
+"""What the lock of a cache guards: its entries, its change clock, its tables and its counts.
+
+Every method of State expects the lock to be held, and none of them does anything slow.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..config import CacheConfig
+from ..core.changes import Change, bumped_tags
+from ..core.schema import item_key
+from ..core.tables import TableId, may_be_same
+from ..core.tags import table_tag
+from ..core.unrecognised import Unrecognised
+from .clock import ChangeClock, Stamps, changed_since
+from .entries import Entries, Entry, EntryKey
+from .stats import Kind
+from .table import Table
+
+
+class State:
+    """The state of one cache."""
+
+    def __init__(self, config: CacheConfig, now: Callable[[], float], random: Callable[[], float]) -> None:
+        # Held for a few dictionary operations at a time, never while DynamoDB is called or an answer is decoded.
+        self.lock = threading.Lock()
+        self.changes = ChangeClock()
+        self.entries = Entries(config.max_bytes, lambda entry: self.changes.release(entry.stamps))
+        self.tables: dict[TableId, Table] = {}
+        self.in_flight = 0
+        self.faults = 0
+        self._config = config
+        self._now = now
+        self._random = random
+
+    def table(self, id: TableId) -> Table:
+        """What is known of a table."""
+        if id not in self.tables:
+            own = self.changes.hold((table_tag(id),))
+            self.tables[id] = Table(id, len(self.tables), self._config.for_table(id.name), own)
+        return self.tables[id]
+
+    def live(self, key: EntryKey) -> Entry | None:
+        """The entry, if it may be served; one that may not be is dropped."""
+        try:
+            entry = self.entries[key]
+        except KeyError:
+            return None
+        if changed_since(entry.stamps, entry.tick):
+            entry.counters.invalidations += 1
+        elif entry.expires <= self._now():
+            entry.counters.expirations += 1
+        else:
+            return entry
+        self.entries.drop(key)
+        return None
+
+    def store(
+        self, table: Table, kind: Kind, key: EntryKey, data: bytes, *, ttl: float, tick: int, stamps: Stamps
+    ) -> None:
+        """Put an answer in its place. The stamps must be held by somebody; the entry holds them too from now on."""
+        if ttl <= 0:
+            return
+        expires = self._now() + ttl * (1 - self._config.jitter * self._random())
+        counters = table.counters[kind]
+        entry = Entry(data, key=key, expires=expires, tick=tick, stamps=stamps, counters=counters)
+        if entry.size > min(self._config.max_entry_bytes, self._config.max_bytes):
+            self.entries.discard(key)
+            return
+        self.changes.hold_again(stamps)
+        self.entries.store(key, entry)
+        counters.fills += 1
+
+    def apply(self, change: Change) -> None:
+        """Make every answer true again: in the table itself, and in those that only may be another one."""
+        for table in [table for table in self.tables.values() if may_be_same(table.id, change.table)]:
+            self._apply(table, change)
+
+    def _apply(self, table: Table, change: Change) -> None:
+        try:
+            tags = bumped_tags(replace(change, table=table.id), table.schema)
+        except Unrecognised:
+            change = Change(table.id)  # whatever a key that is not one may mean, the whole table covers it
+            tags = bumped_tags(change, None)
+        self.changes.bump(tags)
+        # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
+        if change.key is not None and self.entries.discard(table.item(item_key(change.key))):
+            table.counters["item"].invalidations += 1
+
+    def forget(self, table: Table) -> None:
+        """Drop everything of a table, and what is known of its keys: it may have been made anew."""
+        self.apply(Change(table.id))
+        table.forget()

@@ -1,0 +1,106 @@
+"""What a cache did, counted per table and kind."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["item", "query", "scan"]
+KINDS: Final[tuple[Kind, ...]] = ("item", "query", "scan")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts since the cache was made; `entries` and `bytes` are what it holds now.
+
+    >>> Counts(hits=3, misses=1).hit_ratio
+    0.75
+    """
+
+    hits: int = 0
+    """Reads answered from the cache; in a BatchGetItem each key counts."""
+    misses: int = 0
+    """Reads sent to DynamoDB because the cache had no answer."""
+    fills: int = 0
+    """Answers and written items stored."""
+    discarded_fills: int = 0
+    """Answers not stored because something that they depend on changed while they were read, or because they overlapped
+    another write."""
+    invalidations: int = 0
+    """Entries dropped because something that they depend on changed. A query is counted when it is next looked at."""
+    evictions: int = 0
+    """Entries dropped to stay within max_bytes."""
+    expirations: int = 0
+    """Entries dropped because their TTL ended; counted when they are next looked at."""
+    entries: int = 0
+    bytes: int = 0
+    bypasses: Mapping[str, int] = field(default_factory=dict)
+    """Reads that went straight to DynamoDB, by reason, such as "consistent_read"."""
+
+    @property
+    def hit_ratio(self) -> float:
+        """Hits among hits and misses; 0 before the first read."""
+        looked_up = self.hits + self.misses
+        return self.hits / looked_up if looked_up else 0.0
+
+
+_NUMBERS: Final = tuple(part.name for part in fields(Counts) if part.name != "bypasses")
+
+
+class Counters:
+    """The running counts of one table and kind. Not thread-safe: the cache's lock guards them."""
+
+    __slots__ = (*_NUMBERS, "bypasses")
+
+    hits: int
+    misses: int
+    fills: int
+    discarded_fills: int
+    invalidations: int
+    evictions: int
+    expirations: int
+    entries: int
+    bytes: int
+
+    def __init__(self) -> None:
+        for name in _NUMBERS:
+            setattr(self, name, 0)
+        self.bypasses: dict[str, int] = {}
+
+    def bypass(self, reason: str) -> None:
+        self.bypasses[reason] = self.bypasses.get(reason, 0) + 1
+
+    def snapshot(self) -> Counts:
+        return Counts(**{name: getattr(self, name) for name in _NUMBERS}, bypasses=dict(self.bypasses))
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """A snapshot of `Cache.stats()`."""
+
+    tables: Mapping[str, Mapping[Kind, Counts]]
+    """By table name and kind: "item", "query" or "scan"."""
+    faults: int
+    """Faults of daxlite's own, each of which ended in a plain call to DynamoDB or an emptied cache."""
+    in_flight: int
+    """Calls under way that may fill or change the cache."""
+
+    @property
+    def total(self) -> Counts:
+        """Everything added up."""
+        return add(counts for kinds in self.tables.values() for counts in kinds.values())
+
+
+def add(every: Iterable[Counts]) -> Counts:
+    """The sum of counts.
+
+    >>> add([Counts(hits=1, bypasses={"bypass": 1}), Counts(hits=2)]).hits
+    3
+    """
+    numbers = dict.fromkeys(_NUMBERS, 0)
+    bypasses: dict[str, int] = {}
+    for counts in every:
+        for name in _NUMBERS:
+            numbers[name] += getattr(counts, name)
+        for reason, number in counts.bypasses.items():
+            bypasses[reason] = bypasses.get(reason, 0) + number
+    return Counts(**numbers, bypasses=bypasses)

@@ -1,0 +1,82 @@
+"""What a cache knows of one table: its settings, its keys as far as anybody told, its counts."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ..config import TableSettings
+from ..core.schema import TableSchema, key_attributes
+from ..core.tables import TableId
+from .clock import Stamps
+from .entries import EntryKey
+from .stats import KINDS, Counters, Kind
+
+# After a DescribeTable that failed, for whatever reason, the table is described again no sooner than this. A missing
+# permission may be granted, a throttled call may pass, and until then everything stays right, only coarser.
+DESCRIBE_AGAIN: Final = 60.0  # seconds
+
+
+class Table:
+    """One table in a cache. The cache's lock guards what changes."""
+
+    def __init__(self, id: TableId, number: int, settings: TableSettings, own: Stamps) -> None:
+        self.id = id
+        self.number = number
+        """Stands for the table in entry keys."""
+        self.settings = settings
+        self.own = own
+        """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
+        self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
+        self.schema: TableSchema | None = settings.schema
+        self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
+        """The primary key's attributes: they show in every request with a Key, schema or not."""
+        self.describe_at = -math.inf if self.schema is None else math.inf
+        self.may_ask_images = True
+        """False once IAM refused a write only because daxlite asked for its return values."""
+
+    # Keys of entries
+
+    def item(self, key: bytes) -> EntryKey:
+        return self.number, key
+
+    def projected_item(self, key: bytes, projection: bytes) -> EntryKey:
+        return self.number, key, projection
+
+    def page(self, kind: Kind, signature: bytes) -> EntryKey:
+        return self.number, kind, signature
+
+    # Knowledge of keys
+
+    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The primary key in an item; None while nobody told which attributes that is."""
+        return key_attributes(self.key_names, item) if self.key_names is not None else None
+
+    def contradicts(self, names: Iterable[str]) -> bool:
+        """Whether a key with these attributes, which DynamoDB accepted, cannot be one of the table as it was known: the
+        table must have been made anew."""
+        return self.key_names is not None and self.key_names != set(names)
+
+    def is_description_due(self, now: float) -> bool:
+        """Whether to call DescribeTable now. Says so to one caller only; the others go on without."""
+        if now < self.describe_at:
+            return False
+        self.describe_at = now + DESCRIBE_AGAIN
+        return True
+
+    def knows(self, index: str | None) -> bool:
+        """Whether the schema of the table, and of this index, is known."""
+        schema = self.schema
+        if schema is None:
+            return False
+        return index is None or index in schema.global_indexes or index in schema.local_indexes
+
+    def describe(self, schema: TableSchema) -> None:
+        self.schema = schema
+        self.key_names = frozenset(schema.key.names)
+
+    def forget(self) -> None:
+        """The table may have been made anew, with other keys."""
+        if self.settings.schema is None:
+            self.schema = None
+            self.key_names = None
+            self.describe_at = -math.inf

@@ -1,0 +1,103 @@
+"""What every plan needs to know of the client that it plans for."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from ..cache.cache import Cache
+from ..cache.stats import Kind
+from ..cache.table import Table
+from ..core.requests import Request, is_consistent
+from ..core.schema import schema_of
+from ..core.tables import Scope, account_of, table_id
+from .bypass import Bypassed, is_bypassing
+from .dialects import Dialect
+from .outcomes import is_missing_table, refuses_addition
+from .steps import Call, Params, Response
+
+
+@dataclass(slots=True)
+class Context:
+    """One wrapped client: its cache, its way of speaking and where it looks names up."""
+
+    cache: Cache
+    dialect: Dialect
+    scope: Scope
+    tables: dict[str, Table]
+    """By TableName as it was given; the cache's own Table objects."""
+
+    def table(self, name: Any) -> Table:
+        """The table that a request names. Raises Unrecognised for what is not a name."""
+        try:
+            return self.tables[name]
+        except (KeyError, TypeError):
+            id = table_id(self.scope, name)
+        table = self.cache.table(id)
+        # Names come from requests, and requests may be wrong: a program that tries names must not fill the memory.
+        if len(self.tables) < 10_000:
+            self.tables[name] = table
+        return table
+
+    def go_around(self, table: Table, kind: Kind, reason: str) -> Bypassed:
+        """Count a read that goes straight to DynamoDB; the caller raises what is returned."""
+        self.cache.bypassed(table.counters[kind], reason)
+        return Bypassed(reason)
+
+    def way_around(self, table: Table, kind: Kind, request: Request) -> str | None:
+        """Why a read of this table must not touch the cache, by name, or None."""
+        settings = table.settings
+        if is_bypassing():
+            return "bypass"
+        if not settings.enabled:
+            return "table_off"
+        if is_consistent(request):
+            return "consistent_read"
+        ttl = max(settings.item_ttl, settings.negative_ttl) if kind == "item" else settings.query_ttl
+        return "zero_ttl" if ttl <= 0 else None
+
+    def described(self, name: str, index: str | None = None) -> Generator[Call, Response, Table]:
+        """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could
+        be."""
+        table = self.table(name)
+        if self.cache.is_description_due(table, index):
+            try:
+                response = yield Call("DescribeTable", {"TableName": name})
+            except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
+                return table
+            with self.cache.guard():
+                description = response["Table"]
+                self._learn_account(table, description.get("TableArn", ""))
+                table = self.table(name)
+                self.cache.describe(table, schema_of(description))
+        return table
+
+    def _learn_account(self, table: Table, arn: str) -> None:
+        """A table's ARN tells whose the client's credentials are, if the table was named without one."""
+        account = account_of(arn)
+        if account is None or self.scope.account is not None or table.id != table_id(self.scope, table.id.name):
+            return
+        # From here on this client finds its tables under their account, where an ARN finds them too. What it has
+        # cached by name stays behind, and changes still reach it: the two may be the same.
+        self.scope = self.scope._replace(account=account)
+        self.tables = {}
+
+    def send(self, table: Table, operation: str, params: Params) -> Generator[Call, Response, Response]:
+        """Send a call on one table."""
+        try:
+            return (yield Call(operation, params))
+        except Exception as error:
+            if is_missing_table(error):
+                self.cache.forget(table)
+            raise
+
+    def send_adding(
+        self, table: Table, operation: str, params: Params, additions: Params
+    ) -> Generator[Call, Response, tuple[Response, bool]]:
+        """Send a call with additions of daxlite's own, or without them where they are refused; returns also which."""
+        if additions:
+            try:
+                return (yield from self.send(table, operation, {**params, **additions})), True
+            except Exception as error:
+                if not refuses_addition(error):
+                    raise
+        return (yield from self.send(table, operation, params)), False

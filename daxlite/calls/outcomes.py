@@ -1,0 +1,54 @@
+"""What an error tells of the call that raised it."""
+
+from typing import Final
+
+from botocore.exceptions import ClientError, ParamValidationError, StubAssertionError, UnStubbedResponseError
+
+# Errors that DynamoDB raises before it applies anything.
+_REFUSED: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "ItemCollectionSizeLimitExceededException",
+        "MissingAuthenticationTokenException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ResourceInUseException",
+        "ResourceNotFoundException",
+        "SerializationException",
+        "ThrottlingException",
+        "UnrecognizedClientException",
+        "ValidationException",
+    }
+)
+
+
+def changed_nothing(error: BaseException) -> bool:
+    """Whether a write that failed so is certain not to have been applied. When in doubt it may have been (promise P9).
+
+    An error that came after a retry says nothing of the attempts before it: one may have been applied, its answer lost.
+    """
+    if isinstance(error, ParamValidationError | StubAssertionError | UnStubbedResponseError):
+        return True  # it was never sent
+    if not isinstance(error, ClientError) or code_of(error) not in _REFUSED:
+        return False
+    return error.response.get("ResponseMetadata", {}).get("RetryAttempts") == 0
+
+
+def code_of(error: BaseException) -> str | None:
+    """DynamoDB's name for the error, such as "ValidationException"."""
+    return error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+
+
+def is_missing_table(error: BaseException) -> bool:
+    return code_of(error) == "ResourceNotFoundException"
+
+
+def refuses_addition(error: BaseException) -> bool:
+    """Whether the error may be owed to what daxlite added to a request.
+
+    IAM can deny return values and attributes, and a Stubber compares a request with the expected one.
+    """
+    return code_of(error) == "AccessDeniedException" or isinstance(error, StubAssertionError)

@@ -1,0 +1,131 @@
+"""PutItem, UpdateItem and DeleteItem: through to DynamoDB, and the new state into the item cache."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..cache.table import Table
+from ..core.changes import ABSENT, UNKNOWN, Change, Image
+from ..core.requests import ItemRead, Request
+from ..core.schema import item_key
+from ..core.unrecognised import Unrecognised
+from ..core.updates import touched_attributes, touched_by_attribute_updates
+from ..core.values import canonical_item
+from .context import Context
+from .outcomes import changed_nothing
+from .steps import Params, Response, Steps
+
+# The return values that tell what a write alone does not: DynamoDB charges nothing for them.
+_TELLING: Final = {"PutItem": "ALL_OLD", "DeleteItem": "ALL_OLD", "UpdateItem": "ALL_NEW"}
+
+
+def put_item(context: Context, params: Params) -> Steps:
+    """The written item is the new state."""
+    return _planned(context, "PutItem", params)
+
+
+def update_item(context: Context, params: Params) -> Steps:
+    """The new state is asked for, where the application asks for nothing else."""
+    return _planned(context, "UpdateItem", params)
+
+
+def delete_item(context: Context, params: Params) -> Steps:
+    """The new state is that there is no such item."""
+    return _planned(context, "DeleteItem", params)
+
+
+def key_of_write(table: Table, operation: str, request: Request) -> Mapping[str, Any] | None:
+    """The primary key that a write names, or None if that cannot be told."""
+    try:
+        key: Mapping[str, Any] | None
+        key = table.key_of(request["Item"]) if operation == "PutItem" else request["Key"]
+        if key is not None:
+            item_key(key)
+    except (Unrecognised, KeyError):
+        return None
+    return key
+
+
+def touched_by(operation: str, request: Request) -> frozenset[str] | None:
+    """The attributes that an update may change; None for any."""
+    if operation != "UpdateItem":
+        return None
+    try:
+        if "AttributeUpdates" in request:
+            return touched_by_attribute_updates(request["AttributeUpdates"])
+        if "UpdateExpression" in request:
+            return touched_attributes(request["UpdateExpression"], request.get("ExpressionAttributeNames"))
+    except Unrecognised:
+        return None
+    return frozenset()  # it only makes sure that the item is there
+
+
+def _planned(context: Context, operation: str, params: Params) -> Steps:
+    request = context.dialect.request(operation, params)
+    context.table(request["TableName"])  # raises Unrecognised while there is time
+    return _write(context, operation, params, request)
+
+
+def _write(context: Context, operation: str, params: Params, request: Request) -> Steps:
+    table = yield from context.described(request["TableName"])
+    key = key_of_write(table, operation, request)
+    change = Change(table.id, key, touched=touched_by(operation, request))
+    additions = _additions(table, operation, request)
+    with context.cache.flight(table, None if key is None else ItemRead(item_key(key))) as flight:
+        try:
+            response, is_added = yield from context.send_adding(table, operation, params, additions)
+        except BaseException as error:
+            if not changed_nothing(error):
+                with context.cache.guard():
+                    flight.apply(change)
+            raise
+        with context.cache.guard():
+            if additions and not is_added:
+                table.may_ask_images = False
+            returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
+            old, new = _images(context, operation, request, returned, response)
+            flight.apply(Change(table.id, key, old, new, change.touched))
+            _learn(context, table, operation, request, key)
+        if is_added:
+            response.pop("Attributes", None)
+    return response
+
+
+def _additions(table: Table, operation: str, request: Request) -> dict[str, str]:
+    """The return values to ask for, if the application asks for none and they would tell something."""
+    if request.get("ReturnValues", "NONE") != "NONE" or not table.may_ask_images or not table.settings.enabled:
+        return {}
+    # The old image of a put or a delete tells from which partitions of indexes the item went; the table's own is
+    # in its key.
+    has_indexes = table.schema is not None and bool(table.schema.global_indexes)
+    is_worth_it = has_indexes or (operation == "UpdateItem" and table.settings.item_ttl > 0)
+    return {"ReturnValues": _TELLING[operation]} if is_worth_it else {}
+
+
+def _images(
+    context: Context, operation: str, request: Request, returned: str, response: Response
+) -> tuple[Image, Image]:
+    """The item before and after a write that succeeded, as far as its request and its response tell."""
+    attributes = response.get("Attributes")
+    image: Image = UNKNOWN if attributes is None else context.dialect.typed(attributes)
+    old: Image = UNKNOWN
+    if returned == "ALL_OLD":
+        old = ABSENT if attributes is None else image
+    if operation == "PutItem":
+        return old, _canonical(request["Item"])
+    if operation == "DeleteItem":
+        return old, ABSENT
+    return old, image if returned == "ALL_NEW" else UNKNOWN
+
+
+def _canonical(item: Any) -> Image:
+    try:
+        return canonical_item(item)
+    except Unrecognised:
+        return UNKNOWN
+
+
+def _learn(context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None) -> None:
+    if operation != "PutItem":
+        context.cache.learn_key(table, request["Key"])
+    elif key is None and table.key_names is not None:
+        context.cache.forget(table)  # DynamoDB took an item without the keys that we know: they are others now

@@ -1,0 +1,111 @@
+"""BatchWriteItem, TransactWriteItems and PartiQL: through to DynamoDB, and whatever they may have changed out of
+the cache.
+
+Nothing tells what stood there before, and a batch may be applied in part, so these leave no new state behind.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ..core.changes import Change
+from ..core.partiql import read_statement
+from ..core.requests import Request
+from .context import Context
+from .outcomes import changed_nothing, is_missing_table
+from .steps import Call, Params, Steps
+from .write_item import key_of_write, touched_by
+
+_BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
+_TRANSACT_WRITES: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": ""}
+
+
+def batch_write_item(context: Context, params: Params) -> Steps:
+    """A batch. An unprocessed item counts as changed: an internal failure is one of the reasons why it may be
+    unprocessed."""
+    request = context.dialect.request("BatchWriteItem", params)
+    writes = [
+        (name, _BATCH_WRITES[kind], write)
+        for name, entries in request["RequestItems"].items()
+        for entry in entries
+        for kind, write in entry.items()
+    ]
+    return _write(context, "BatchWriteItem", params, writes)
+
+
+def transact_write_items(context: Context, params: Params) -> Steps:
+    """A transaction. A cancelled one casts doubt on what the application had read, so that goes too."""
+    request = context.dialect.request("TransactWriteItems", params)
+    writes = [
+        (write["TableName"], _TRANSACT_WRITES[kind], write)
+        for entry in request["TransactItems"]
+        for kind, write in entry.items()
+    ]
+    return _write(context, "TransactWriteItems", params, writes)
+
+
+def _write(context: Context, operation: str, params: Params, writes: list[tuple[str, str, Request]]) -> Steps:
+    for name in dict.fromkeys(name for name, _, _ in writes):
+        yield from context.described(name)
+
+    def changes(is_certain: bool) -> Iterator[Change | None]:
+        for name, single, write in writes:
+            table = context.table(name)
+            if single or not is_certain:
+                yield Change(table.id, key_of_write(table, single, write), touched=touched_by(single, write))
+
+    return (yield from send_changing(context, operation, params, changes))
+
+
+def execute_statement(context: Context, params: Params) -> Steps:
+    """One PartiQL statement."""
+    return _execute(context, "ExecuteStatement", params, [params])
+
+
+def batch_execute_statement(context: Context, params: Params) -> Steps:
+    """A batch of PartiQL statements."""
+    return _execute(context, "BatchExecuteStatement", params, params["Statements"])
+
+
+def execute_transaction(context: Context, params: Params) -> Steps:
+    """A transaction of PartiQL statements."""
+    return _execute(context, "ExecuteTransaction", params, params["TransactStatements"])
+
+
+def _execute(context: Context, operation: str, params: Params, statements: list[dict[str, Any]]) -> Steps:
+    read = [read_statement(statement.get("Statement")) for statement in statements]
+    for statement in read:
+        if statement.is_read and statement.table is not None:
+            context.cache.bypassed(context.table(statement.table).counters["query"], "partiql")
+    targets = dict.fromkeys(statement.table for statement in read if not statement.is_read)
+
+    def changes(is_certain: bool) -> Iterator[Change | None]:
+        for name in targets:
+            yield None if name is None else Change(context.table(name).id)
+
+    return send_changing(context, operation, params, changes)
+
+
+def send_changing(
+    context: Context, operation: str, params: Params, changes: Callable[[bool], Iterator[Change | None]]
+) -> Steps:
+    """Send a call, then apply what it changed. None stands for a change that could be anywhere.
+
+    The changes are asked for with True after a success and with False where the outcome is not known.
+    """
+
+    def apply(is_certain: bool) -> None:
+        with context.cache.guard():
+            for change in changes(is_certain):
+                if change is None:
+                    context.cache.clear()
+                else:
+                    context.cache.apply(change)
+
+    try:
+        response = yield Call(operation, params)
+    except BaseException as error:
+        if is_missing_table(error) or not changed_nothing(error):
+            apply(False)
+        raise
+    apply(True)
+    return response

@@ -1,0 +1,85 @@
+"""The command line: `daxlite demo`. Everything heavy is imported when a command runs, so that `--help` stays quick."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+app = typer.Typer(
+    help="DynamoDB reads in microseconds: an item cache and a query cache around the boto3 client you already have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# A log file or a CI page has no width of its own; the result table needs this much to stay on one line.
+LOG_WIDTH = 110
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"daxlite {version('daxlite')}")
+    except PackageNotFoundError:
+        typer.echo("daxlite (from a source tree that is not installed)")
+    raise typer.Exit
+
+
+def _endpoint(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        usable = False
+    if not usable:
+        raise typer.BadParameter(f"{value!r} is not a URL such as http://127.0.0.1:8000")
+    return value
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=LOG_WIDTH)
+    return console
+
+
+@app.callback()
+def daxlite(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """The options that belong to no command."""
+
+
+@app.command()
+def demo(
+    items: Annotated[int, typer.Option(min=10, max=1_000_000, help="How many orders the shop has.")] = 5_000,
+    reads: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many reads each client sends.")] = 20_000,
+    writes: Annotated[float, typer.Option(min=0.0, max=0.9, help="Writes as a share of all operations.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same orders and the same operations.")] = 1,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(callback=_endpoint, help="A DynamoDB-compatible server to use instead of the embedded moto."),
+    ] = None,
+) -> None:
+    """Run one workload through a plain boto3 client and a wrapped one, compare them, and check every answer.
+
+    Exits with 0 if all answers agree, 1 if any differs, 2 if the demo could not run.
+    """
+    from daxlite.demo import DemoError, Settings, run
+
+    settings = Settings(items=items, reads=reads, writes=writes, seed=seed, endpoint_url=endpoint_url)
+    try:
+        agreed = run(settings, _console())
+    except (BotoCoreError, ClientError, DemoError) as error:
+        _console(stderr=True).print(f"the demo could not run: {error}", style="red", markup=False)
+        raise typer.Exit(2) from None
+    if not agreed:
+        raise typer.Exit(1)

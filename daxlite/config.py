@@ -1,0 +1,150 @@
+"""Settings. A wrong one fails where it is written, and says what is allowed."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from msgspec import UNSET, UnsetType
+
+from .core.schema import TableSchema
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableConfig:
+    """Settings of one table; what is not given is as in the CacheConfig.
+
+    >>> TableConfig(item_ttl=30, query_ttl=0)  # queries of this table are never cached
+    TableConfig(item_ttl=30, query_ttl=0)
+    """
+
+    enabled: bool = True
+    """False: every call on this table goes straight through."""
+    item_ttl: float | UnsetType | None = UNSET
+    query_ttl: float | UnsetType | None = UNSET
+    negative_ttl: float | UnsetType | None = UNSET
+    schema: TableSchema | None = None
+    """The table's keys and indexes, for programs that may not call DescribeTable."""
+
+    def __post_init__(self) -> None:
+        _check_type("enabled", self.enabled, bool, "True or False")
+        for name in ("item_ttl", "query_ttl", "negative_ttl"):
+            if getattr(self, name) is not UNSET:
+                _check_ttl(name, getattr(self, name))
+        if self.schema is not None:
+            _check_type("schema", self.schema, TableSchema, "a daxlite.TableSchema or None")
+
+    def __repr__(self) -> str:
+        given = {name: getattr(self, name) for name in self.__slots__}
+        shown = ", ".join(
+            f"{name}={value!r}" for name, value in given.items() if value is not UNSET and (name, value) not in _USUAL
+        )
+        return f"TableConfig({shown})"
+
+
+_USUAL: Final = (("enabled", True), ("schema", None))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheConfig:
+    """Settings of a cache.
+
+    All times are in seconds. A TTL of `None` sets no limit of time: such an entry goes when it is changed, cleared or
+    evicted. A TTL of `0` means that nothing of the kind is cached.
+
+    >>> CacheConfig(item_ttl=60, tables={"Audit": TableConfig(enabled=False)}).item_ttl
+    60
+    >>> CacheConfig(query_ttl=-1)
+    Traceback (most recent call last):
+    ...
+    ValueError: query_ttl is -1; it must be a number of seconds, 0 (never cached) or None (no limit)
+    """
+
+    item_ttl: float | None = 300.0
+    """How long an item may be answered from the cache."""
+    query_ttl: float | None = 300.0
+    """How long a page of a Query or a Scan may."""
+    negative_ttl: float | UnsetType | None = UNSET
+    """How long it may be remembered that an item does not exist; unless given, as long as item_ttl."""
+    jitter: float = 0.1
+    """Each TTL is shortened by a random part of up to this fraction, so that what was stored together does not
+    expire together."""
+    max_bytes: int = 256 * MIB
+    """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; the least
+    recently used go first."""
+    max_entry_bytes: int = 4 * MIB
+    """The largest entry worth storing. A page of DynamoDB's is at most 1 MB."""
+    query_invalidation: Literal["exact", "ttl"] = "exact"
+    """"exact": a write drops every cached query whose answer it could change. "ttl": writes leave cached queries alone,
+    as DAX does; they are stale until they expire."""
+    tables: Mapping[str, TableConfig] = field(default_factory=dict)
+    """Settings per table, by name."""
+
+    def __post_init__(self) -> None:
+        _check_ttl("item_ttl", self.item_ttl)
+        _check_ttl("query_ttl", self.query_ttl)
+        if self.negative_ttl is not UNSET:
+            _check_ttl("negative_ttl", self.negative_ttl)
+        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter is {self.jitter!r}; it must be a fraction from 0 to 1")
+        for name in ("max_bytes", "max_entry_bytes"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number of bytes, at least 1")
+        if self.query_invalidation not in ("exact", "ttl"):
+            raise ValueError(f'query_invalidation is {self.query_invalidation!r}; it must be "exact" or "ttl"')
+        _check_type("tables", self.tables, Mapping, "a mapping of table names to daxlite.TableConfig")
+        for table, settings in self.tables.items():
+            if not isinstance(table, str) or not isinstance(settings, TableConfig):
+                raise TypeError(
+                    f"tables[{table!r}] is {settings!r}; it must be a daxlite.TableConfig under a table's name"
+                )
+
+    def for_table(self, name: str) -> "TableSettings":
+        """What holds for one table."""
+        table = self.tables.get(name) or TableConfig()
+        item_ttl = _first_set(table.item_ttl, self.item_ttl)
+        # A table's own item_ttl also rules what is remembered as missing there, unless somebody said otherwise.
+        default_negative = item_ttl if table.item_ttl is not UNSET else self.negative_ttl
+        return TableSettings(
+            enabled=table.enabled,
+            item_ttl=item_ttl,
+            negative_ttl=_first_set(table.negative_ttl, default_negative, item_ttl),
+            query_ttl=_first_set(table.query_ttl, self.query_ttl),
+            exact=self.query_invalidation == "exact",
+            schema=table.schema,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """The settings that hold for one table; infinity stands for a TTL without limit."""
+
+    enabled: bool
+    item_ttl: float
+    negative_ttl: float
+    query_ttl: float
+    exact: bool
+    schema: TableSchema | None
+
+
+def _first_set(*ttls: float | UnsetType | None) -> float:
+    ttl = next(ttl for ttl in ttls if not isinstance(ttl, UnsetType))
+    return math.inf if ttl is None else ttl
+
+
+def _check_ttl(name: str, value: Any) -> None:
+    if value is None or (_is_number(value) and value >= 0 and not math.isnan(value)):
+        return
+    raise ValueError(f"{name} is {value!r}; it must be a number of seconds, 0 (never cached) or None (no limit)")
+
+
+def _check_type(name: str, value: Any, kind: Any, allowed: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}; it must be {allowed}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

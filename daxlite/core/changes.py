@@ -1,0 +1,91 @@
+"""Changes: what happened to one item, and which tags that bumps."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from .schema import KeySchema, TableSchema, item_key
+from .tables import TableId
+from .tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
+from .values import Item
+
+
+class _Unseen(enum.Enum):
+    ABSENT = "there is no such item"
+    UNKNOWN = "nobody told"
+
+
+ABSENT: Literal[_Unseen.ABSENT] = _Unseen.ABSENT
+UNKNOWN: Literal[_Unseen.UNKNOWN] = _Unseen.UNKNOWN
+Image: TypeAlias = Item | Literal[_Unseen.ABSENT, _Unseen.UNKNOWN]
+"""An item before or after a change: known, known to be absent, or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one item, or, without a key, to anything of the table.
+
+    >>> from .tables import TableId
+    >>> orders = TableId("https://dynamodb.eu-west-1.amazonaws.com", "eu-west-1", ("account", "1"), "Orders")
+    >>> deleted = Change(orders, {"pk": {"S": "o#1"}}, new=ABSENT)
+    """
+
+    table: TableId
+    key: Mapping[str, Any] | None = None
+    """The primary key attributes, typed."""
+    old: Image = UNKNOWN
+    new: Image = UNKNOWN
+    touched: frozenset[str] | None = None
+    """The attributes in which old and new may differ; None for any."""
+
+
+def bumped_tags(change: Change, schema: TableSchema | None) -> list[Tag]:
+    """The tags of everything whose answer the change could alter.
+
+    Without a schema that is the item and the table's scan tag, on which every Query of such a table depends.
+    Raises Unrecognised for a key that is not one.
+    """
+    table = change.table
+    if change.key is None:
+        return [table_tag(table)]
+    tags = [item_tag(table, item_key(change.key)), scan_tag(table, None)]
+    if schema is None:
+        return tags
+    if (partition := schema.key.partition_of(change.key)) is not None:
+        tags.append(partition_tag(table, None, partition))
+    for name, index in schema.global_indexes.items():
+        partitions = _partitions(change, index)
+        if partitions is None:
+            tags.append(index_tag(table, name))
+        tags.extend(partition_tag(table, name, value) for value in partitions or ())
+        if partitions is None or partitions:
+            tags.append(scan_tag(table, name))
+    return tags
+
+
+def _partitions(change: Change, index: KeySchema) -> set[bytes] | None:
+    """The partitions of an index in which the item lay or lies; None where that cannot be told."""
+    if change.key is not None and all(name in change.key for name in index.hash):
+        # The index is keyed by the primary key, which never changes: no image is needed.
+        partition = index.partition_of(change.key)
+        return {partition} if partition is not None else None
+    if change.old is UNKNOWN and change.new is UNKNOWN:
+        return None
+    if change.old is not UNKNOWN and change.new is not UNKNOWN:
+        return set(_membership(change.old, index)) | set(_membership(change.new, index))
+    known = change.new if change.old is UNKNOWN else change.old
+    if change.touched is None or not change.touched.isdisjoint(index.hash):
+        return None
+    if not change.touched.isdisjoint(index.range):
+        # The item may have entered or left this sparse index, but never moved to another partition of it.
+        partition = index.partition_of(known) if isinstance(known, dict) else None
+        return {partition} if partition is not None else set()
+    return set(_membership(known, index))
+
+
+def _membership(image: Image, index: KeySchema) -> Iterator[bytes]:
+    if isinstance(image, dict) and index.holds(image):
+        partition = index.partition_of(image)
+        if partition is not None:
+            yield partition

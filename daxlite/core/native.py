@@ -1,0 +1,48 @@
+"""Between DynamoDB's typed form and the Python values that boto3's resources speak.
+
+boto3's own serializers do the work, so that a Table answers with exactly the types it always had: Decimal, set, Binary.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from .unrecognised import Unrecognised
+from .values import Item
+
+_serialize: Final[Callable[[Any], Any]] = TypeSerializer().serialize
+_deserialize: Final[Callable[[Any], Any]] = TypeDeserializer().deserialize
+
+
+def typed_item(item: Mapping[str, Any]) -> Item:
+    """A resource's item in typed form. Raises Unrecognised for a value that boto3 would not send, such as a float.
+
+    >>> typed_item({"pk": "o#1", "total": 3})
+    {'pk': {'S': 'o#1'}, 'total': {'N': '3'}}
+    """
+    try:
+        return {name: _serialize(value) for name, value in item.items()}
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        raise Unrecognised("native value") from None
+
+
+def native_item(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A typed item as a resource returns it.
+
+    >>> native_item({"pk": {"S": "o#1"}, "total": {"N": "3"}})
+    {'pk': 'o#1', 'total': Decimal('3')}
+    """
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def typed_key(key: Mapping[str, Any]) -> Item:
+    """A primary key, given typed or native, in typed form: no native key attribute is a map.
+
+    >>> typed_key({"pk": "o#1"}) == typed_key({"pk": {"S": "o#1"}})
+    True
+    """
+    return {
+        name: dict(value) if isinstance(value, Mapping) else typed_item({name: value})[name]
+        for name, value in key.items()
+    }

@@ -1,0 +1,48 @@
+"""The canonical text of a DynamoDB number.
+
+DynamoDB stores numbers, not their notation: `1`, `1.0`, `+1` and `10e-1` are one value, one key and one set element,
+and come back as `1`. (AWS: "Supported data types and naming rules", Number.)
+"""
+
+import re
+from decimal import Context, Decimal
+
+from .unrecognised import Unrecognised
+
+_NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
+_LARGEST_EXPONENT = 125
+_SMALLEST_EXPONENT = -130
+# Wide enough that reading a text never rounds it: rounding would make two different numbers one key.
+_EXACT = Context(prec=1000)
+
+
+def canonical_number(text: str) -> str:
+    """The text in which DynamoDB returns the number: plain notation, no needless zeros.
+
+    Raises Unrecognised for what DynamoDB would refuse as a number.
+
+    >>> [canonical_number(text) for text in ("1", "1.50", "+.5", "12e2", "-0.0", "1E-3")]
+    ['1', '1.5', '0.5', '1200', '0', '0.001']
+    """
+    if text.isdigit() and text.isascii() and text[0] != "0" and len(text) <= _DIGITS:
+        return text  # nearly every number in a key is one of these
+    if len(text) > 500 or not _NOTATION.fullmatch(text):
+        raise Unrecognised("number")
+    number = _EXACT.create_decimal(text)
+    if not number:
+        return "0"
+    number = number.normalize(_EXACT)
+    digits = number.as_tuple().digits
+    if len(digits) > _DIGITS or not _SMALLEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
+        raise Unrecognised("number")
+    return format(number, "f")
+
+
+def is_number(value: object) -> bool:
+    """Whether boto3's resources send this Python value as a number (they refuse floats).
+
+    >>> [is_number(value) for value in (1, Decimal("1.5"), True, 1.5, "1")]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)

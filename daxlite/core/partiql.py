@@ -1,0 +1,38 @@
+"""What a PartiQL statement may touch: as much as an invalidation needs to know, no more."""
+
+import re
+from typing import Final, NamedTuple
+
+_FIRST_WORD: Final = re.compile(r"\s*([A-Za-z]+)", re.ASCII)
+_NAME: Final = r"""(?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_-]+))"""
+_WRITTEN: Final = re.compile(rf"\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+{_NAME}", re.ASCII | re.IGNORECASE)
+_READ: Final = re.compile(rf"\bFROM\s+{_NAME}", re.ASCII | re.IGNORECASE)
+
+
+class Statement(NamedTuple):
+    """What a statement does, and to which table; None where that is not plain.
+
+    The table of a read is good for statistics only: nothing depends on it.
+    """
+
+    is_read: bool
+    table: str | None
+
+
+def read_statement(text: object) -> Statement:
+    """What a statement may touch. Whatever is not known to be a read may write.
+
+    >>> read_statement('SELECT * FROM "Orders"."by_day" WHERE day = ?')
+    Statement(is_read=True, table='Orders')
+    >>> read_statement('UPDATE "Orders" SET total = 1 WHERE pk = ?')
+    Statement(is_read=False, table='Orders')
+    >>> read_statement("MERGE INTO something")
+    Statement(is_read=False, table=None)
+    """
+    if not isinstance(text, str):
+        return Statement(is_read=False, table=None)
+    word = _FIRST_WORD.match(text)
+    # EXISTS is the condition check of transactions.
+    is_read = word is not None and word[1].upper() in ("SELECT", "EXISTS")
+    target = _READ.search(text) if is_read else _WRITTEN.match(text)
+    return Statement(is_read, None if target is None else target["quoted"] or target["bare"])

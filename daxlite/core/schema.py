@@ -1,0 +1,124 @@
+"""Key schemas: which attributes make an item's key, and in which partition of which index an item lies."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .unrecognised import Unrecognised
+from .values import key_scalar
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class KeySchema:
+    """The key attributes of a table or an index, by name.
+
+    A table and a local index have one `hash` attribute and at most one `range` attribute; a global index may have
+    several of each (AWS: "Multi-attribute keys").
+
+    >>> KeySchema.of("pk", "sk").names
+    ('pk', 'sk')
+    """
+
+    hash: tuple[str, ...]
+    range: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = (*self.hash, *self.range)
+        if not self.hash or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"a key schema has one or more different attribute names, the first a hash key: {self}")
+
+    @classmethod
+    def of(cls, hash: str, range: str | None = None) -> "KeySchema":
+        """The usual schema: a partition key and perhaps a sort key."""
+        return cls((hash,), () if range is None else (range,))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.hash + self.range
+
+    def partition_of(self, attributes: Mapping[str, Any] | None) -> bytes | None:
+        """The partition in which these attributes lie, or None where one of them is missing."""
+        if attributes is None or any(name not in attributes for name in self.hash):
+            return None
+        return partition_value(attributes[name] for name in self.hash)
+
+    def holds(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether an item with these attributes is in the index at all: indexes are sparse."""
+        return all(name in attributes for name in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """What daxlite has to know of a table to tell which queries a change touches.
+
+    >>> TableSchema(KeySchema.of("pk", "sk"), {"by_day": KeySchema.of("day", "total")})
+    TableSchema(pk, sk; by_day: day, total)
+    """
+
+    key: KeySchema
+    global_indexes: Mapping[str, KeySchema] = field(default_factory=dict)
+    local_indexes: frozenset[str] = frozenset()
+    """Names only: a local index shares the partitions of its table."""
+
+    def __repr__(self) -> str:
+        indexes = [f"{name}: {', '.join(schema.names)}" for name, schema in self.global_indexes.items()]
+        return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes, *sorted(self.local_indexes)])})"
+
+    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The primary key attributes of an item. Raises Unrecognised where the item lacks one."""
+        return key_attributes(self.key.names, item)
+
+
+def key_attributes(names: Iterable[str], item: Mapping[str, Any]) -> dict[str, Any]:
+    """The named attributes of an item. Raises Unrecognised where the item lacks one."""
+    try:
+        return {name: item[name] for name in names}
+    except (KeyError, TypeError):
+        raise Unrecognised("item without its key") from None
+
+
+def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
+    """The canonical form of a partition key: encoded, never joined, so that no two of them collide."""
+    try:
+        return _encode([key_scalar(value) for value in values])
+    except UnicodeEncodeError:
+        raise Unrecognised("text that is not Unicode") from None
+
+
+def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The canonical form of a primary key, whatever the order and notation in which it was given.
+
+    It does not need the table's schema: the names stand in it, sorted.
+
+    >>> item_key({"a": {"S": "x"}, "b": {"N": "1.0"}}) == item_key({"b": {"N": "1"}, "a": {"S": "x"}})
+    True
+    """
+    if not isinstance(key, Mapping) or not key:
+        raise Unrecognised("key")
+    try:
+        return _encode([(name, *key_scalar(key[name])) for name in sorted(key)])
+    except (UnicodeEncodeError, TypeError):
+        raise Unrecognised("key") from None
+
+
+def schema_of(description: Mapping[str, Any]) -> TableSchema:
+    """The schema in the `Table` of a DescribeTable response."""
+    return TableSchema(
+        key=_key_schema(description["KeySchema"]),
+        global_indexes={
+            index["IndexName"]: _key_schema(index["KeySchema"])
+            for index in description.get("GlobalSecondaryIndexes") or ()
+        },
+        local_indexes=frozenset(index["IndexName"] for index in description.get("LocalSecondaryIndexes") or ()),
+    )
+
+
+def _key_schema(elements: Iterable[Mapping[str, str]]) -> KeySchema:
+    by_type: dict[str, list[str]] = {"HASH": [], "RANGE": []}
+    for element in elements:
+        by_type[element["KeyType"]].append(element["AttributeName"])
+    return KeySchema(tuple(by_type["HASH"]), tuple(by_type["RANGE"]))

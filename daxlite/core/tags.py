@@ -1,0 +1,45 @@
+"""Tags: what an answer depends on and what a change bumps.
+
+| tag       | who depends on it                                                                   |
+|-----------|-------------------------------------------------------------------------------------|
+| item      | the entry of one item and each of its projections                                   |
+| partition | every Query page on that partition of a table (its local indexes too) or an index   |
+| index     | queries of an index, for changes that cannot tell which partition they touched      |
+| scan      | every Scan page of a table or an index; a table's is bumped by each of its changes  |
+| table     | everything of the table                                                             |
+"""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from .tables import TableId
+
+TagKind: TypeAlias = Literal["item", "partition", "index", "scan", "table"]
+
+
+class Tag(NamedTuple):
+    kind: TagKind
+    table: TableId
+    index_name: str | None = None
+    """A global index, or None for the table itself with its local indexes."""
+    value: bytes | None = None
+    """The canonical key of an item, or the canonical value of a partition."""
+
+
+def item_tag(table: TableId, key: bytes) -> Tag:
+    return Tag("item", table, None, key)
+
+
+def partition_tag(table: TableId, index: str | None, value: bytes) -> Tag:
+    return Tag("partition", table, index, value)
+
+
+def index_tag(table: TableId, index: str) -> Tag:
+    return Tag("index", table, index)
+
+
+def scan_tag(table: TableId, index: str | None) -> Tag:
+    return Tag("scan", table, index)
+
+
+def table_tag(table: TableId) -> Tag:
+    return Tag("table", table)

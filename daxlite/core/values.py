@@ -1,0 +1,147 @@
+"""Attribute values in DynamoDB's own typed form, such as `{"S": "o#1"}` or `{"L": [{"N": "1"}]}`.
+
+Two views of a value: the form in which DynamoDB would store it (`canonical_value`), which is what a cache may hold
+after a write, and a hashable stand-in that is equal exactly when the values are (`value_signature`), which is what
+a cache key may contain.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from .numbers import canonical_number
+from .unrecognised import Unrecognised
+
+AttributeValue: TypeAlias = dict[str, Any]
+"""One typed value, `{type: content}`."""
+Item: TypeAlias = dict[str, AttributeValue]
+"""Attribute names to typed values."""
+
+_DEEPEST = 40  # DynamoDB allows 32 levels; deeper ones are for DynamoDB to refuse
+
+
+def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
+    """The item as DynamoDB would return it once written. Raises Unrecognised for what it would refuse.
+
+    >>> canonical_item({"price": {"N": "1.50"}, "scores": {"NS": ["1.0", "2"]}})
+    {'price': {'N': '1.5'}, 'scores': {'NS': ['1', '2']}}
+    """
+    if not isinstance(item, Mapping):
+        raise Unrecognised("item")
+    return {_text(name): canonical_value(value) for name, value in item.items()}
+
+
+def canonical_value(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
+    """The value as DynamoDB would store it."""
+    kind, content = type_and_content(value)
+    if kind == "M":
+        _check_depth(depth)
+        return {"M": {_text(name): canonical_value(part, depth + 1) for name, part in _mapping(content).items()}}
+    if kind == "L":
+        _check_depth(depth)
+        return {"L": [canonical_value(part, depth + 1) for part in _sequence(content)]}
+    if kind in _SET_ELEMENTS:
+        return {kind: [_SET_ELEMENTS[kind](element) for element in _sequence(content)]}
+    return {kind: _scalar(kind, content)}
+
+
+def value_signature(value: Mapping[str, Any], depth: int = 0) -> Hashable:
+    """A hashable stand-in for the value: equal for two values exactly when DynamoDB takes them for equal.
+
+    >>> value_signature({"N": "1.0"}) == value_signature({"N": "1"})
+    True
+    >>> value_signature({"SS": ["b", "a"]}) == value_signature({"SS": ["a", "b"]})
+    True
+    >>> value_signature({"S": "1"}) == value_signature({"N": "1"})
+    False
+    """
+    kind, content = type_and_content(value)
+    if kind == "M":
+        _check_depth(depth)
+        parts = ((_text(name), value_signature(part, depth + 1)) for name, part in _mapping(content).items())
+        return (kind, tuple(sorted(parts, key=lambda part: part[0])))
+    if kind == "L":
+        _check_depth(depth)
+        return (kind, tuple(value_signature(part, depth + 1) for part in _sequence(content)))
+    if kind in _SET_ELEMENTS:
+        return (kind, tuple(sorted(_SET_ELEMENTS[kind](element) for element in _sequence(content))))
+    return (kind, _scalar(kind, content))
+
+
+def item_signature(item: Mapping[str, Mapping[str, Any]]) -> Hashable:
+    """The same for a whole map of attributes, such as an ExclusiveStartKey."""
+    return value_signature({"M": item})
+
+
+def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
+    """Type and canonical content of a value that may stand in a key: a string, a number or binary.
+
+    >>> key_scalar({"N": "1.0"}), key_scalar({"B": bytearray(b"x")})
+    (('N', '1'), ('B', b'x'))
+    """
+    kind, content = type_and_content(value)
+    if kind == "S":
+        return kind, _text(content)
+    if kind == "N":
+        return kind, _number(content)
+    if kind == "B":
+        return kind, _binary(content)
+    raise Unrecognised("key value")
+
+
+def type_and_content(value: Mapping[str, Any]) -> tuple[str, Any]:
+    """The one member of a typed value."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise Unrecognised("attribute value")
+    ((kind, content),) = value.items()
+    return kind, content
+
+
+def _scalar(kind: str, content: Any) -> str | bytes | bool:
+    if kind == "S":
+        return _text(content)
+    if kind == "N":
+        return _number(content)
+    if kind == "B":
+        return _binary(content)
+    # `{"NULL": false}` and `{"BOOL": 1}` are errors of DynamoDB's and of botocore's.
+    if (kind == "BOOL" and isinstance(content, bool)) or (kind == "NULL" and content is True):
+        return bool(content)
+    raise Unrecognised("attribute value")
+
+
+def _text(content: Any) -> str:
+    if not isinstance(content, str):
+        raise Unrecognised("string")
+    return content
+
+
+def _number(content: Any) -> str:
+    return canonical_number(_text(content))
+
+
+def _binary(content: Any) -> bytes:
+    if isinstance(content, str):
+        return content.encode()  # as botocore does with a string given for a blob
+    if isinstance(content, bytes | bytearray):
+        return bytes(content)
+    raise Unrecognised("binary")  # a file object, which reading would exhaust
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise Unrecognised("map")
+    return content
+
+
+def _sequence(content: Any) -> Sequence[Any]:
+    if not isinstance(content, list | tuple):
+        raise Unrecognised("list")
+    return content
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise Unrecognised("nesting")
+
+
+_SET_ELEMENTS: dict[str, Callable[[Any], Any]] = {"SS": _text, "NS": _number, "BS": _binary}

@@ -1,0 +1,86 @@
+"""The demo: a shop's orders behind a raw and a wrapped client, compared in speed, in cost and in what they say."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from uuid import uuid4
+
+from rich.console import Console
+
+import daxlite
+from daxlite.demo.check import CheckResult, check
+from daxlite.demo.connect import embedded_client, foreign_client
+from daxlite.demo.duel import duel
+from daxlite.demo.measure import Lane
+from daxlite.demo.meter import Meter
+from daxlite.demo.orders import make_orders
+from daxlite.demo.progress import progress
+from daxlite.demo.report import latencies, totals, verdict
+from daxlite.demo.server import embedded_server
+from daxlite.demo.settings import Client, DemoError, Response, Settings
+from daxlite.demo.table import load, temporary_tables
+from daxlite.demo.workload import Operation, make_workload
+
+__all__ = ["DemoError", "Settings", "run"]
+
+# A table for each client, with the same items: their turns interleave, and one must not see the other's writes.
+TABLES = ("Orders", "OrdersRaw")
+
+
+def run(settings: Settings, console: Console) -> bool:
+    """Run the whole demo; whether all answers agreed."""
+    started = perf_counter()
+    orders = make_orders(settings.items, settings.seed)
+    workload = make_workload(orders, settings.reads, settings.write_count, settings.seed)
+    with ExitStack() as stack:
+        plain, inner, suffix = stack.enter_context(_clients(settings, console))
+        table, raw_table = (name + suffix for name in TABLES)
+        stack.enter_context(temporary_tables(plain, (table, raw_table)))
+        with progress(console, "loading the two tables", 2 * len(orders)) as advance:
+            for name in (table, raw_table):
+                load(plain, name, orders, advance)
+
+        cache = daxlite.Cache(daxlite.CacheConfig())
+        raw = Lane(plain, raw_table, Meter(plain))
+        wrapped = Lane(daxlite.wrap(inner, cache=cache), table, Meter(inner))
+        result = CheckResult()
+
+        def compare(operation: Operation, left: Response, right: Response) -> None:
+            # Somebody else's server may read from a replica that lags: there, only the check at the end counts.
+            if settings.endpoint_url is None:
+                result.along_the_way += 1
+                result.compare(operation, left, right, (raw_table, table))
+
+        with progress(console, "running the workload, both ways", len(workload.operations)) as advance:
+            duel(raw, wrapped, workload.operations, settings.seed, compare, advance)
+        # The check below reads through both clients as well: what they show for the workload is taken before it.
+        tables = latencies(raw, wrapped), totals(raw, wrapped, cache.stats(), perf_counter() - started)
+        queries = workload.queries()
+        with progress(console, "checking that all answers agree", len(workload.keys) + len(queries)) as advance:
+            check(plain, wrapped.client, table, workload.keys, queries, result, advance)
+
+    for shown in tables:
+        console.print(shown)
+    verdict(console, result)
+    return not result.disagreements
+
+
+@contextmanager
+def _clients(settings: Settings, console: Console) -> Iterator[tuple[Client, Client, str]]:
+    """A client to use as it is, one to wrap, and what to append to table names."""
+    with ExitStack() as stack:
+        if settings.endpoint_url is None:
+            connect, suffix = embedded_client, ""
+            url = stack.enter_context(embedded_server())
+            console.print(f"a DynamoDB server (moto) of our own at {url}", markup=False)
+        else:
+            connect, suffix, url = foreign_client, f"-daxlite-{uuid4().hex[:8]}", settings.endpoint_url
+            console.print(f"the DynamoDB server at {url}, with tables that are removed at the end", markup=False)
+        clients = connect(url), connect(url)
+        for client in clients:
+            stack.callback(client.close)
+        console.print(
+            f"{settings.items:,} orders in a table with an index; {settings.reads:,} reads and "
+            f"{settings.write_count:,} writes, the same for a plain boto3 client and for a wrapped one"
+        )
+        yield *clients, suffix

@@ -1,0 +1,45 @@
+"""Makes the boto3 clients of the demo."""
+
+import os
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from daxlite.demo.settings import Client
+
+REGION = "us-east-1"
+PLACEHOLDERS = {"aws_access_key_id": "daxlite", "aws_secret_access_key": "daxlite"}
+
+
+def embedded_client(endpoint_url: str) -> Client:
+    """A client of the embedded server that reads nothing of the person's AWS settings: neither files nor variables."""
+    core = botocore.session.Session(
+        session_vars={
+            # name: (key in the config file, environment variable, default, conversion)
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    config = Config(
+        proxies={},
+        retries={"mode": "standard", "total_max_attempts": 2},
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+        account_id_endpoint_mode="disabled",
+    )
+    session = boto3.Session(botocore_session=core)
+    return _client(session, endpoint_url, region_name=REGION, config=config, **PLACEHOLDERS)
+
+
+def foreign_client(endpoint_url: str) -> Client:
+    """A client of a server that somebody else runs: with the person's own settings, where there are any."""
+    session = boto3.Session()
+    credentials = {} if session.get_credentials() else PLACEHOLDERS
+    return _client(session, endpoint_url, region_name=session.region_name or REGION, **credentials)
+
+
+def _client(session: boto3.Session, endpoint_url: str, **settings: Any) -> Client:
+    return session.client("dynamodb", endpoint_url=endpoint_url, **settings)

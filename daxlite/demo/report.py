@@ -1,0 +1,76 @@
+"""The tables at the end."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from daxlite.demo.check import CheckResult, summary
+from daxlite.demo.measure import Lane, percentile
+from daxlite.demo.workload import METHODS, WRITES
+
+
+def duration(seconds: float) -> str:
+    """
+    Three digits, so that a column of them can be compared at a glance.
+
+    >>> duration(0.0000042), duration(0.0421), duration(0.1), duration(2.5), duration(135.24)
+    ('4.20 us', '42.1 ms', '100 ms', '2.50 s', '135 s')
+    """
+    for unit, scale in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
+        value = seconds / scale
+        if value < 1_000:
+            break
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
+def latencies(raw: Lane, wrapped: Lane) -> Table:
+    """Each operation's latency through both clients, and how often the cache alone answered."""
+    table = Table(box=box.SIMPLE_HEAD, title="latency as the caller sees it", title_justify="left", pad_edge=False)
+    table.add_column("operation", no_wrap=True)
+    for heading in ("calls", "raw p50", "raw p99", "wrapped p50", "wrapped p99", "p50 ratio", "hit ratio"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for kind in METHODS:
+        before, after = raw.seconds.get(kind), wrapped.seconds.get(kind)
+        if not before or not after:
+            continue
+        table.add_row(
+            kind,
+            f"{len(after):,}",
+            duration(percentile(before, 50)),
+            duration(percentile(before, 99)),
+            duration(percentile(after, 50)),
+            duration(percentile(after, 99)),
+            f"{percentile(before, 50) / percentile(after, 50):,.1f} x",
+            "" if kind in WRITES else f"{wrapped.hits[kind] / len(after):.1%}",
+        )
+    return table
+
+
+def totals(raw: Lane, wrapped: Lane, stats: Any, seconds: float) -> RenderableType:
+    """What the cache saved, and what it holds."""
+    rows = Table.grid(padding=(0, 3))
+    rows.add_column()
+    for _ in range(3):
+        rows.add_column(justify="right")
+    rows.add_row("", "raw", "wrapped", "saved", style="bold")
+    rows.add_row(*_row("reads sent to DynamoDB", raw.meter.reads, wrapped.meter.reads, "{:,}"))
+    rows.add_row(*_row("read units (estimated from sizes)", raw.meter.read_units, wrapped.meter.read_units, "{:,.1f}"))
+    rows.add_row(*_row("seconds in calls", raw.total(), wrapped.total(), "{:,.1f}"))
+    counts = stats.total
+    rows.add_row("cache", f"{counts.entries:,} entries", f"{counts.bytes:,} bytes", f"{counts.hit_ratio:.1%} hits")
+    rows.add_row("wall time, loading included", duration(seconds), "", "")
+    return Panel(rows, title="totals", expand=False)
+
+
+def _row(label: str, raw: float, wrapped: float, form: str) -> tuple[str, str, str, str]:
+    return label, form.format(raw), form.format(wrapped), f"{1 - wrapped / raw:.1%}" if raw else ""
+
+
+def verdict(console: Console, result: CheckResult) -> None:
+    """The differential check: a green line, or red ones with what differed."""
+    style = "bold red" if result.disagreements else "bold green"
+    for line in summary(result):
+        console.print(line, style=style, markup=False, soft_wrap=True)

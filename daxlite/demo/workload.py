@@ -1,0 +1,145 @@
+"""The workload: what a shop asks of its orders table, as a list that both clients run."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from daxlite.demo.orders import STATUSES, by_customer, key_of
+from daxlite.demo.settings import Item, Key, Request
+from daxlite.demo.table import INDEX
+from daxlite.demo.writes import Writer
+from daxlite.demo.zipf import Zipf
+
+# How the reads divide. A shop mostly shows single orders; moto makes the other shares small, because it sorts the whole
+# table for each Query and Scan.
+READ_MIX = {"GetItem": 0.92, "BatchGetItem": 0.03, "Query table": 0.03, "Query index": 0.015, "Scan": 0.005}
+WRITES = ("PutItem", "UpdateItem", "DeleteItem")
+METHODS = {
+    "GetItem": "get_item",
+    "BatchGetItem": "batch_get_item",
+    "Query table": "query",
+    "Query index": "query",
+    "Scan": "scan",
+    "PutItem": "put_item",
+    "UpdateItem": "update_item",
+    "DeleteItem": "delete_item",
+}
+PAGE = 4
+SCAN_PAGE = 8
+SEGMENTS = 4
+POPULARITY = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call, still without the table's name: each client has a table of its own."""
+
+    kind: str
+    parameters: Request
+
+    @property
+    def method(self) -> str:
+        return METHODS[self.kind]
+
+    def request(self, table: str) -> Request:
+        if self.kind == "BatchGetItem":
+            return {"RequestItems": {table: self.parameters}}
+        return {"TableName": table, **self.parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The operations in order, and every key that exists at some time while they run."""
+
+    operations: list[Operation]
+    keys: list[Key]
+
+    def count(self) -> Counter[str]:
+        return Counter(operation.kind for operation in self.operations)
+
+    def queries(self) -> list[Operation]:
+        """Each different Query and Scan once."""
+        pages = (operation for operation in self.operations if operation.method in {"query", "scan"})
+        return list({repr(page.parameters): page for page in pages}.values())
+
+
+def make_workload(orders: Sequence[Item], reads: int, writes: int, seed: int) -> Workload:
+    """`reads` reads and `writes` writes, mixed; popular customers and orders are read, and written, more often."""
+    rng = Random(seed)
+    reader = _Reader(rng, orders)
+    writer = Writer(rng, orders, reader.popular_order)
+    slots = [True] * reads + [False] * writes
+    rng.shuffle(slots)
+    kinds = iter(_shares(rng, reads))
+    operations = []
+    for is_read in slots:
+        if is_read:
+            kind = next(kinds)
+            operations.append(Operation(kind, reader.make[kind]()))
+        else:
+            operations.append(Operation(*writer.write()))
+    return Workload(operations, [*map(key_of, orders), *writer.new_keys])
+
+
+def _shares(rng: Random, reads: int) -> list[str]:
+    """Exactly the asked shares, in random order; what rounding leaves over goes to GetItem."""
+    counts = {kind: int(reads * share) for kind, share in READ_MIX.items()}
+    counts["GetItem"] += reads - sum(counts.values())
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    rng.shuffle(kinds)
+    return kinds
+
+
+class _Reader:
+    """Makes the parameters of reads."""
+
+    def __init__(self, rng: Random, orders: Sequence[Item]) -> None:
+        self._rng = rng
+        owned = by_customer(orders)
+        customers = sorted(owned)
+        rng.shuffle(customers)
+        self._customers = Zipf(rng, customers, POPULARITY)
+        # Within a customer the latest orders are the popular ones.
+        self._orders = {customer: Zipf(rng, items, POPULARITY) for customer, items in owned.items()}
+        days = sorted({order["created_at"]["S"][:10] for order in orders}, reverse=True)
+        self._worklists = Zipf(rng, [f"{status}#{day}" for day in days for status in STATUSES], POPULARITY)
+        self.make: dict[str, Callable[[], Request]] = {
+            "GetItem": lambda: {"Key": key_of(self.popular_order())},
+            "BatchGetItem": self._batch,
+            "Query table": self._orders_of_customer,
+            "Query index": self._work_of_day,
+            "Scan": self._page_of_export,
+        }
+
+    def popular_order(self) -> Item:
+        return self._orders[self._customers.draw()].draw()
+
+    def _batch(self) -> Request:
+        # A batch may not name a key twice.
+        wanted = {repr(key): key for key in (key_of(self.popular_order()) for _ in range(self._rng.choice((2, 3, 4))))}
+        return {"Keys": list(wanted.values())}
+
+    def _orders_of_customer(self) -> Request:
+        return {
+            "KeyConditionExpression": "customer = :customer AND begins_with(#order, :month)",
+            "ExpressionAttributeNames": {"#order": "order"},
+            "ExpressionAttributeValues": {
+                ":customer": {"S": self._customers.draw()},
+                ":month": {"S": "order#2026-03"},
+            },
+            "ScanIndexForward": False,
+            "Limit": PAGE,
+        }
+
+    def _work_of_day(self) -> Request:
+        return {
+            "IndexName": INDEX,
+            "KeyConditionExpression": "status_day = :day",
+            "ExpressionAttributeValues": {":day": {"S": self._worklists.draw()}},
+            "ScanIndexForward": True,
+            "Limit": PAGE,
+        }
+
+    def _page_of_export(self) -> Request:
+        return {"Limit": SCAN_PAGE, "TotalSegments": SEGMENTS, "Segment": self._rng.randrange(SEGMENTS)}
