@@ -28,7 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a server, and leave out what a server is known to get wrong."""
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         params = getattr(item, "callspec", None)
         if params is None or "backend" not in params.params:
@@ -86,10 +87,11 @@ def make_table(raw: Any) -> Iterator[MakeTable]:
         request.setdefault("KeySchema", [{"AttributeName": "pk", "KeyType": "HASH"}])
         request.setdefault("AttributeDefinitions", [{"AttributeName": "pk", "AttributeType": "S"}])
         request.setdefault("BillingMode", "PAY_PER_REQUEST")
-        raw.create_table(TableName=name, **request)
+        table = raw.create_table(TableName=name, **request)["TableDescription"]
         names.append(name)
-        while raw.describe_table(TableName=name)["Table"]["TableStatus"] != "ACTIVE":
+        while table["TableStatus"] != "ACTIVE":
             time.sleep(0.005)
+            table = raw.describe_table(TableName=name)["Table"]
         return name
 
     yield make

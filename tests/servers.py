@@ -32,16 +32,21 @@ START_SECONDS = 60.0
 
 CAPABILITIES = {
     "validation": "refuses every malformed request of the suite",
-    "numbers": "numbers have one form: 1.0 and 1 are stored, and compared as keys, as 1",
+    "numbers": "numbers have one form: 1.0 is stored as 1",
+    "number_keys": "a key that is stored as 1 is found as 1.0",
     "nested_projection": "a projection expression may name several places in one list or map",
     "nested_updates": "UPDATED_OLD and UPDATED_NEW of a nested path hold that path alone",
     "bare_updates": "UpdateItem without any update",
-    "condition_items": "the exception of a failed condition brings the item, when asked to",
-    "capacity": "ConsumedCapacity tells indexes from the table",
+    "attributes_to_get": "AttributesToGet of GetItem",
     "query_filter": "QueryFilter on an attribute that not every item has, and ConditionalOperator",
+    "condition_items": "the exception of a failed condition brings the item, when asked to",
+    "capacity": "ConsumedCapacity tells tables and indexes apart",
+    "capacity_on_request": "ConsumedCapacity comes whenever it was asked for, and only then",
+    "new_indexes": "UpdateTable adds an index to a table that is billed by request",
     "table_arns": "TableName may be an ARN",
     "transactions": "TransactGetItems and TransactWriteItems",
     "partiql": "ExecuteStatement, BatchExecuteStatement and ExecuteTransaction",
+    "partiql_writes": "INSERT and DELETE statements with parameters",
 }
 
 
@@ -100,23 +105,29 @@ SERVERS = {
             "moto",
             _moto,
             {
-                "validation": "accepts a key attribute of the wrong type and overlapping or undefined paths",
-                "numbers": "stores numbers as they were written, and tells keys apart that are equal",
+                "validation": "accepts key attributes of the wrong type, overlapping or undefined paths, and more",
+                "numbers": "stores numbers as they were written",
+                "number_keys": "compares numbers as they were written",
                 "nested_projection": "`a[1].c, a[0]` gives one of the two",
                 "nested_updates": "UPDATED_NEW of `a.b` holds more than `a.b`",
-                "query_filter": "HTTP 500, and OR taken for AND",
                 "bare_updates": "HTTP 500",
+                "attributes_to_get": "GetItem ignores it",
+                "query_filter": "HTTP 500, and OR taken for AND",
+                "capacity": "a global index is listed as a local one, and BatchGetItem lists no table",
+                "capacity_on_request": "BatchGetItem always brings it",
+                "partiql_writes": "HTTP 500",
             },
         ),
         Server(
             "dynalite",
             _dynalite,
             {
-                "query_filter": "QueryFilter on an attribute that not every item has, and ConditionalOperator",
                 "condition_items": "ignores ReturnValuesOnConditionCheckFailure",
+                "new_indexes": "asks for provisioned throughput",
                 "table_arns": "refuses an ARN as a TableName",
                 "transactions": "UnknownOperationException",
                 "partiql": "UnknownOperationException",
+                "partiql_writes": "UnknownOperationException",
             },
         ),
         Server(
@@ -125,6 +136,8 @@ SERVERS = {
             {
                 "validation": "accepts conflicting and empty paths, and duplicates in AttributesToGet",
                 "nested_updates": "UPDATED_NEW of `a.b` holds more than `a.b`",
+                "number_keys": "compares numbers as they were written",
+                "capacity_on_request": "BatchGetItem never brings it",
             },
         ),
         # Whatever a person runs already and names in DAXLITE_TEST_ENDPOINT. It is taken to be right.

@@ -13,7 +13,7 @@ EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, 
 
 # What Python keeps for an entry beside its encoded answer and key: the Entry, the key's tuple, and a slot in each
 # of the three dictionaries of cachetools.LRUCache. `python -m benchmarks.memory` measures it.
-ENTRY_OVERHEAD: Final = 460
+ENTRY_OVERHEAD: Final = 640
 
 
 class Entry:

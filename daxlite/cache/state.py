@@ -6,6 +6,7 @@ Every method of State expects the lock to be held, and none of them does anythin
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
@@ -17,6 +18,10 @@ from .clock import ChangeClock, Stamps, changed_since
 from .entries import Entries, Entry, EntryKey
 from .stats import Kind
 from .table import Table
+
+# An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that
+# tries names at random must not fill the memory; what is beyond goes straight to DynamoDB.
+MOST_TABLES: Final = 10_000
 
 
 class State:
@@ -35,8 +40,10 @@ class State:
         self._random = random
 
     def table(self, id: TableId) -> Table:
-        """What is known of a table."""
+        """What is known of a table. Raises Unrecognised for one too many."""
         if id not in self.tables:
+            if len(self.tables) >= MOST_TABLES:
+                raise Unrecognised("table")
             own = self.changes.hold((table_tag(id),))
             self.tables[id] = Table(id, len(self.tables), self._config.for_table(id.name), own)
         return self.tables[id]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cache.cache import Cache
+from ..cache.state import MOST_TABLES
 from ..cache.stats import Kind
 from ..cache.table import Table
 from ..core.requests import Request, is_consistent
@@ -33,8 +34,7 @@ class Context:
         except (KeyError, TypeError):
             id = table_id(self.scope, name)
         table = self.cache.table(id)
-        # Names come from requests, and requests may be wrong: a program that tries names must not fill the memory.
-        if len(self.tables) < 10_000:
+        if len(self.tables) < MOST_TABLES:
             self.tables[name] = table
         return table
 
@@ -59,7 +59,7 @@ class Context:
         """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could
         be."""
         table = self.table(name)
-        if self.cache.is_description_due(table, index):
+        if table.settings.enabled and self.cache.is_description_due(table, index):
             try:
                 response = yield Call("DescribeTable", {"TableName": name})
             except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from botocore.exceptions import ClientError, ParamValidationError, StubAssertionError, UnStubbedResponseError
+from botocore.exceptions import ClientError, ParamValidationError, StubAssertionError, StubResponseError
 
 # Errors that DynamoDB raises before it applies anything.
 _REFUSED: Final = frozenset(
@@ -25,13 +25,18 @@ _REFUSED: Final = frozenset(
 )
 
 
+def was_never_sent(error: BaseException) -> bool:
+    """Whether botocore refused the call by itself."""
+    return isinstance(error, ParamValidationError | StubResponseError)
+
+
 def changed_nothing(error: BaseException) -> bool:
     """Whether a write that failed so is certain not to have been applied. When in doubt it may have been (promise P9).
 
     An error that came after a retry says nothing of the attempts before it: one may have been applied, its answer lost.
     """
-    if isinstance(error, ParamValidationError | StubAssertionError | UnStubbedResponseError):
-        return True  # it was never sent
+    if was_never_sent(error):
+        return True
     if not isinstance(error, ClientError) or code_of(error) not in _REFUSED:
         return False
     return error.response.get("ResponseMetadata", {}).get("RetryAttempts") == 0

@@ -10,6 +10,7 @@ from ..core.schema import item_key
 from ..core.unrecognised import Unrecognised
 from ..core.updates import touched_attributes, touched_by_attribute_updates
 from ..core.values import canonical_item
+from .bypass import Bypassed
 from .context import Context
 from .outcomes import changed_nothing
 from .steps import Params, Response, Steps
@@ -61,7 +62,8 @@ def touched_by(operation: str, request: Request) -> frozenset[str] | None:
 
 def _planned(context: Context, operation: str, params: Params) -> Steps:
     request = context.dialect.request(operation, params)
-    context.table(request["TableName"])  # raises Unrecognised while there is time
+    if not context.table(request["TableName"]).settings.enabled:
+        raise Bypassed("table_off")
     return _write(context, operation, params, request)
 
 
@@ -92,7 +94,7 @@ def _write(context: Context, operation: str, params: Params, request: Request) -
 
 def _additions(table: Table, operation: str, request: Request) -> dict[str, str]:
     """The return values to ask for, if the application asks for none and they would tell something."""
-    if request.get("ReturnValues", "NONE") != "NONE" or not table.may_ask_images or not table.settings.enabled:
+    if request.get("ReturnValues", "NONE") != "NONE" or not table.may_ask_images:
         return {}
     # The old image of a put or a delete tells from which partitions of indexes the item went; the table's own is
     # in its key.

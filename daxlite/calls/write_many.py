@@ -11,7 +11,7 @@ from ..core.changes import Change
 from ..core.partiql import read_statement
 from ..core.requests import Request
 from .context import Context
-from .outcomes import changed_nothing, is_missing_table
+from .outcomes import changed_nothing, is_missing_table, was_never_sent
 from .steps import Call, Params, Steps
 from .write_item import key_of_write, touched_by
 
@@ -90,8 +90,10 @@ def send_changing(
 ) -> Steps:
     """Send a call, then apply what it changed. None stands for a change that could be anywhere.
 
-    The changes are asked for with True after a success and with False where the outcome is not known.
+    The changes are asked for with True after a success and with False where the outcome is not known. A batch is not
+    one write but many: that DynamoDB refuses all of it for one of them is not for us to count on.
     """
+    is_batch = operation.startswith("Batch")
 
     def apply(is_certain: bool) -> None:
         with context.cache.guard():
@@ -104,7 +106,7 @@ def send_changing(
     try:
         response = yield Call(operation, params)
     except BaseException as error:
-        if is_missing_table(error) or not changed_nothing(error):
+        if is_missing_table(error) or not (was_never_sent(error) if is_batch else changed_nothing(error)):
             apply(False)
         raise
     apply(True)

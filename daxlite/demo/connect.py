@@ -10,6 +10,8 @@ from botocore.config import Config
 from daxlite.demo.settings import Client
 
 REGION = "us-east-1"
+# botocore tries a DynamoDB call ten times: half a minute of silence where no server listens.
+FEW_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 PLACEHOLDERS = {"aws_access_key_id": "daxlite", "aws_secret_access_key": "daxlite"}
 
 
@@ -23,12 +25,13 @@ def embedded_client(endpoint_url: str) -> Client:
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    config = Config(
-        proxies={},
-        retries={"mode": "standard", "total_max_attempts": 2},
-        use_fips_endpoint=False,
-        use_dualstack_endpoint=False,
-        account_id_endpoint_mode="disabled",
+    config = FEW_RETRIES.merge(
+        Config(
+            proxies={},
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
+            account_id_endpoint_mode="disabled",
+        )
     )
     session = boto3.Session(botocore_session=core)
     return _client(session, endpoint_url, region_name=REGION, config=config, **PLACEHOLDERS)
@@ -38,7 +41,8 @@ def foreign_client(endpoint_url: str) -> Client:
     """A client of a server that somebody else runs: with the person's own settings, where there are any."""
     session = boto3.Session()
     credentials = {} if session.get_credentials() else PLACEHOLDERS
-    return _client(session, endpoint_url, region_name=session.region_name or REGION, **credentials)
+    region = session.region_name or REGION
+    return _client(session, endpoint_url, region_name=region, config=FEW_RETRIES, **credentials)
 
 
 def _client(session: boto3.Session, endpoint_url: str, **settings: Any) -> Client:

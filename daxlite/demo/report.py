@@ -19,10 +19,12 @@ def duration(seconds: float) -> str:
     >>> duration(0.0000042), duration(0.0421), duration(0.1), duration(2.5), duration(135.24)
     ('4.20 us', '42.1 ms', '100 ms', '2.50 s', '135 s')
     """
-    for unit, scale in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
-        value = seconds / scale
-        if value < 1_000:
-            break
+    if seconds >= 1:
+        value, unit = seconds, "s"
+    elif seconds >= 1e-3:
+        value, unit = seconds * 1e3, "ms"
+    else:
+        value, unit = seconds * 1e6, "us"
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 

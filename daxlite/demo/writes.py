@@ -14,9 +14,9 @@ NEW_ORDER_SHARE = 0.4
 class Writer:
     """Makes writes, and remembers what they leave behind."""
 
-    def __init__(self, rng: Random, orders: Sequence[Item], popular_order: Callable[[], Item]) -> None:
+    def __init__(self, rng: Random, orders: Sequence[Item], changing_order: Callable[[], Item]) -> None:
         self._rng = rng
-        self._popular_order = popular_order
+        self._changing_order = changing_order
         self._customers = customer_count(len(orders))
         self._number = len(orders)
         self._deleted: Item | None = None
@@ -40,10 +40,10 @@ class Writer:
             item = make_order(self._rng, self._rng.randrange(1, self._customers + 1), self._number)
             self.new_keys.append(key_of(item))
             return {"Item": item}
-        return {"Item": self._progressed(self._popular_order()), "ReturnValues": "ALL_OLD"}
+        return {"Item": self._progressed(self._changing_order()), "ReturnValues": "ALL_OLD"}
 
     def _update(self) -> Request:
-        order = self._popular_order()
+        order = self._changing_order()
         returned = self._rng.choice(("NONE", "ALL_NEW", "ALL_OLD"))
         if self._rng.random() < 0.5:
             # Touches no key of the index: its pages hold this item, and change with it, but the item stays where it is.
@@ -67,7 +67,7 @@ class Writer:
         }
 
     def _delete(self) -> Request:
-        order = self._popular_order()
+        order = self._changing_order()
         self._deleted = self._progressed(order)
         return {"Key": key_of(order)}
 

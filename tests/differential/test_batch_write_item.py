@@ -81,7 +81,6 @@ def test_bad_requests(steps: Steps) -> None:
         [put(row(1)), delete({"pk": {"S": "key-1"}})],
         [put(row(number)) for number in range(26)],
         [put({"value": {"N": "1"}})],
-        [delete({"pk": {"S": "key-1"}, "value": {"N": "1"}})],
         [put(row(1)), put({"pk": {"N": "1"}})],
     ):
         steps.fail("batch_write_item", RequestItems={steps.name: requests})
@@ -89,4 +88,12 @@ def test_bad_requests(steps: Steps) -> None:
     steps.fail("batch_write_item", RequestItems={})
     steps.fail("batch_write_item", RequestItems={"no-such-table": [put(row(1))]})
     steps.fail("batch_write_item", RequestItems={steps.name: [put(row(1))], "no-such-table": [put(row(1))]})
+    steps.look()
+
+
+@scenario(PLAIN, "validation")
+def test_a_key_with_an_attribute_too_many(steps: Steps) -> None:
+    steps.watch("get_item", Key={"pk": {"S": "key-1"}})
+    requests = [delete({"pk": {"S": "key-1"}, "value": {"N": "1"}})]
+    steps.fail("batch_write_item", RequestItems={steps.name: requests})
     steps.look()

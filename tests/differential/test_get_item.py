@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.differential.harness import Steps, scenario
 from tests.differential.tables import ORDERS, PLAIN
 
@@ -39,7 +41,7 @@ def test_consumed_capacity(steps: Steps) -> None:
         steps.read("get_item", Key=missing, ReturnConsumedCapacity=kind)
 
 
-FLAT = {
+FLAT: dict[str, dict[str, Any]] = {
     "one attribute": {"ProjectionExpression": "title"},
     "several": {"ProjectionExpression": "title, price,seq"},
     "an alias": {"ProjectionExpression": "#t, price", "ExpressionAttributeNames": {"#t": "title"}},
@@ -51,11 +53,9 @@ FLAT = {
     "a place deep in a map": {"ProjectionExpression": "address.geo.lat"},
     "a place in a list": {"ProjectionExpression": "parcels[0]"},
     "a place in a map in a list": {"ProjectionExpression": "parcels[0].sku"},
-    "AttributesToGet": {"AttributesToGet": ["title", "price"]},
-    "AttributesToGet of nothing": {"AttributesToGet": ["nowhere"]},
 }
 
-NESTED = {
+NESTED: dict[str, dict[str, Any]] = {
     "two places of one map": {"ProjectionExpression": "address.city, address.geo.lat"},
     "two places of one list": {
         "ProjectionExpression": "parcels[1], parcels[0].#c",
@@ -104,7 +104,6 @@ def test_projections_of_a_missing_item(steps: Steps) -> None:
 def test_projection_follows_the_item(steps: Steps) -> None:
     steps.watch("get_item", Key=ADA_4, ProjectionExpression="title, parcels[0]")
     steps.watch("get_item", Key=ADA_4, ProjectionExpression="holder")
-    steps.watch("get_item", Key=ADA_4, AttributesToGet=["price"])
     steps.write("put_item", Item=ADA_4 | {"title": {"S": "new"}})
     steps.write(
         "update_item", Key=ADA_4, UpdateExpression="SET price = :p", ExpressionAttributeValues={":p": {"N": "9"}}
@@ -132,7 +131,7 @@ def test_every_way_to_name_a_table(steps: Steps) -> None:
     steps.write("put_item", TableName=arn, Item=key | {"by": {"S": "ARN"}})
 
 
-BAD = {
+BAD: dict[str, dict[str, Any]] = {
     "no key attribute": {"Key": {"customer": {"S": "ada"}}},
     "an empty key": {"Key": {}},
     "a key attribute too many": {"Key": ADA_4 | {"title": {"S": "x"}}},

@@ -62,9 +62,17 @@ def test_conditional_operator(steps: Steps) -> None:
 def test_attributes_to_get(steps: Steps) -> None:
     steps.read("query", KeyConditions=ADA, AttributesToGet=["title", "holder"])
     steps.read("scan", AttributesToGet=["title"])
-    steps.read("get_item", Key=KEY, AttributesToGet=["title", "holder"])
-    steps.read("get_item", Key=KEY)
-    steps.read("get_item", Key=KEY, AttributesToGet=["address", "nowhere"])
+
+
+@scenario(ORDERS, "attributes_to_get")
+def test_attributes_to_get_of_an_item(steps: Steps) -> None:
+    steps.watch("get_item", Key=KEY, AttributesToGet=["title", "holder"])
+    steps.watch("get_item", Key=KEY)
+    steps.watch("get_item", Key=KEY, AttributesToGet=["address", "nowhere"])
+    steps.watch("get_item", Key=KEY, AttributesToGet=["nowhere"])
+    steps.read("get_item", Key=KEY | {"seq": {"N": "99"}}, AttributesToGet=["title"])
+    steps.write("put_item", Item=KEY | {"title": {"S": "new"}})
+    steps.write("delete_item", Key=KEY)
 
 
 @scenario(ORDERS)

@@ -34,6 +34,14 @@ def test_select(steps: Steps) -> None:
 
 
 @scenario(PLAIN, "partiql")
+def test_update(steps: Steps) -> None:
+    watch(steps)
+    change = f"""UPDATE "{steps.name}" SET title = ? WHERE pk = ?"""
+    for title in ("one", "two"):
+        steps.write("execute_statement", Statement=change, Parameters=[text(title), text("key-1")])
+
+
+@scenario(PLAIN, "partiql_writes")
 def test_insert_update_delete(steps: Steps) -> None:
     watch(steps)
     table = f'"{steps.name}"'

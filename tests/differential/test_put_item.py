@@ -102,18 +102,27 @@ def test_the_item_of_a_failed_condition(steps: Steps) -> None:
 @scenario(PLAIN)
 def test_optimistic_locking(steps: Steps) -> None:
     """Read, fail because somebody else was faster, read again, succeed."""
+    partition = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "key-3"}}}
     key = {"pk": {"S": "key-3"}}
-    steps.watch("get_item", Key=key)
-    steps.write("put_item", Item=key | {"value": {"N": "4"}}, **given("#v = :v", v={"N": "3"}))
-    steps.fail("put_item", Item=key | {"value": {"N": "5"}}, **given("#v = :v", v={"N": "3"}))
-    seen = steps.do("get_item", Key=key)["Item"]["value"]
-    steps.write("put_item", Item=key | {"value": {"N": "5"}}, **given("#v = :v", v=seen))
+    for write, request in (
+        ("put_item", {"Item": key | {"value": {"S": "mine"}}}),
+        ("update_item", {"Key": key, "UpdateExpression": "REMOVE title"}),
+        ("delete_item", {"Key": key}),
+    ):
+        seen = steps.read("get_item", Key=key)["Item"]["value"]
+        steps.read("query", **partition)
+        steps.lab.raw.put_item(TableName=steps.name, Item=key | {"value": {"S": f"before {write}"}})
+        steps.fail(write, **request, **given("#v = :v", v=seen))
+        seen = steps.do("get_item", Key=key)["Item"]["value"]
+        steps.do("query", **partition)
+        steps.do(write, **request, **given("#v = :v", v=seen))
+        steps.do("get_item", Key=key)
 
 
 @scenario(PLAIN)
 def test_bad_requests(steps: Steps) -> None:
     watch(steps)
-    for request in (
+    requests: tuple[dict[str, Any], ...] = (
         {"Item": {"value": {"N": "1"}}},
         {"Item": {"pk": {"N": "1"}}},
         {"Item": {"pk": {"S": ""}}},
@@ -124,7 +133,8 @@ def test_bad_requests(steps: Steps) -> None:
         {"Item": KEY, "ExpressionAttributeValues": {":v": {"N": "1"}}},
         {"Item": KEY, "TableName": "no-such-table"},
         {"Item": KEY | {"value": {"S": "x" * 410_000}}},
-    ):
+    )
+    for request in requests:
         steps.fail("put_item", **request)
     steps.fail("put_item")
     steps.fail("delete_item", Key={})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.differential.harness import Steps, scenario
 from tests.differential.tables import ORDERS, PLAIN, order, row
 
@@ -15,7 +17,7 @@ def test_table(steps: Steps) -> None:
 
 @scenario(ORDERS)
 def test_filters_projections_and_counts(steps: Steps) -> None:
-    values = {"ExpressionAttributeValues": {":s": {"S": "open"}}}
+    values: dict[str, Any] = {"ExpressionAttributeValues": {":s": {"S": "open"}}}
     steps.read("scan", FilterExpression="stage = :s", **values)
     steps.read("scan", FilterExpression="stage <> :s", **values)
     steps.read("scan", FilterExpression="stage = :s", **values, Limit=5)

@@ -95,13 +95,14 @@ def test_get(steps: Steps) -> None:
 def test_bad_requests(steps: Steps) -> None:
     watch(steps)
     twice = {"Put": {"TableName": steps.name, "Item": row(1)}}
-    for items in (
+    bad: tuple[list[dict[str, Any]], ...] = (
         [twice, twice],
         [{"Put": {"TableName": "no-such-table", "Item": row(1)}}],
         [{}],
         [{"Put": {"TableName": steps.name, "Item": {"value": {"N": "1"}}}}],
         [],
-    ):
+    )
+    for items in bad:
         steps.attempt("transact_write_items", TransactItems=items)
         steps.look()
     for gets in ([], [{"Get": {"TableName": "no-such-table", "Key": key(1)}}]):

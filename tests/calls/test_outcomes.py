@@ -1,0 +1,174 @@
+"""Writes that fail: what may have been applied anyway is dropped, what cannot have been stays (promise P9)."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+
+from tests.calls.scripted import ITEM, KEY, TABLE, Lab, made, page, refused
+
+PUT = {"TableName": TABLE, "Item": ITEM}
+UPDATE = {
+    "TableName": TABLE,
+    "Key": KEY,
+    "UpdateExpression": "SET note = :n",
+    "ExpressionAttributeValues": {":n": {"S": "y"}},
+}
+DELETE = {"TableName": TABLE, "Key": KEY}
+WRITES: dict[str, dict[str, Any]] = {
+    "PutItem": PUT,
+    "UpdateItem": UPDATE,
+    "DeleteItem": DELETE,
+    "BatchWriteItem": {"RequestItems": {TABLE: [{"DeleteRequest": {"Key": KEY}}]}},
+    "TransactWriteItems": {"TransactItems": [{"Put": PUT}]},
+    "ExecuteStatement": {"Statement": f"DELETE FROM \"{TABLE}\" WHERE pk = 'a'"},
+    "BatchExecuteStatement": {"Statements": [{"Statement": f"DELETE FROM \"{TABLE}\" WHERE pk = 'a'"}]},
+    "ExecuteTransaction": {"TransactStatements": [{"Statement": f"DELETE FROM \"{TABLE}\" WHERE pk = 'a'"}]},
+    "UpdateItemInTheYear2030": {"TableName": TABLE},
+}
+URL = {"endpoint_url": "http://127.0.0.1"}
+IN_DOUBT = {
+    "read timeout": ReadTimeoutError(**URL),
+    "connection lost": ConnectionClosedError(**URL),
+    "connection refused": EndpointConnectionError(**URL),
+    "broken reply": HTTPClientError(error=ValueError("short read")),
+    "internal error": refused("InternalServerError", status=500),
+    "unavailable": refused("ServiceUnavailable", status=503),
+    "an error of the future": refused("SomethingNewException"),
+    "condition failed": refused("ConditionalCheckFailedException"),
+    "transaction cancelled": refused("TransactionCanceledException"),
+    "transaction conflict": refused("TransactionConflictException"),
+    "refused after a retry": refused("ValidationException", retries=1),
+    "throttled after a retry": refused("ThrottlingException", retries=3),
+    "interrupted": KeyboardInterrupt(),
+    "out of memory": MemoryError(),
+}
+CERTAIN = {
+    "validation": refused("ValidationException"),
+    "throttled": refused("ThrottlingException"),
+    "throughput": refused("ProvisionedThroughputExceededException"),
+    "never sent": ParamValidationError(report="Missing required parameter"),
+}
+
+
+def warm(**answers: Any) -> Lab:
+    """A cache that answers three reads of one item: itself, its partition, and its partition in an index."""
+    lab = Lab(GetItem=made(Item=ITEM), Query=page(ITEM), **answers)
+    assert not lab.is_hit(lab.get())
+    assert not lab.is_hit(lab.query())
+    assert not lab.is_hit(lab.by_owner("ann"))
+    assert hits(lab) == [True, True, True]
+    lab.dynamodb.take()
+    return lab
+
+
+def hits(lab: Lab) -> list[bool]:
+    return [lab.is_hit(response) for response in (lab.get(), lab.query(), lab.by_owner("ann"))]
+
+
+@pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.parametrize("error", IN_DOUBT.values(), ids=IN_DOUBT)
+def test_a_write_of_unknown_outcome_counts_as_a_change(operation: str, error: BaseException) -> None:
+    lab = warm(**{operation: error})
+    with pytest.raises(type(error)) as raised:
+        lab.caller.call(operation, WRITES[operation])
+    assert raised.value is error, "the application must see DynamoDB's own error"
+    assert hits(lab) == [False, False, False]
+
+
+@pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.parametrize("error", CERTAIN.values(), ids=CERTAIN)
+def test_a_write_that_was_refused_at_once_leaves_the_cache_alone(operation: str, error: Exception) -> None:
+    lab = warm(**{operation: error})
+    with pytest.raises(type(error)):
+        lab.caller.call(operation, WRITES[operation])
+    # A batch is many writes: that it was refused as a whole is certain only if it was never sent.
+    stays = not operation.startswith("Batch") or isinstance(error, ParamValidationError)
+    assert hits(lab) == [stays] * 3
+
+
+@pytest.mark.parametrize("operation", WRITES)
+def test_a_write_that_succeeded_is_seen(operation: str) -> None:
+    lab = warm(**{operation: made(Attributes=ITEM) if operation in ("PutItem", "DeleteItem") else made()})
+    lab.caller.call(operation, WRITES[operation])
+    if operation in ("PutItem", "DeleteItem"):
+        assert lab.is_hit(lab.get()), "the new state is known"
+        assert lab.get().get("Item") == (ITEM if operation == "PutItem" else None)
+    else:
+        assert not lab.is_hit(lab.get())
+    assert not lab.is_hit(lab.query())
+    assert not lab.is_hit(lab.by_owner("ann"))
+
+
+def test_an_optimistic_lock_loop_does_not_spin_on_its_own_stale_item() -> None:
+    """The application reads version 1 from the cache while DynamoDB has version 2."""
+    lab = Lab(
+        GetItem=[made(Item={**KEY, "version": {"N": "1"}}), made(Item={**KEY, "version": {"N": "2"}})],
+        PutItem=lambda params: made() if params["Item"]["version"]["N"] == "3" else raise_condition(),
+    )
+    turns = 0
+    while True:
+        turns += 1
+        version = int(lab.get()["Item"]["version"]["N"])
+        try:
+            lab.put({**KEY, "version": {"N": str(version + 1)}}, ConditionExpression="version = :v")
+        except Exception as error:
+            assert "ConditionalCheckFailed" in str(error) and turns < 3
+            continue
+        break
+    assert turns == 2
+
+
+def raise_condition() -> dict[str, Any]:
+    raise refused("ConditionalCheckFailedException")
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "Query", "Scan"])
+def test_a_table_that_is_gone_takes_its_answers_along(operation: str) -> None:
+    lab = warm()
+    lab.dynamodb.answers[operation] = refused("ResourceNotFoundException")
+    other = {"pk": {"S": "other"}}
+    with pytest.raises(Exception, match="ResourceNotFound"):
+        {"GetItem": lambda: lab.get(Key=other), "Query": lambda: lab.query(value=other["pk"])}.get(
+            operation, lambda: lab("Scan")
+        )()
+    lab.dynamodb.answers[operation] = made() if operation == "GetItem" else page()
+    assert hits(lab) == [False, False, False]
+
+
+@pytest.mark.parametrize("operation", ["BatchWriteItem", "TransactWriteItems", "ExecuteStatement"])
+def test_a_write_to_a_table_that_is_gone_takes_its_item_along(operation: str) -> None:
+    lab = warm(**{operation: refused("ResourceNotFoundException")})
+    with pytest.raises(Exception, match="ResourceNotFound"):
+        lab.caller.call(operation, WRITES[operation])
+    assert hits(lab) == [False, False, False]
+
+
+def test_a_cancelled_transaction_casts_doubt_on_its_condition_checks() -> None:
+    check = {"ConditionCheck": {"TableName": TABLE, "Key": KEY, "ConditionExpression": "attribute_exists(pk)"}}
+    other = {"Put": {"TableName": TABLE, "Item": {"pk": {"S": "other"}}}}
+    lab = warm(TransactWriteItems=[made(), refused("TransactionCanceledException")])
+    lab("TransactWriteItems", TransactItems=[check, other])
+    assert lab.is_hit(lab.get()), "a condition that held changes nothing"
+    with pytest.raises(Exception, match="TransactionCanceled"):
+        lab("TransactWriteItems", TransactItems=[check, other])
+    assert not lab.is_hit(lab.get())
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
+def test_a_failed_read_stores_nothing_and_drops_nothing(code: str) -> None:
+    lab = warm()
+    lab.dynamodb.answers["GetItem"] = refused(code)
+    other = {"pk": {"S": "other"}}
+    for _ in range(2):
+        with pytest.raises(Exception, match=code):
+            lab.get(Key=other)
+    lab.dynamodb.answers["GetItem"] = made(Item=other)
+    assert not lab.is_hit(lab.get(Key=other))
+    assert hits(lab) == [True, True, True]

@@ -1,0 +1,45 @@
+"""What holds for every cache at rest."""
+
+from collections import Counter
+
+from daxlite import Cache
+from daxlite.cache.clock import Stamp
+from daxlite.cache.entries import ENTRY_OVERHEAD
+
+
+def check(cache: Cache) -> None:
+    """Fails unless the bytes add up, the stamps and their holders agree, and nothing is left in flight."""
+    state, config = cache._state, cache.config
+    with state.lock:
+        assert state.in_flight == 0, "a call was left in flight"
+        entries = {key: state.entries[key] for key in list(state.entries)}
+        tables = {table.number: table for table in state.tables.values()}
+        assert len(tables) == len(state.tables), "two tables have one number"
+
+        limit = min(config.max_entry_bytes, config.max_bytes)
+        for key, entry in entries.items():
+            assert entry.size == len(entry.data) + sum(len(part) for part in key[1:]) + ENTRY_OVERHEAD
+            assert entry.size <= limit, "an entry is larger than any may be"
+            kind = key[1] if isinstance(key[1], str) else "item"
+            assert entry.counters is tables[key[0]].counters[kind], "an entry is counted elsewhere"  # type: ignore[index]
+            assert entry.tick <= state.changes.now, "an entry is from the future"
+        size = sum(entry.size for entry in entries.values())
+        assert size == state.entries.currsize <= config.max_bytes
+        counters = [counters for table in tables.values() for counters in table.counters.values()]
+        assert size == sum(each.bytes for each in counters)
+        assert len(entries) == sum(each.entries for each in counters)
+        for each in counters:
+            owned = [entry for entry in entries.values() if entry.counters is each]
+            assert (each.entries, each.bytes) == (len(owned), sum(entry.size for entry in owned))
+
+        held: Counter[Stamp] = Counter()
+        for entry in entries.values():
+            held.update(entry.stamps)
+        for table in tables.values():
+            held.update(table.own)
+        watched = state.changes.stamps
+        assert set(held) == set(watched.values()), "a stamp that nobody holds is kept, or one in use is not"
+        for tag, stamp in watched.items():
+            assert stamp.tag == tag
+            assert stamp.holders == held[stamp]
+            assert stamp.tick <= state.changes.now, "a change is from the future"
