@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 import boto3
@@ -29,6 +30,7 @@ from tests.install_servers import DYNALITE_COMMAND, MINISTACK_PYTHON
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
+LEASH = Path(__file__).with_name("leash.py")
 
 CAPABILITIES = {
     "validation": "refuses every malformed request of the suite",
@@ -182,9 +184,9 @@ def _start(server: Server, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str
         port = _free_port()
         command, extra = server.command(port)
         process = subprocess.Popen(
-            command,
+            [sys.executable, str(LEASH), *command],
             env={**os.environ, **extra},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -206,12 +208,9 @@ def _start(server: Server, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
 """`wrap`: what may be wrapped, and that what comes out is used as what went in."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -53,10 +54,8 @@ def answer(client: Any, **answers: Any) -> DynamoDB:
     """Let a scripted DynamoDB answer what the client would send over the network, in wire form."""
     dynamodb = DynamoDB(**{"DescribeTable": description("pk"), **answers})
 
-    def reply(model: Any, params: dict[str, Any], context: Any, **_: Any) -> Any:
-        raw = params["body"]
-        parsed = dynamodb(model.name, raw if isinstance(raw, dict) else __import__("json").loads(raw))
-        return mock.Mock(status_code=200), parsed
+    def reply(model: Any, params: dict[str, Any], **_: Any) -> Any:
+        return mock.Mock(status_code=200), dynamodb(model.name, json.loads(params["body"]))
 
     client.meta.events.register("before-call.dynamodb", reply)
     return dynamodb
@@ -76,14 +75,14 @@ def test_what_is_not_dynamodb_cannot_be_wrapped(thing: Any) -> None:
 
 
 def test_other_services_cannot_be_wrapped(s3: Any) -> None:
-    with pytest.raises(TypeError, match="client of s3.*must be a boto3 DynamoDB client"):
+    with pytest.raises(TypeError, match=r"client of s3.*must be a boto3 DynamoDB client"):
         daxlite.wrap(s3)
     queues = boto3.resource("sqs", **HERE)
-    with pytest.raises(TypeError, match="client of sqs.*must be a boto3 DynamoDB client"):
+    with pytest.raises(TypeError, match=r"client of sqs.*must be a boto3 DynamoDB client"):
         daxlite.wrap(queues)
     queues.meta.client.close()
     streams = boto3.client("dynamodbstreams", **HERE)
-    with pytest.raises(TypeError, match="client of dynamodbstreams"):
+    with pytest.raises(TypeError, match=r"client of dynamodbstreams"):
         daxlite.wrap(streams)
     streams.close()
 
@@ -105,16 +104,18 @@ def test_wrapping_twice_is_refused(client: Any, resource: Any) -> None:
     made.close()
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("cache", 3), ("cache", CacheConfig()), ("config", {}), ("config", Cache())])
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("cache", 3), ("cache", CacheConfig()), ("config", {}), ("config", Cache())]
+)
 def test_wrong_settings_are_refused(client: Any, name: str, wrong: Any) -> None:
-    with pytest.raises(TypeError, match=f"{name} is .*must be a daxlite.Cache"):
+    with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
         daxlite.wrap(client, **{name: wrong})
-    with pytest.raises(TypeError, match=f"{name} is .*must be a daxlite.Cache"):
+    with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
         daxlite.wrap(boto3.Session(region_name="eu-west-1"), **{name: wrong})
 
 
 def test_a_cache_and_settings_together_are_refused(client: Any) -> None:
-    with pytest.raises(TypeError, match="either a cache.*or a config"):
+    with pytest.raises(TypeError, match=r"either a cache.*or a config"):
         daxlite.wrap(client, Cache(), CacheConfig())
 
 
@@ -126,9 +127,14 @@ def test_what_was_wrapped_stays_as_it_was(client: Any, resource: Any) -> None:
     things = (client, resource, table, resource.meta.client)
 
     def state() -> list[Any]:
-        handlers = [repr(getattr(thing, "meta").events._emitter._handlers) for thing in (client, resource.meta.client)]
+        handlers = [repr(thing.meta.events._emitter._handlers) for thing in (client, resource.meta.client)]
         metas = [(id(thing.meta), dict(vars(thing.meta))) for thing in things]
-        return [handlers, [dict(vars(thing)) for thing in things], metas, [vars(type(thing)).keys() for thing in things]]
+        return [
+            handlers,
+            [dict(vars(thing)) for thing in things],
+            metas,
+            [vars(type(thing)).keys() for thing in things],
+        ]
 
     before = state()
     wrapped = [daxlite.wrap(thing) for thing in things]
@@ -146,9 +152,10 @@ def test_the_static_and_dynamic_types_are_kept(client: Any, resource: Any) -> No
     assert isinstance(wrapped, botocore.client.BaseClient)
     assert isinstance(wrapped, type(client))
     assert type(wrapped).__name__ == type(client).__name__
-    table = daxlite.wrap(resource.Table(TABLE))
-    assert isinstance(table, type(resource.Table(TABLE)))
-    assert table == resource.Table(TABLE)
+    raw_table = resource.Table(TABLE)
+    table = daxlite.wrap(raw_table)
+    assert isinstance(table, type(raw_table))
+    assert table == raw_table
     assert (table.name, table.table_name) == (TABLE, TABLE)
     assert isinstance(daxlite.wrap(boto3.Session(region_name="eu-west-1")), boto3.Session)
 
@@ -185,7 +192,9 @@ def test_close_closes_the_client(client: Any) -> None:
 def test_paginators_and_waiters_go_through_the_cache(client: Any) -> None:
     wrapped = daxlite.wrap(client)
     answers = [page(ITEM, LastEvaluatedKey=KEY), page(ITEM)]
-    dynamodb = answer(client, Query=answers, DescribeTable={**description("pk"), "Table": {"TableStatus": "ACTIVE"}})
+    described = description("pk")
+    described["Table"]["TableStatus"] = "ACTIVE"
+    dynamodb = answer(client, Query=answers, DescribeTable=described)
     request = {
         "TableName": TABLE,
         "KeyConditionExpression": "pk = :a",
@@ -210,7 +219,13 @@ def test_the_call_that_pynamodb_makes(client: Any) -> None:
 def test_a_wrapped_table_speaks_native_values(resource: Any) -> None:
     table = daxlite.wrap(resource).Table(TABLE)
     assert isinstance(dialect_of(table.meta.client), Native)
-    dynamodb = answer(resource.meta.client, GetItem=lambda _: made(Item={**KEY, "n": {"N": "1"}}), Query=page(), Scan=page())
+    dynamodb = answer(
+        resource.meta.client,
+        DescribeTable=description("pk", arn=None),
+        GetItem=lambda _: made(Item={**KEY, "n": {"N": "1"}}),
+        Query=page(),
+        Scan=page(),
+    )
     for _ in range(2):
         assert table.get_item(Key={"pk": "a"})["Item"] == {"pk": "a", "n": 1}
         table.query(KeyConditionExpression=Key("pk").eq("a"), FilterExpression=Attr("n").gt(0))
@@ -220,7 +235,9 @@ def test_a_wrapped_table_speaks_native_values(resource: Any) -> None:
 
 def test_batch_writer_invalidates(resource: Any) -> None:
     table = daxlite.wrap(resource.Table(TABLE))
-    dynamodb = answer(resource.meta.client, GetItem=lambda _: made(Item=dict(KEY)), BatchWriteItem=made(UnprocessedItems={}))
+    dynamodb = answer(
+        resource.meta.client, GetItem=lambda _: made(Item=dict(KEY)), BatchWriteItem=made(UnprocessedItems={})
+    )
     table.get_item(Key={"pk": "a"})
     with table.batch_writer() as batch:
         batch.put_item(Item={"pk": "a", "n": 2})
@@ -234,7 +251,9 @@ def test_a_client_and_a_resource_share_one_cache(client: Any, resource: Any) -> 
     typed, table = daxlite.wrap(client, cache), daxlite.wrap(resource.Table(TABLE), cache)
     # The text in which DynamoDB returns small numbers is not the one in which Decimal writes them.
     item = {**KEY, "small": {"N": "0.0000000015"}, "set": {"NS": ["0.00000001"]}, "list": {"L": [{"N": "0.0000001"}]}}
-    answer(resource.meta.client, GetItem=lambda _: made(Item=dict(item)), PutItem=made(), Query=lambda _: page(dict(item)))
+    answer(
+        resource.meta.client, GetItem=lambda _: made(Item=dict(item)), PutItem=made(), Query=lambda _: page(dict(item))
+    )
     dynamodb = answer(client, PutItem=made())
     native = table.get_item(Key={"pk": "a"})["Item"]
     found = typed.get_item(TableName=TABLE, Key=KEY)

@@ -31,8 +31,9 @@ def duration(seconds: float) -> str:
 def latencies(raw: Lane, wrapped: Lane) -> Table:
     """Each operation's latency through both clients, and how often the cache alone answered."""
     table = Table(box=box.SIMPLE_HEAD, title="latency as the caller sees it", title_justify="left", pad_edge=False)
-    table.add_column("operation", no_wrap=True)
-    for heading in ("calls", "raw p50", "raw p99", "wrapped p50", "wrapped p99", "p50 ratio", "hit ratio"):
+    table.add_column("\noperation", no_wrap=True)
+    # Two lines each, so that the table fits into 80 columns.
+    for heading in ("\ncalls", "raw\np50", "raw\np99", "wrapped\np50", "wrapped\np99", "ratio\nof p50", "hit\nratio"):
         table.add_column(heading, justify="right", no_wrap=True)
     for kind in METHODS:
         before, after = raw.seconds.get(kind), wrapped.seconds.get(kind)

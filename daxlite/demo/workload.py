@@ -28,8 +28,8 @@ METHODS = {
 PAGE = 4
 SCAN_PAGE = 8
 SEGMENTS = 4
-# Exponents of popularity: of single orders; of lists, which the same few screens ask for again and again; and of what is
-# written, which is more even, because an order changes a few times in its life however often it is looked at.
+# Exponents of popularity: of single orders; of lists, which the same few screens ask for again and again; and of what
+# is written, which is more even, because an order changes a few times in its life however often it is looked at.
 ORDERS, LISTS, CHANGES = 1.1, 1.6, 0.4
 
 

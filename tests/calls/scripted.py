@@ -41,9 +41,7 @@ def description(
     """What DescribeTable says of a table with these key attributes."""
 
     def schema(names: tuple[str, ...]) -> list[dict[str, str]]:
-        return [
-            {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
-        ]
+        return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)]
 
     table: dict[str, Any] = {"KeySchema": schema(key), **({"TableArn": arn} if arn else {})}
     if indexes:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.calls.scripted import ARN, ITEM, KEY, TABLE, Lab, description, made, page, refused
 
@@ -22,12 +23,9 @@ NO_KEYS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("style", ["expression", "legacy"])
 def test_a_query_for_what_is_no_key_gets_dynamodbs_own_error(value: dict[str, Any], style: str) -> None:
     lab = Lab(Query=refused("ValidationException"))
-    with pytest.raises(Exception, match="ValidationException"):
-        if style == "expression":
-            lab.query(value=value)
-        else:
-            condition = {"ComparisonOperator": "EQ", "AttributeValueList": [value]}
-            lab("Query", KeyConditions={"pk": condition})
+    legacy = {"KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [value]}}}
+    with pytest.raises(ClientError, match="ValidationException"):
+        lab.query(value=value) if style == "expression" else lab("Query", **legacy)
     assert lab.dynamodb.take() == ["Query"]
 
 

@@ -53,7 +53,7 @@ def canonical(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, set | frozenset):
         return Typed(type(value).__name__, _unordered([canonical(member, names) for member in value]))
     if isinstance(value, Binary):
-        return Typed("Binary", value.value)
+        return Typed("Binary", value.value)  # type: ignore[attr-defined]  # the stubs do not know it
     if isinstance(value, datetime.datetime):
         return Typed("datetime", None)
     if isinstance(value, Decimal):

@@ -102,7 +102,10 @@ def test_the_item_of_a_failed_condition(steps: Steps) -> None:
 @scenario(PLAIN)
 def test_optimistic_locking(steps: Steps) -> None:
     """Read, fail because somebody else was faster, read again, succeed."""
-    partition = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "key-3"}}}
+    partition: dict[str, Any] = {
+        "KeyConditionExpression": "pk = :p",
+        "ExpressionAttributeValues": {":p": {"S": "key-3"}},
+    }
     key = {"pk": {"S": "key-3"}}
     for write, request in (
         ("put_item", {"Item": key | {"value": {"S": "mine"}}}),

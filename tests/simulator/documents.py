@@ -44,7 +44,7 @@ def project(item: Item, paths: Iterable[Path]) -> Item:
         node = tree
         for step in path:
             node = node.setdefault(step, {})
-    part = _project({"M": item}, tree)
+    part = _project({"M": item}, tree) if tree else None
     return {} if part is None else part["M"]
 
 

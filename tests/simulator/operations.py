@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.simulator import pages, reads, tables, writes
-from tests.simulator.errors import RefusedError, UnsupportedError
+from tests.simulator.errors import RefusedError, UnsupportedError, invalid
 
 _NAMES, _VALUES = "ExpressionAttributeNames", "ExpressionAttributeValues"
 _CAPACITY = "ReturnConsumedCapacity"
@@ -51,7 +51,10 @@ _KNOWN: dict[str, frozenset[str]] = {
     "TransactWriteItems": frozenset({"TransactItems", "ClientRequestToken", _CAPACITY}),
 }
 # Parameters that change nothing as long as they have this value.
-_HARMLESS = {"ReturnItemCollectionMetrics": "NONE"}
+_HARMLESS: dict[str, Any] = {"ReturnItemCollectionMetrics": "NONE", "AttributeUpdates": {}}
+_LEGACY = frozenset(
+    {"AttributeUpdates", "Expected", "ConditionalOperator", "KeyConditions", "QueryFilter", "ScanFilter"}
+)
 
 
 def find(operation: str, request: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
@@ -60,6 +63,8 @@ def find(operation: str, request: Mapping[str, Any]) -> Callable[..., dict[str, 
         raise RefusedError("UnknownOperationException", f"The simulator does not know {operation}")
     known = _KNOWN.get(operation, request.keys())
     unknown = {name for name in request.keys() - known if request[name] != _HARMLESS.get(name)}
+    if unknown & _LEGACY and any("Expression" in name for name in request):
+        raise invalid("Can not use both expression and non-expression parameters in the same request")
     if unknown:
         raise UnsupportedError(f"the simulator does not know these parameters of {operation}: {sorted(unknown)}")
     return OPERATIONS[operation]
