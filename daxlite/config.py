@@ -71,6 +71,10 @@ class CacheConfig:
     jitter: float = 0.1
     """Each TTL is shortened by a random part of up to this fraction, so that what was stored together does not
     expire together."""
+    settle_window: float = 5.0
+    """For so long after a change, DynamoDB's replicas may not have heard of it. A miss on what changed is then
+    sent as a strongly consistent read, at twice the read units, and a Query of a global index, which has no such
+    reads, is answered but not stored. 0: off."""
     max_bytes: int = 256 * MIB
     """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; the least
     recently used go first."""
@@ -89,6 +93,8 @@ class CacheConfig:
             _check_ttl("negative_ttl", self.negative_ttl)
         if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is {self.jitter!r}; it must be a fraction from 0 to 1")
+        if not _is_number(self.settle_window) or not 0 <= self.settle_window < math.inf:
+            raise ValueError(f"settle_window is {self.settle_window!r}; it must be a number of seconds, 0 for none")
         for name in ("max_bytes", "max_entry_bytes"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -106,12 +112,10 @@ class CacheConfig:
         """What holds for one table."""
         table = self.tables.get(name) or TableConfig()
         item_ttl = _first_set(table.item_ttl, self.item_ttl)
-        # A table's own item_ttl also rules what is remembered as missing there, unless somebody said otherwise.
-        default_negative = item_ttl if table.item_ttl is not UNSET else self.negative_ttl
         return TableSettings(
             enabled=table.enabled,
             item_ttl=item_ttl,
-            negative_ttl=_first_set(table.negative_ttl, default_negative, item_ttl),
+            negative_ttl=_first_set(table.negative_ttl, self.negative_ttl, item_ttl),
             query_ttl=_first_set(table.query_ttl, self.query_ttl),
             exact=self.query_invalidation == "exact",
             schema=table.schema,

@@ -12,6 +12,7 @@ from .cache.cache import Cache
 from .calls.caller import Caller
 from .calls.context import Context
 from .calls.dialects import dialect_of
+from .calls.steps import Params, Response
 from .client import CachingClient, caching_client
 from .config import CacheConfig
 from .core.tables import Scope
@@ -58,8 +59,14 @@ def _wrap_client(client: Any, cache: Cache | None, config: CacheConfig | None) -
     service = client.meta.service_model.service_name
     if service != "dynamodb":
         raise TypeError(f"this is a client of {service}; it must be {_WRAPPABLE}")
-    context = Context(cache or Cache(config), dialect_of(client), scope_of(client), {})
-    return caching_client(client, Caller(context, client._make_api_call))
+
+    def send(operation: str, params: Params) -> Response:
+        # Looked up at each call: instrumentation replaces the method, on the class, whenever it likes.
+        return cast(Response, client._make_api_call(operation, params))
+
+    cache = cache or Cache(config)
+    context = Context(cache, dialect_of(client), cache.names(scope_of(client)))
+    return caching_client(client, Caller(context, send))
 
 
 def _wrap_resource(resource: Any, cache: Cache | None, config: CacheConfig | None) -> Any:

@@ -13,6 +13,8 @@ import pytest
 
 from tests import servers
 
+pytest_plugins = ["tests.cache_fixtures"]
+
 MakeTable = Callable[..., str]
 
 

@@ -12,6 +12,7 @@ def check(cache: Cache) -> None:
     state, config = cache._state, cache.config
     with state.lock:
         assert state.in_flight == 0, "a call was left in flight"
+        assert not state.leaders, "a flight that landed can still be joined"
         entries = {key: state.entries[key] for key in list(state.entries)}
         tables = {table.number: table for table in state.tables.values()}
         assert len(tables) == len(state.tables), "two tables have one number"
@@ -37,6 +38,7 @@ def check(cache: Cache) -> None:
             held.update(entry.stamps)
         for table in tables.values():
             held.update(table.own)
+        held.update(state.changes.settling.values())
         watched = state.changes.stamps
         assert set(held) == set(watched.values()), "a stamp that nobody holds is kept, or one in use is not"
         for tag, stamp in watched.items():

@@ -1,11 +1,12 @@
 """The cache: `lookup` an answer, `fill` one in, `apply` a change."""
 
 import logging
+import os
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..config import CacheConfig
@@ -13,10 +14,11 @@ from ..core.changes import Change
 from ..core.native import typed_key
 from ..core.requests import Read
 from ..core.schema import TableSchema, item_key
-from ..core.tables import TableId
+from ..core.tables import Scope, TableId
 from ..core.unrecognised import Unrecognised
 from .entries import EntryKey
 from .flight import Flight
+from .names import Names
 from .state import State
 from .stats import CacheStats, Counters, Counts, Kind, add
 from .table import Table
@@ -50,8 +52,9 @@ class Cache:
         if config is not None and not isinstance(config, CacheConfig):
             raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
         self.config: Final = config if config is not None else CacheConfig()
-        self._now = clock
         self._state = State(self.config, clock, random)
+        self._names: weakref.WeakValueDictionary[Scope, Names] = weakref.WeakValueDictionary()
+        _caches.add(self)
 
     # For the application
 
@@ -69,11 +72,8 @@ class Cache:
 
     def clear(self) -> None:
         """Drop everything. What is being read meanwhile is not stored either."""
-        state = self._state
-        with state.lock:
-            for table in list(state.tables.values()):
-                state.apply(Change(table.id))
-            state.entries.drop_all()
+        with self._state.lock:
+            self._state.clear()
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: somebody is known to have changed it.
@@ -96,9 +96,11 @@ class Cache:
                 raise ValueError("key must hold attributes that are strings, numbers or binary") from None
         state = self._state
         with state.lock:
-            for known in list(state.tables.values()):
+            for known in state.tables.values():
                 if known.id.name == table:
                     state.apply(Change(known.id, key))
+                    if key is None:
+                        known.forget()  # it may have been made anew, or got other indexes
 
     def apply(self, change: Change) -> None:
         """Make every answer true again after a change, wherever it was made."""
@@ -115,6 +117,11 @@ class Cache:
         with self._state.lock:
             return self._state.table(id)
 
+    def names(self, scope: Scope) -> Names:
+        """The table names of a scope."""
+        with self._state.lock:
+            return self._names.setdefault(scope, Names(self, scope))
+
     def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
         """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""
         state = self._state
@@ -127,17 +134,30 @@ class Cache:
             counters.misses += 1
             return None
 
-    def flight(self, table: Table, read: Read | None) -> Flight:
-        """A call about to be sent: a read, or the write of what the read would read; None for a key not known.
+    def flight(self, table: Table, read: Read | None, key: EntryKey | None = None) -> Flight:
+        """A call about to be sent: a read, or the write of what the read would read; None if that is not known.
 
-        Its `fill_...` methods are the verb fill.
+        key: where the answer will stand; readers of the same key join each other. Its `fill_...` methods are the
+        verb fill.
         """
-        return Flight(self._state, table, read)
+        return Flight(self._state, table, read, key)
 
-    def bypassed(self, counters: Counters, reason: str) -> None:
-        """Count a read that goes straight to DynamoDB."""
+    def count(self, counters: Counters, bypass: str) -> None:
+        """Count a read that goes straight to DynamoDB, and why."""
         with self._state.lock:
-            counters.bypass(reason)
+            counters.bypass(bypass)
+
+    def count_joined(self, flight: Flight) -> None:
+        """Count a read that another one answered."""
+        with self._state.lock:
+            flight.counters.joined += 1
+
+    def note_strength(self, flight: Flight, is_consistent: bool) -> None:
+        """Note whether a read was sent as a strongly consistent one, because what it reads was settling."""
+        flight.is_consistent = is_consistent
+        if is_consistent:
+            with self._state.lock:
+                flight.counters.consistent_misses += 1
 
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
         """Whether the caller, and nobody else, should call DescribeTable now: for the table, or for an index not
@@ -145,7 +165,7 @@ class Cache:
         if table.knows(index):
             return False
         with self._state.lock:
-            return table.is_description_due(self._now())
+            return table.is_description_due(self._state.now())
 
     def describe(self, table: Table, schema: TableSchema) -> None:
         """Learn a table's schema from its description."""
@@ -154,7 +174,7 @@ class Cache:
                 self._state.forget(table)
             table.describe(schema)
 
-    def learn_key(self, table: Table, key: Mapping[str, Any]) -> None:
+    def learn_key(self, table: Table, key: Iterable[str]) -> None:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""
         if table.key_names is not None and not table.contradicts(key):
             return
@@ -169,18 +189,6 @@ class Cache:
         with self._state.lock:
             self._state.forget(table)
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Around what daxlite does once DynamoDB has answered: a fault in it must not cost the caller the answer.
-
-        What was to be stored or dropped may not have been, so everything goes.
-        """
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - our own fault, whatever it is
-            self.fault(error)
-            self.clear()
-
     def fault(self, error: Exception) -> None:
         """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
         with self._state.lock:
@@ -190,3 +198,15 @@ class Cache:
             where = "".join(traceback.format_tb(error.__traceback__))
             message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
             _logger.error(message, type(error).__name__, where)
+
+
+_caches: Final[weakref.WeakSet[Cache]] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for cache in list(_caches):
+        cache._state.begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_in_child)

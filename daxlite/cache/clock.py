@@ -1,31 +1,40 @@
 """The change clock: what keeps an answer from outliving the state that it was read from.
 
-    reader   |-- watch, tick 7 ------- DynamoDB answers (old) -------- fill? changed at 8 > 7: no --|
+    reader   |-- hold, tick 7 -------- DynamoDB answers (old) -------- fill? changed at 8 > 7: no --|
     writer            |---- PutItem ---- applied ---- bump, tick 8 ----|
 
 One counter per cache. A change takes the next tick and leaves it on the stamp of every tag that it bumps. A reader
-notes the tick at which its read *started*; its answer is stored, and later served, only while no stamp that it
-depends on is newer. (What Facebook's memcache leases do: "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.)
+notes the tick at which its read *started*; its answer is stored, and later served, only while no stamp that it depends
+on is newer. (What Facebook's memcache leases do: "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.)
 
-A stamp exists as long as something holds it: a call in flight or an entry. So the table of stamps is as large as
-what is cached and being read, a change costs the few tags that it bumps however many entries hang on them, and no
-stamp is ever forgotten while somebody could still ask for it.
+A stamp exists as long as something holds it: a call in flight, an entry, or the list of what changed a moment ago. So
+the table of stamps is as large as what is cached, being read and settling, a change costs the few tags that it bumps
+however many entries hang on them, and no stamp is ever forgotten while somebody could still ask for it.
+
+A tag is *settling* for a while after a change: DynamoDB's replicas may not have heard of it yet.
 """
 
+import math
+from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..core.tags import Tag
+
+# As many settling tags as are remembered. Beyond, a floor rises: everything that changed before the moment of the floor
+# may have been forgotten, so until the floor has settled itself, everything counts as settling.
+MOST_SETTLING: Final = 50_000
 
 
 class Stamp:
     """When a tag last changed."""
 
-    __slots__ = ("holders", "tag", "tick")
+    __slots__ = ("changed_at", "holders", "tag", "tick")
 
     def __init__(self, tag: Tag) -> None:
         self.tag = tag
         self.tick = 0  # no change that anybody who holds this stamp has to know of
+        self.changed_at = -math.inf
         self.holders = 0
 
 
@@ -35,15 +44,19 @@ Stamps: TypeAlias = tuple[Stamp, ...]
 class ChangeClock:
     """Ticks and stamps. Not thread-safe: the cache's lock guards it."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle_window: float = 0.0, most_settling: int = MOST_SETTLING) -> None:
         self.now = 0
         self.stamps: dict[Tag, Stamp] = {}
+        self.settling: OrderedDict[Tag, Stamp] = OrderedDict()
+        """What changed within the settle window, the latest last. It holds its stamps."""
+        self._window = settle_window
+        self._most_settling = most_settling
+        self._floor = -math.inf
 
     def hold(self, tags: Iterable[Tag]) -> Stamps:
         """Watch these tags from now on, until they are released."""
-        held = tuple(self.stamps.get(tag) or self.stamps.setdefault(tag, Stamp(tag)) for tag in tags)
-        for stamp in held:
-            stamp.holders += 1
+        held = tuple(self._stamp(tag) for tag in tags)
+        self.hold_again(held)
         return held
 
     def hold_again(self, held: Stamps) -> None:
@@ -58,14 +71,51 @@ class ChangeClock:
             if not stamp.holders:
                 del self.stamps[stamp.tag]
 
-    def bump(self, tags: Iterable[Tag]) -> int:
-        """Note a change of these tags; returns its tick."""
+    def bump(self, tags: Iterable[Tag], moment: float) -> int:
+        """Note a change of these tags at this moment; returns its tick."""
         self.now += 1
         for tag in tags:
-            stamp = self.stamps.get(tag)
-            if stamp is not None:  # nobody watches the others: there is nothing they could spoil
+            # Without a settle window nobody needs to know of a change that nobody watches: there is nothing to spoil.
+            stamp = self._stamp(tag) if self._window else self.stamps.get(tag)
+            if stamp is not None:
                 stamp.tick = self.now
+                stamp.changed_at = moment
+                if self._window:
+                    self._settle(stamp)
+        self._forget_settled(moment)
         return self.now
+
+    def is_settling(self, held: Stamps, moment: float) -> bool:
+        """Whether a replica may not have heard of the last change of one of these tags."""
+        if not self._window:
+            return False
+        earliest = moment - self._window
+        return self._floor > earliest or any(stamp.changed_at > earliest for stamp in held)
+
+    def _stamp(self, tag: Tag) -> Stamp:
+        stamp = self.stamps.get(tag)
+        if stamp is None:
+            stamp = self.stamps[tag] = Stamp(tag)
+        return stamp
+
+    def _settle(self, stamp: Stamp) -> None:
+        if stamp.tag in self.settling:
+            self.settling.move_to_end(stamp.tag)
+            return
+        stamp.holders += 1
+        self.settling[stamp.tag] = stamp
+        if len(self.settling) > self._most_settling:
+            _, oldest = self.settling.popitem(last=False)
+            self._floor = max(self._floor, oldest.changed_at)
+            self.release((oldest,))
+
+    def _forget_settled(self, moment: float) -> None:
+        while self.settling:
+            oldest = next(iter(self.settling.values()))
+            if oldest.changed_at > moment - self._window:
+                return
+            del self.settling[oldest.tag]
+            self.release((oldest,))
 
 
 def changed_since(held: Stamps, tick: int) -> bool:

@@ -6,7 +6,7 @@ Every method of State expects the lock to be held, and none of them does anythin
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
@@ -19,6 +19,9 @@ from .entries import Entries, Entry, EntryKey
 from .stats import Kind
 from .table import Table
 
+if TYPE_CHECKING:
+    from .flight import Flight
+
 # An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that
 # tries names at random must not fill the memory; what is beyond goes straight to DynamoDB.
 MOST_TABLES: Final = 10_000
@@ -28,16 +31,32 @@ class State:
     """The state of one cache."""
 
     def __init__(self, config: CacheConfig, now: Callable[[], float], random: Callable[[], float]) -> None:
+        self._config = config
+        self.now = now
+        self._random = random
+        self.new_event: Callable[[], threading.Event] = threading.Event
+        """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
+        self.tables: dict[TableId, Table] = {}
+        self._places: dict[tuple[str, str, str], list[Table]] = {}
+        self.faults = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with nothing cached and nobody under way, as a new process does after a fork: threads of the
+        parent, which may have held the lock or been waited for, are not there any more.
+        """
         # Held for a few dictionary operations at a time, never while DynamoDB is called or an answer is decoded.
         self.lock = threading.Lock()
-        self.changes = ChangeClock()
-        self.entries = Entries(config.max_bytes, lambda entry: self.changes.release(entry.stamps))
-        self.tables: dict[TableId, Table] = {}
+        self.changes = ChangeClock(self._config.settle_window)
+        self.entries = Entries(self._config.max_bytes, self._dropped)
+        self.leaders: dict[EntryKey, Flight] = {}
+        """The reads under way that others may join."""
         self.in_flight = 0
-        self.faults = 0
-        self._config = config
-        self._now = now
-        self._random = random
+        for table in self.tables.values():
+            table.begin(self.changes.hold((table_tag(table.id),)))
+
+    def _dropped(self, entry: Entry) -> None:
+        self.changes.release(entry.stamps)
 
     def table(self, id: TableId) -> Table:
         """What is known of a table. Raises Unrecognised for one too many."""
@@ -45,7 +64,9 @@ class State:
             if len(self.tables) >= MOST_TABLES:
                 raise Unrecognised("table")
             own = self.changes.hold((table_tag(id),))
-            self.tables[id] = Table(id, len(self.tables), self._config.for_table(id.name), own)
+            table = Table(id, len(self.tables), self._config.for_table(id.name), own)
+            self.tables[id] = table
+            self._places.setdefault(id.place, []).append(table)
         return self.tables[id]
 
     def live(self, key: EntryKey) -> Entry | None:
@@ -56,7 +77,7 @@ class State:
             return None
         if changed_since(entry.stamps, entry.tick):
             entry.counters.invalidations += 1
-        elif entry.expires <= self._now():
+        elif entry.expires <= self.now():
             entry.counters.expirations += 1
         else:
             return entry
@@ -64,12 +85,25 @@ class State:
         return None
 
     def store(
-        self, table: Table, kind: Kind, key: EntryKey, data: bytes, *, ttl: float, tick: int, stamps: Stamps
+        self,
+        table: Table,
+        kind: Kind,
+        key: EntryKey,
+        data: bytes,
+        *,
+        ttl: float,
+        since: float,
+        tick: int,
+        stamps: Stamps,
     ) -> None:
-        """Put an answer in its place. The stamps must be held by somebody; the entry holds them too from now on."""
+        """Put an answer in its place, for `ttl` seconds from the moment `since`.
+
+        The stamps must be held by somebody; the entry holds them too from now on.
+        """
         if ttl <= 0:
+            self.entries.discard(key)
             return
-        expires = self._now() + ttl * (1 - self._config.jitter * self._random())
+        expires = since + ttl * (1 - self._config.jitter * self._random())
         counters = table.counters[kind]
         entry = Entry(data, key=key, expires=expires, tick=tick, stamps=stamps, counters=counters)
         if entry.size > min(self._config.max_entry_bytes, self._config.max_bytes):
@@ -81,8 +115,14 @@ class State:
 
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
-        for table in [table for table in self.tables.values() if may_be_same(table.id, change.table)]:
-            self._apply(table, change)
+        for table in self._places.get(change.table.place, ()):
+            if may_be_same(table.id, change.table):
+                self._apply(table, change)
+
+    def clear(self) -> None:
+        """Drop everything, and let nothing in that is being read. It needs nothing that could fail."""
+        self.changes.bump([table_tag(table.id) for table in self.tables.values()], self.now())
+        self.entries.drop_all()
 
     def _apply(self, table: Table, change: Change) -> None:
         try:
@@ -90,7 +130,7 @@ class State:
         except Unrecognised:
             change = Change(table.id)  # whatever a key that is not one may mean, the whole table covers it
             tags = bumped_tags(change, None)
-        self.changes.bump(tags)
+        self.changes.bump(tags, self.now())
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
         if change.key is not None and self.entries.discard(table.item(item_key(change.key))):
             table.counters["item"].invalidations += 1

@@ -19,12 +19,16 @@ class Counts:
     hits: int = 0
     """Reads answered from the cache; in a BatchGetItem each key counts."""
     misses: int = 0
-    """Reads sent to DynamoDB because the cache had no answer."""
+    """Reads for which the cache had no answer. All but the joined ones were sent to DynamoDB."""
+    joined: int = 0
+    """Misses answered by the read of another caller that was under way already."""
+    consistent_misses: int = 0
+    """Misses sent as strongly consistent reads, at twice the read units, because what they read had just changed."""
     fills: int = 0
     """Answers and written items stored."""
     discarded_fills: int = 0
-    """Answers not stored because something that they depend on changed while they were read, or because they overlapped
-    another write."""
+    """Answers not stored because something that they depend on changed while they were read, or so shortly before that
+    they may be old; and written items not stored because their write overlapped another one."""
     invalidations: int = 0
     """Entries dropped because something that they depend on changed. A query is counted when it is next looked at."""
     evictions: int = 0
@@ -53,6 +57,8 @@ class Counters:
 
     hits: int
     misses: int
+    joined: int
+    consistent_misses: int
     fills: int
     discarded_fills: int
     invalidations: int

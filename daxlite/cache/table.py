@@ -24,15 +24,21 @@ class Table:
         self.number = number
         """Stands for the table in entry keys."""
         self.settings = settings
-        self.own = own
-        """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
-        self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
+        self.begin(own)
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""
         self.describe_at = -math.inf if self.schema is None else math.inf
         self.may_ask_images = True
         """False once IAM refused a write only because daxlite asked for its return values."""
+        self.may_ask_keys = True
+        """The same for the key attributes of a projected BatchGetItem."""
+
+    def begin(self, own: Stamps) -> None:
+        """Start with nothing cached."""
+        self.own = own
+        """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
+        self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
 
     # Keys of entries
 
@@ -69,6 +75,10 @@ class Table:
         if schema is None:
             return False
         return index is None or index in schema.global_indexes or index in schema.local_indexes
+
+    def reads_strongly(self, index: str | None) -> bool:
+        """Whether strongly consistent reads of the table, or of this index, are known to be possible."""
+        return index is None or (self.schema is not None and index in self.schema.local_indexes)
 
     def describe(self, schema: TableSchema) -> None:
         self.schema = schema

@@ -1,53 +1,19 @@
 """BatchGetItem: what is cached is answered, what is missing is forwarded."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..cache.flight import Flight
-from ..cache.table import Table
-from ..core.projection import Projection
-from ..core.requests import ItemRead, check_capacity, item_projection
+from ..core.requests import check_capacity, item_projection
 from ..core.schema import item_key
 from ..core.unrecognised import Unrecognised
+from .batch_part import Part, Wanted
 from .context import Context
-from .get_item import fill_found, find_item
+from .get_item import Found
 from .responses import hit, no_capacity
-from .steps import Params, Response, Steps
+from .steps import Params, Response, Step, Steps, Wait
 
 _MOST_KEYS: Final = 100
-_ALIAS: Final = "#daxlite_key"
-
-
-@dataclass(slots=True)
-class _Part:
-    """What a BatchGetItem asks of one table."""
-
-    name: str
-    table: Table
-    projection: Projection | None
-    is_cached: bool
-    keys: list[tuple[bytes, Any, Any]]
-    """Of each item: its canonical key, its key as given and its typed key."""
-    answers: list[Any] = field(default_factory=list)
-    missing: list[tuple[bytes, Any, Any]] = field(default_factory=list)
-    flights: dict[bytes, Flight] = field(default_factory=dict)
-
-    @property
-    def shows_keys(self) -> bool:
-        """Whether the items of the response can be told by their keys, without asking for more."""
-        return self.projection is None or all((name,) in self.projection.paths for name in self.keys[0][2])
-
-    @property
-    def added(self) -> frozenset[str]:
-        """The key attributes to ask for beside what the application asks for, so that items can be told by their
-        keys."""
-        if self.projection is None or not self.is_cached:
-            return frozenset()
-        wanted = [name for name in self.keys[0][2] if (name,) not in self.projection.paths]
-        # Below a key attribute there is nothing to project; such a request is left alone, for the paths would overlap.
-        return frozenset(wanted) if self.projection.attributes.isdisjoint(wanted) else frozenset()
 
 
 def batch_get_item(context: Context, params: Params) -> Response | Steps:
@@ -57,101 +23,102 @@ def batch_get_item(context: Context, params: Params) -> Response | Steps:
     capacity = check_capacity(params)
     request = context.dialect.request("BatchGetItem", params)
     parts = [_part(context, params, name, asked) for name, asked in request["RequestItems"].items()]
-    if not 0 < sum(len(part.keys) for part in parts) <= _MOST_KEYS or len({part.table.id for part in parts}) < len(
-        parts
-    ):
-        raise Unrecognised("number of keys")
+    keys = sum(len(part.wanted) for part in parts)
+    if not 0 < keys <= _MOST_KEYS or len({part.table.id for part in parts}) < len(parts):
+        raise Unrecognised("number of keys, or one table by two names")
     for part in parts:
-        _look_up(context, part)
-    if any(part.missing for part in parts):
+        part.look_up(context)
+    if any(part.wanted for part in parts):
         return _miss(context, params, parts, capacity)
-    response = hit(Responses={part.name: part.answers for part in parts}, UnprocessedKeys={})
-    if capacity != "NONE":
-        response["ConsumedCapacity"] = [no_capacity(capacity, part.table.id.name) for part in parts]
-    return response
+    return _completed(context, parts, capacity, hit(Responses={}, UnprocessedKeys={}))
 
 
-def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any]) -> _Part:
+def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any]) -> Part:
     table = context.table(name)
     projection = item_projection(asked, in_batch=True)
     reason = context.way_around(table, "item", asked)
-    as_given = params["RequestItems"][name]["Keys"]
-    keys = [(item_key(key), given, key) for key, given in zip(asked["Keys"], as_given, strict=True)]
-    if not keys or len({key for key, _, _ in keys}) < len(keys):
+    as_given = params["RequestItems"][name]
+    wanted = [Wanted(item_key(key), given) for key, given in zip(asked["Keys"], as_given["Keys"], strict=True)]
+    if not wanted or len({one.key for one in wanted}) < len(wanted):
         raise Unrecognised("no keys, or duplicates")
     if reason is not None:
-        context.cache.bypassed(table.counters["item"], reason)
-    return _Part(name, table, projection, reason is None, keys)
+        context.cache.count(table.counters["item"], reason)
+    return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, wanted)
 
 
-def _look_up(context: Context, part: _Part) -> None:
-    for wanted in part.keys:
-        found = find_item(context, part.table, wanted[0], part.projection) if part.is_cached else None
-        if found is None:
-            part.missing.append(wanted)
-        elif found.item is not None:
-            part.answers.append(context.dialect.spoken(found.item))
-
-
-def _miss(context: Context, params: Params, parts: list[_Part], capacity: str) -> Steps:
-    asked = params["RequestItems"]
-    forwarded = [part for part in parts if part.missing]
-    plain = {part.name: {**asked[part.name], "Keys": [given for _, given, _ in part.missing]} for part in forwarded}
-    with_keys = {part.name: _with_keys(plain[part.name], part.added) for part in forwarded}
-    additions = {"RequestItems": with_keys} if with_keys != plain else {}
-    with ExitStack() as stack:
-        for part in forwarded:
-            for key, _, _ in part.missing if part.is_cached else ():
-                part.flights[key] = stack.enter_context(context.cache.flight(part.table, ItemRead(key)))
-        # The first table stands for all: DynamoDB does not tell which of them it is that does not exist.
-        response, is_added = yield from context.send_adding(
-            forwarded[0].table, "BatchGetItem", {**params, "RequestItems": plain}, additions
-        )
-        with context.cache.guard():
-            for part in forwarded:
-                added = part.added if is_added else frozenset[str]()
-                _take_apart(context, part, response, added)
-                if added and part.name in response.get("UnprocessedKeys", {}):
-                    rest = response["UnprocessedKeys"][part.name]
-                    response["UnprocessedKeys"][part.name] = {**asked[part.name], "Keys": rest["Keys"]}
+def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps:
+    with ExitStack() as flights:
+        for part in parts:
+            part.start_or_join(context, flights)
+        own = {one for part in parts for one in part.wanted if one.leader is None}
+        response = yield from _send(context, params, parts, own)
+    # Others may be waiting for us: that is over before we wait for them.
+    alone: set[Wanted] = set()
     for part in parts:
-        if part.answers or not part.missing:
-            response.setdefault("Responses", {}).setdefault(part.name, []).extend(part.answers)
-        if not part.missing and capacity != "NONE":
-            response.setdefault("ConsumedCapacity", []).append(no_capacity(capacity, part.table.id.name))
+        for wanted in part.wanted:
+            if wanted.flight is None or wanted.leader is None:
+                continue
+            yield Wait(wanted.leader)
+            if wanted.leader.answer is None:
+                alone.add(wanted)
+            else:
+                context.cache.count_joined(wanted.flight)
+                part.add(context, Found(wanted.leader.answer))
+    with ExitStack() as flights:
+        for wanted in alone:
+            if wanted.flight is not None:
+                flights.enter_context(wanted.flight).start()
+        rest = yield from _send(context, params, parts, alone)
+    return _completed(context, parts, capacity, _merged(response, rest))
+
+
+def _send(
+    context: Context, params: Params, parts: list[Part], wanted: Collection[Wanted]
+) -> Generator[Step, Response, Response | None]:
+    """Ask DynamoDB for some of what is wanted, and store what it says."""
+    by_part = [(part, [one for one in part.wanted if one in wanted]) for part in parts]
+    by_part = [(part, ones) for part, ones in by_part if ones]
+    if not by_part:
+        return None
+    plain = {part.name: part.request(ones) for part, ones in by_part}
+    adding = {part.name: part.request_adding(ones) for part, ones in by_part}
+    additions = {"RequestItems": adding} if adding != plain else {}
+    # The first table stands for all: DynamoDB does not tell which of them it is that does not exist.
+    table = by_part[0][0].table
+    response, is_added = yield from context.send_adding(
+        table, "BatchGetItem", {**params, "RequestItems": plain}, additions
+    )
+    taken = [part.strip(response, part.added if is_added else frozenset()) for part, _ in by_part]
+    for (part, ones), added in zip(by_part, taken, strict=True):
+        for one in ones:
+            if one.flight is not None:
+                context.cache.note_strength(one.flight, is_added and "ConsistentRead" in adding[part.name])
+        if part.added and not is_added:
+            part.table.may_ask_keys = False
+        part.fill(context, response, ones, added)
     return response
 
 
-def _take_apart(context: Context, part: _Part, response: Response, added: frozenset[str]) -> None:
-    """Take from the response what was added to the request, and store each item that can be told by its key."""
-    names = part.keys[0][2].keys()
-    unprocessed = response.get("UnprocessedKeys", {}).get(part.name, {}).get("Keys", ())
-    unseen = part.flights.keys() - {item_key(context.dialect.typed(key)) for key in unprocessed}
-    for answer in response.get("Responses", {}).get(part.name, ()):
-        item = context.dialect.typed(answer)
-        key = item_key({name: item[name] for name in names}) if names <= item.keys() else None
-        for name in added:
-            del answer[name]
-            item.pop(name)
-        if key in unseen:
-            unseen.discard(key)
-            fill_found(part.flights[key], key, part.projection, item)
-    if part.flights:
-        context.cache.learn_key(part.table, part.keys[0][2])
-    if part.shows_keys or added:
-        for key in unseen:
-            part.flights[key].fill_item(key, None)
+def _merged(one: Response | None, other: Response | None) -> Response:
+    """One response of two."""
+    if one is None or other is None:
+        return one or other or hit(Responses={}, UnprocessedKeys={})
+    for name, items in other.get("Responses", {}).items():
+        one.setdefault("Responses", {}).setdefault(name, []).extend(items)
+    for name, rest in other.get("UnprocessedKeys", {}).items():
+        unprocessed = one.setdefault("UnprocessedKeys", {})
+        unprocessed[name] = {**rest, "Keys": [*unprocessed.get(name, {}).get("Keys", ()), *rest["Keys"]]}
+    if "ConsumedCapacity" in other:
+        one.setdefault("ConsumedCapacity", []).extend(other["ConsumedCapacity"])
+    return one
 
 
-def _with_keys(asked: Params, names: frozenset[str]) -> Params:
-    """The same request for more attributes."""
-    if not names:
-        return asked
-    if "AttributesToGet" in asked:
-        return {**asked, "AttributesToGet": [*asked["AttributesToGet"], *sorted(names)]}
-    aliases = {f"{_ALIAS}{number}": name for number, name in enumerate(sorted(names))}
-    return {
-        **asked,
-        "ProjectionExpression": ", ".join([asked["ProjectionExpression"], *aliases]),
-        "ExpressionAttributeNames": {**asked.get("ExpressionAttributeNames", {}), **aliases},
-    }
+def _completed(context: Context, parts: list[Part], capacity: str, response: Response) -> Response:
+    """The response with what the cache answered."""
+    responses = response.setdefault("Responses", {})
+    for part in parts:
+        if part.answers or not part.wanted:
+            responses.setdefault(part.name, []).extend(part.answers)
+        if not part.wanted and capacity != "NONE":
+            response.setdefault("ConsumedCapacity", []).append(no_capacity(capacity, part.name))
+    return response

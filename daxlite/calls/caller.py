@@ -12,9 +12,10 @@ from ..core.unrecognised import Unrecognised
 from .batch_get_item import batch_get_item
 from .bypass import Bypassed
 from .context import Context
+from .driver import run
 from .get_item import get_item
 from .pages import query, scan
-from .steps import Params, Response, Send, Steps, run
+from .steps import Params, Response, Send, Steps
 from .uncached import change_table, transact_get_items
 from .write_item import delete_item, put_item, update_item
 from .write_many import (
@@ -60,7 +61,9 @@ class Caller:
         if planned is None:
             return self._send(operation, params)
         # A hit is here already; only what has to be sent takes steps.
-        return planned if isinstance(planned, dict) else run(planned, self._send)
+        if isinstance(planned, dict):
+            return planned
+        return run(self.context.cache, operation, params, planned, self._send)
 
 
 def plan(context: Context, operation: str, params: Params) -> Response | Steps | None:
@@ -119,6 +122,6 @@ def _count_unrecognised(context: Context, operation: str, params: Params) -> Non
     try:
         names = [params["TableName"]] if "TableName" in params else [*params["RequestItems"]]
         for table in [context.table(name) for name in names]:
-            context.cache.bypassed(table.counters[kind], "unrecognised")
+            context.cache.count(table.counters[kind], "unrecognised")
     except Exception:  # noqa: BLE001 - a read of no table that we know
         return

@@ -5,42 +5,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cache.cache import Cache
-from ..cache.state import MOST_TABLES
+from ..cache.names import Names
 from ..cache.stats import Kind
 from ..cache.table import Table
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
-from ..core.tables import Scope, account_of, table_id
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
 from .outcomes import is_missing_table, refuses_addition
-from .steps import Call, Params, Response
+from .steps import Call, Params, Response, Step
 
 
 @dataclass(slots=True)
 class Context:
-    """One wrapped client: its cache, its way of speaking and where it looks names up."""
+    """One wrapped client: its cache, its way of speaking and what it calls tables."""
 
     cache: Cache
     dialect: Dialect
-    scope: Scope
-    tables: dict[str, Table]
-    """By TableName as it was given; the cache's own Table objects."""
+    names: Names
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises Unrecognised for what is not a name."""
-        try:
-            return self.tables[name]
-        except (KeyError, TypeError):
-            id = table_id(self.scope, name)
-        table = self.cache.table(id)
-        if len(self.tables) < MOST_TABLES:
-            self.tables[name] = table
-        return table
+        return self.names.table(name)
 
     def go_around(self, table: Table, kind: Kind, reason: str) -> Bypassed:
         """Count a read that goes straight to DynamoDB; the caller raises what is returned."""
-        self.cache.bypassed(table.counters[kind], reason)
+        self.cache.count(table.counters[kind], reason)
         return Bypassed(reason)
 
     def way_around(self, table: Table, kind: Kind, request: Request) -> str | None:
@@ -55,7 +45,7 @@ class Context:
         ttl = max(settings.item_ttl, settings.negative_ttl) if kind == "item" else settings.query_ttl
         return "zero_ttl" if ttl <= 0 else None
 
-    def described(self, name: str, index: str | None = None) -> Generator[Call, Response, Table]:
+    def described(self, name: str, index: str | None = None) -> Generator[Step, Response, Table]:
         """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could
         be."""
         table = self.table(name)
@@ -64,24 +54,13 @@ class Context:
                 response = yield Call("DescribeTable", {"TableName": name})
             except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
                 return table
-            with self.cache.guard():
-                description = response["Table"]
-                self._learn_account(table, description.get("TableArn", ""))
-                table = self.table(name)
-                self.cache.describe(table, schema_of(description))
+            description = response["Table"]
+            self.names.learn_account(table, description.get("TableArn", ""))
+            table = self.table(name)
+            self.cache.describe(table, schema_of(description))
         return table
 
-    def _learn_account(self, table: Table, arn: str) -> None:
-        """A table's ARN tells whose the client's credentials are, if the table was named without one."""
-        account = account_of(arn)
-        if account is None or self.scope.account is not None or table.id != table_id(self.scope, table.id.name):
-            return
-        # From here on this client finds its tables under their account, where an ARN finds them too. What it has
-        # cached by name stays behind, and changes still reach it: the two may be the same.
-        self.scope = self.scope._replace(account=account)
-        self.tables = {}
-
-    def send(self, table: Table, operation: str, params: Params) -> Generator[Call, Response, Response]:
+    def send(self, table: Table, operation: str, params: Params) -> Generator[Step, Response, Response]:
         """Send a call on one table."""
         try:
             return (yield Call(operation, params))
@@ -92,12 +71,12 @@ class Context:
 
     def send_adding(
         self, table: Table, operation: str, params: Params, additions: Params
-    ) -> Generator[Call, Response, tuple[Response, bool]]:
+    ) -> Generator[Step, Response, tuple[Response, bool]]:
         """Send a call with additions of daxlite's own, or without them where they are refused; returns also which."""
         if additions:
             try:
                 return (yield from self.send(table, operation, {**params, **additions})), True
             except Exception as error:
-                if not refuses_addition(error):
+                if not refuses_addition(operation, error):
                     raise
         return (yield from self.send(table, operation, params)), False

@@ -1,6 +1,9 @@
 """GetItem."""
 
+from typing import Final
+
 from ..cache.codec import decode
+from ..cache.entries import EntryKey
 from ..cache.flight import ABSENT_ITEM, Flight
 from ..cache.table import Table
 from ..core.projection import Projection
@@ -9,7 +12,11 @@ from ..core.schema import item_key
 from ..core.values import Item
 from .context import Context
 from .responses import hit, no_capacity
+from .single_flight import joined
 from .steps import Params, Response, Steps
+
+STRONGLY: Final = {"ConsistentRead": True}
+"""What is added to a read of something that has just changed."""
 
 
 def get_item(context: Context, params: Params) -> Response | Steps:
@@ -24,13 +31,7 @@ def get_item(context: Context, params: Params) -> Response | Steps:
     found = find_item(context, table, key, projection)
     if found is None:
         return _miss(context, params, request, table, key, projection)
-    response = hit()
-    if found.item is not None:
-        response["Item"] = context.dialect.spoken(found.item)
-    capacity = check_capacity(request)
-    if capacity != "NONE":
-        response["ConsumedCapacity"] = no_capacity(capacity, table.id.name)
-    return response
+    return _answer(context, request, found)
 
 
 class Found:
@@ -38,8 +39,14 @@ class Found:
 
     __slots__ = ("item",)
 
-    def __init__(self, item: Item | None) -> None:
-        self.item = item
+    def __init__(self, data: bytes, projection: Projection | None = None) -> None:
+        item: Item | None = None if data == ABSENT_ITEM else decode(data)
+        self.item = item if item is None or projection is None else projection.select(item)
+
+
+def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKey:
+    """Where an item, or a projection of it, stands in the cache."""
+    return table.item(key) if projection is None else table.projected_item(key, projection.signature)
 
 
 def find_item(context: Context, table: Table, key: bytes, projection: Projection | None) -> Found | None:
@@ -49,14 +56,11 @@ def find_item(context: Context, table: Table, key: bytes, projection: Projection
     if projection is None:
         found = context.cache.lookup(counters, whole)
     else:
-        found = context.cache.lookup(counters, whole, table.projected_item(key, projection.signature))
+        found = context.cache.lookup(counters, whole, entry_of(table, key, projection))
     if found is None:
         return None
     place, data = found
-    if data == ABSENT_ITEM:
-        return Found(None)
-    item: Item = decode(data)
-    return Found(projection.select(item) if projection is not None and place == whole else item)
+    return Found(data, projection if place == whole else None)
 
 
 def fill_found(flight: Flight, key: bytes, projection: Projection | None, item: Item | None) -> None:
@@ -67,13 +71,27 @@ def fill_found(flight: Flight, key: bytes, projection: Projection | None, item: 
         flight.fill_projection(key, projection.signature, item)
 
 
+def _answer(context: Context, request: Request, found: Found) -> Response:
+    response = hit()
+    if found.item is not None:
+        response["Item"] = context.dialect.spoken(found.item)
+    capacity = check_capacity(request)
+    if capacity != "NONE":
+        response["ConsumedCapacity"] = no_capacity(capacity, request["TableName"])
+    return response
+
+
 def _miss(
     context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
 ) -> Steps:
-    with context.cache.flight(table, ItemRead(key)) as flight:
-        response = yield from context.send(table, "GetItem", params)
-        with context.cache.guard():
-            context.cache.learn_key(table, request["Key"])
-            item = response.get("Item")
-            fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
+    with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
+        answer = yield from joined(context, flight)
+        if answer is not None:
+            return _answer(context, request, Found(answer))
+        additions = STRONGLY if flight.is_settling else {}
+        response, is_added = yield from context.send_adding(table, "GetItem", params, additions)
+        context.cache.note_strength(flight, is_added)
+        context.cache.learn_key(table, request["Key"])
+        item = response.get("Item")
+        fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
     return response

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..cache.codec import decode
+from ..cache.table import Table
 from ..core.requests import PageRead, Request, check_capacity, read_query, read_scan
 from .context import Context
-from .dialects import Dialect
+from .get_item import STRONGLY
 from .responses import hit, no_capacity
+from .single_flight import joined
 from .steps import Params, Response, Steps
 
 # What a page holds beside its items is stored as it came; these two say something of the call, not of the page.
@@ -35,31 +37,32 @@ def _page(
         raise context.go_around(table, read.kind, reason)
     found = context.cache.lookup(table.counters[read.kind], table.page(read.kind, read.signature))
     if found is None:
-        return _miss(context, params, operation, read)
-    response = hit(**_spoken(context.dialect, decode(found[1])))
+        return _miss(context, params, request, operation, read)
+    return _answer(context, request, table, read, found[1])
+
+
+def _answer(context: Context, request: Request, table: Table, read: PageRead, data: bytes) -> Response:
+    response = hit(**_converted(decode(data), context.dialect.spoken))
     capacity = check_capacity(request)
     if capacity != "NONE":
         is_local = table.schema is not None and read.index in table.schema.local_indexes
-        response["ConsumedCapacity"] = no_capacity(capacity, table.id.name, read.index, is_local=is_local)
+        response["ConsumedCapacity"] = no_capacity(capacity, request["TableName"], read.index, is_local=is_local)
     return response
 
 
-def _miss(context: Context, params: Params, operation: str, read: PageRead) -> Steps:
+def _miss(context: Context, params: Params, request: Request, operation: str, read: PageRead) -> Steps:
     table = yield from context.described(params["TableName"], read.index)
-    with context.cache.flight(table, read) as flight:
-        response = yield from context.send(table, operation, params)
-        with context.cache.guard():
-            page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
-            flight.fill_page(read.kind, read.signature, _typed(context.dialect, page))
+    with context.cache.flight(table, read, table.page(read.kind, read.signature)) as flight:
+        answer = yield from joined(context, flight)
+        if answer is not None:
+            return _answer(context, request, table, read, answer)
+        # Global indexes have no strongly consistent reads; what they answer while they settle is not stored.
+        additions = STRONGLY if flight.is_settling and table.reads_strongly(read.index) else {}
+        response, is_added = yield from context.send_adding(table, operation, params, additions)
+        context.cache.note_strength(flight, is_added)
+        page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
+        flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.typed))
     return response
-
-
-def _spoken(dialect: Dialect, page: dict[str, Any]) -> dict[str, Any]:
-    return _converted(page, dialect.spoken)
-
-
-def _typed(dialect: Dialect, page: dict[str, Any]) -> dict[str, Any]:
-    return _converted(page, dialect.typed)
 
 
 def _converted(page: dict[str, Any], convert: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

@@ -1,37 +1,28 @@
-"""Steps: calls to DynamoDB, yielded by whoever needs their answers."""
+"""Steps: what has to happen outside before a response is there, yielded by whoever needs it."""
 
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeAlias
 
+from ..cache.flight import Flight
+
 Params: TypeAlias = dict[str, Any]
 """A request's parameters, as the application gave them."""
 Response: TypeAlias = dict[str, Any]
+Send: TypeAlias = Callable[[str, Params], Response]
 
 
 class Call(NamedTuple):
-    """One call to send."""
+    """A call to send. What comes back into the steps is its response, or its error."""
 
     operation: str
     params: Params
 
 
-Steps: TypeAlias = Generator[Call, Response, Response]
-Send: TypeAlias = Callable[[str, Params], Response]
+class Wait(NamedTuple):
+    """A flight to wait for. An empty response comes back."""
+
+    flight: Flight
 
 
-def run(steps: Steps, send: Send) -> Response:
-    """Send what the steps ask for, one after the other, until they return a response. Their errors are the caller's."""
-    try:
-        call = next(steps)
-        while True:
-            try:
-                response = send(*call)
-            except BaseException as error:  # noqa: BLE001 - a write interrupted by Ctrl-C may have been applied
-                call = steps.throw(error)
-            else:
-                call = steps.send(response)
-    except StopIteration as finished:
-        answer: Response = finished.value
-        return answer
-    finally:
-        steps.close()
+Step: TypeAlias = Call | Wait
+Steps: TypeAlias = Generator[Step, Response, Response]

@@ -13,7 +13,7 @@ def transact_get_items(context: Context, params: Params) -> None:
     """A transaction reads one moment of several items, which entries of several moments cannot give."""
     for entry in params["TransactItems"]:
         table = context.table(entry["Get"]["TableName"])
-        context.cache.bypassed(table.counters["item"], "transaction")
+        context.cache.count(table.counters["item"], "transaction")
 
 
 def change_table(context: Context, operation: str, params: Params) -> Steps:

@@ -1,6 +1,7 @@
 """PutItem, UpdateItem and DeleteItem: through to DynamoDB, and the new state into the item cache."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from ..cache.table import Table
@@ -13,7 +14,7 @@ from ..core.values import canonical_item
 from .bypass import Bypassed
 from .context import Context
 from .outcomes import changed_nothing
-from .steps import Params, Response, Steps
+from .steps import Params, Steps
 
 # The return values that tell what a write alone does not: DynamoDB charges nothing for them.
 _TELLING: Final = {"PutItem": "ALL_OLD", "DeleteItem": "ALL_OLD", "UpdateItem": "ALL_NEW"}
@@ -43,7 +44,8 @@ def key_of_write(table: Table, operation: str, request: Request) -> Mapping[str,
             item_key(key)
     except (Unrecognised, KeyError):
         return None
-    return key
+    # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
+    return None if key is None or table.contradicts(key) else key
 
 
 def touched_by(operation: str, request: Request) -> frozenset[str] | None:
@@ -77,18 +79,16 @@ def _write(context: Context, operation: str, params: Params, request: Request) -
             response, is_added = yield from context.send_adding(table, operation, params, additions)
         except BaseException as error:
             if not changed_nothing(error):
-                with context.cache.guard():
-                    flight.apply(change)
+                flight.apply(change)
             raise
-        with context.cache.guard():
-            if additions and not is_added:
-                table.may_ask_images = False
-            returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
-            old, new = _images(context, operation, request, returned, response)
-            flight.apply(Change(table.id, key, old, new, change.touched))
-            _learn(context, table, operation, request, key)
-        if is_added:
-            response.pop("Attributes", None)
+        returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
+        attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
+        if additions and not is_added:
+            table.may_ask_images = False
+        was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
+        old, new = _images(context, operation, request, returned, attributes, was_retried)
+        flight.apply(Change(table.id, key, old, new, change.touched))
+        _learn(context, table, operation, request, key)
     return response
 
 
@@ -104,13 +104,16 @@ def _additions(table: Table, operation: str, request: Request) -> dict[str, str]
 
 
 def _images(
-    context: Context, operation: str, request: Request, returned: str, response: Response
+    context: Context, operation: str, request: Request, returned: str, attributes: Any, was_retried: bool
 ) -> tuple[Image, Image]:
     """The item before and after a write that succeeded, as far as its request and its response tell."""
-    attributes = response.get("Attributes")
-    image: Image = UNKNOWN if attributes is None else context.dialect.typed(attributes)
+    image: Image = UNKNOWN
+    if attributes is not None:
+        with suppress(Unrecognised):
+            image = context.dialect.typed(attributes)
     old: Image = UNKNOWN
-    if returned == "ALL_OLD":
+    # A retry may find what an earlier attempt left behind, whose reply was lost: then that is the "old" image.
+    if returned == "ALL_OLD" and not was_retried:
         old = ABSENT if attributes is None else image
     if operation == "PutItem":
         return old, _canonical(request["Item"])

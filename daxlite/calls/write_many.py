@@ -75,7 +75,7 @@ def _execute(context: Context, operation: str, params: Params, statements: list[
     read = [read_statement(statement.get("Statement")) for statement in statements]
     for statement in read:
         if statement.is_read and statement.table is not None:
-            context.cache.bypassed(context.table(statement.table).counters["query"], "partiql")
+            context.cache.count(context.table(statement.table).counters["query"], "partiql")
     targets = dict.fromkeys(statement.table for statement in read if not statement.is_read)
 
     def changes(is_certain: bool) -> Iterator[Change | None]:
@@ -96,12 +96,11 @@ def send_changing(
     is_batch = operation.startswith("Batch")
 
     def apply(is_certain: bool) -> None:
-        with context.cache.guard():
-            for change in changes(is_certain):
-                if change is None:
-                    context.cache.clear()
-                else:
-                    context.cache.apply(change)
+        for change in changes(is_certain):
+            if change is None:
+                context.cache.clear()
+            else:
+                context.cache.apply(change)
 
     try:
         response = yield Call(operation, params)

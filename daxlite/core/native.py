@@ -9,7 +9,7 @@ from typing import Any, Final
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from .unrecognised import Unrecognised
-from .values import Item
+from .values import Item, canonical_item
 
 _serialize: Final[Callable[[Any], Any]] = TypeSerializer().serialize
 _deserialize: Final[Callable[[Any], Any]] = TypeDeserializer().deserialize
@@ -22,9 +22,11 @@ def typed_item(item: Mapping[str, Any]) -> Item:
     {'pk': {'S': 'o#1'}, 'total': {'N': '3'}}
     """
     try:
-        return {name: _serialize(value) for name, value in item.items()}
+        serialized = {name: _serialize(value) for name, value in item.items()}
     except (TypeError, ValueError, ArithmeticError, AttributeError):
         raise Unrecognised("native value") from None
+    # boto3 writes numbers as Python does, 1E-7 for 0.0000001, which is not how DynamoDB returns them.
+    return canonical_item(serialized)
 
 
 def native_item(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

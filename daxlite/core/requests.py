@@ -81,7 +81,10 @@ class PageRead:
             return anything  # an index that was added since the table was described
         if self.kind == "scan":
             return (scan_tag(table, index),)
-        partition = keys.partition_of(self.equalities)
+        try:
+            partition = keys.partition_of(self.equalities)
+        except Unrecognised:  # not a value for a key: an error, which DynamoDB will give
+            partition = None
         if partition is None:
             return anything
         by_partition = partition_tag(table, index, partition)
@@ -217,12 +220,12 @@ def _projection(request: Request, placeholders: Placeholders) -> Projection | No
 
 def _legacy_key_conditions(request: Request) -> tuple[Mapping[str, Any], Hashable]:
     conditions = request.get("KeyConditions")
-    if not isinstance(conditions, Mapping):
+    if not isinstance(conditions, dict):
         raise Unrecognised("Query without key conditions")
     equalities = {
         name: condition["AttributeValueList"][0]
         for name, condition in conditions.items()
-        if isinstance(condition, Mapping)
+        if isinstance(condition, dict)
         and condition.get("ComparisonOperator") == "EQ"
         and len(condition.get("AttributeValueList", ())) == 1
     }
@@ -236,7 +239,7 @@ def _legacy_filter(request: Request, name: str) -> Hashable:
 def _legacy_conditions(conditions: Any) -> Hashable:
     """KeyConditions, QueryFilter or ScanFilter: per attribute an operator and a list of values, in any order of
     attributes."""
-    if not isinstance(conditions, Mapping):
+    if not isinstance(conditions, dict):
         raise Unrecognised("conditions")
     return tuple(
         sorted((_one_legacy_condition(name, value) for name, value in conditions.items()), key=lambda it: it[0])
@@ -244,7 +247,7 @@ def _legacy_conditions(conditions: Any) -> Hashable:
 
 
 def _one_legacy_condition(name: Any, condition: Any) -> tuple[str, str, tuple[Hashable, ...] | None]:
-    if not isinstance(name, str) or not isinstance(condition, Mapping):
+    if not isinstance(name, str) or not isinstance(condition, dict):
         raise Unrecognised("condition")
     operator, values = condition.get("ComparisonOperator"), condition.get("AttributeValueList")
     if not isinstance(operator, str) or not isinstance(values, list | None) or condition.keys() - _CONDITION_PARTS:

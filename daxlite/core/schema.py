@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from .unrecognised import Unrecognised
-from .values import key_scalar
+from .values import attribute_name, key_scalar
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -27,8 +27,11 @@ class KeySchema:
     range: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        names = (*self.hash, *self.range)
-        if not self.hash or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        for part in (self.hash, self.range):
+            if not isinstance(part, tuple):
+                raise TypeError(f"{part!r} must be a tuple of attribute names; KeySchema.of takes them one by one")
+        are_names = all(isinstance(name, str) and name for name in self.names)
+        if not self.hash or not are_names or len(set(self.names)) < len(self.names):
             raise ValueError(f"a key schema has one or more different attribute names, the first a hash key: {self}")
 
     @classmethod
@@ -64,6 +67,17 @@ class TableSchema:
     local_indexes: frozenset[str] = frozenset()
     """Names only: a local index shares the partitions of its table."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.key, KeySchema):
+            raise TypeError(f"key is {self.key!r}; it must be a KeySchema")
+        if not isinstance(self.global_indexes, Mapping):
+            raise TypeError(f"global_indexes is {self.global_indexes!r}; it must map names to KeySchema")
+        for name, schema in self.global_indexes.items():
+            if not isinstance(name, str) or not isinstance(schema, KeySchema):
+                raise TypeError(f"global_indexes[{name!r}] is {schema!r}; it must be a KeySchema under an index's name")
+        if isinstance(self.local_indexes, str) or not all(isinstance(name, str) for name in self.local_indexes):
+            raise TypeError(f"local_indexes is {self.local_indexes!r}; it must be a set of names")
+
     def __repr__(self) -> str:
         indexes = [f"{name}: {', '.join(schema.names)}" for name, schema in self.global_indexes.items()]
         return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes, *sorted(self.local_indexes)])})"
@@ -97,10 +111,10 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     >>> item_key({"a": {"S": "x"}, "b": {"N": "1.0"}}) == item_key({"b": {"N": "1"}, "a": {"S": "x"}})
     True
     """
-    if not isinstance(key, Mapping) or not key:
+    if not isinstance(key, dict) or not key:  # as botocore, which takes no other mapping
         raise Unrecognised("key")
     try:
-        return _encode([(name, *key_scalar(key[name])) for name in sorted(key)])
+        return _encode([(attribute_name(name), *key_scalar(key[name])) for name in sorted(key)])
     except (UnicodeEncodeError, TypeError):
         raise Unrecognised("key") from None
 

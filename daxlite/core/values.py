@@ -90,10 +90,15 @@ def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
 
 def type_and_content(value: Mapping[str, Any]) -> tuple[str, Any]:
     """The one member of a typed value."""
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, dict) or len(value) != 1:  # as botocore, which takes no other mapping
         raise Unrecognised("attribute value")
     ((kind, content),) = value.items()
     return kind, content
+
+
+def attribute_name(name: Any) -> str:
+    """The name itself. Raises Unrecognised for what is not text."""
+    return _text(name)
 
 
 def _scalar(kind: str, content: Any) -> str | bytes | bool:
@@ -128,7 +133,7 @@ def _binary(content: Any) -> bytes:
 
 
 def _mapping(content: Any) -> Mapping[str, Any]:
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise Unrecognised("map")
     return content
 

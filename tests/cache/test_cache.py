@@ -30,6 +30,7 @@ class Room:
     def __init__(self, random: Callable[[], float] = lambda: 0.0, **settings: Any) -> None:
         self.clock = Clock()
         settings.setdefault("tables", {"T": TableConfig(schema=SCHEMA)})
+        settings.setdefault("settle_window", 0)  # it has tests of its own
         self.cache = Cache(CacheConfig(**settings), clock=self.clock, random=random)
         self.table: Table = self.cache.table(ID)
 
@@ -345,7 +346,7 @@ def test_stats_are_a_snapshot_per_table_and_kind() -> None:
         flight.fill_item(item_key(KEY), OLD)
         assert room.cache.stats().in_flight == 1
     before = room.cache.stats()
-    room.cache.bypassed(room.table.counters["scan"], "reason")
+    room.cache.count(room.table.counters["scan"], "reason")
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"
     assert before.total.bypasses == {}
     assert room.cache.stats().total.bypasses == {"reason": 1}

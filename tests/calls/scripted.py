@@ -105,7 +105,7 @@ class Lab:
         settings.setdefault("tables", {TABLE: TableConfig(schema=schema)})
         self.cache = cache or Cache(CacheConfig(**settings), clock=self.clock)
         self.dynamodb = DynamoDB(**answers)
-        self.caller = Caller(Context(self.cache, Typed(), scope, {}), self.dynamodb)
+        self.caller = Caller(Context(self.cache, Typed(), self.cache.names(scope)), self.dynamodb)
 
     def __call__(self, operation: str, **params: Any) -> dict[str, Any]:
         if "TableName" not in params and not {"RequestItems", "TransactItems", "Statement", "Statements"} & set(params):

@@ -133,11 +133,12 @@ def _negated(parser: Parser) -> Condition:
 
 
 def _simple(parser: Parser) -> Condition:
+    opened = parser.place
     if parser.accept("("):
-        redundant = parser.next == "("
         inner = _either(parser)
-        if redundant and not isinstance(inner, Both):
+        if parser.parenthesised == (opened + 1, parser.place - 1):
             raise invalid(f"Invalid {parser.what}: The expression has redundant parentheses;")
+        parser.parenthesised = (opened, parser.place)
         parser.expect(")")
         return inner
     if parser.after_next == "(" and parser.next in _FUNCTIONS:

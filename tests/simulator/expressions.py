@@ -75,7 +75,7 @@ class Parser:
 
     def __init__(self, what: str, text: str, placeholders: Placeholders) -> None:
         self.what = what
-        self._placeholders = placeholders
+        self.placeholders = placeholders
         if not text.strip():
             raise invalid(f"Invalid {what}: The expression can not be empty;")
         self._tokens: list[str] = []
@@ -87,7 +87,9 @@ class Parser:
             place = match.end()
         else:
             raise self.error(text[place:])
-        self._place = 0
+        self.place = 0
+        self.parenthesised = (-1, -1)
+        """The places of the parentheses that were closed last."""
 
     def error(self, near: str) -> RefusedError:
         return invalid(f'Invalid {self.what}: Syntax error; token: "{near}"')
@@ -95,15 +97,15 @@ class Parser:
     @property
     def next(self) -> str:
         """The token that comes; an empty one at the end."""
-        return self._tokens[self._place] if self._place < len(self._tokens) else ""
+        return self._tokens[self.place] if self.place < len(self._tokens) else ""
 
     @property
     def after_next(self) -> str:
-        return self._tokens[self._place + 1] if self._place + 1 < len(self._tokens) else ""
+        return self._tokens[self.place + 1] if self.place + 1 < len(self._tokens) else ""
 
     def take(self) -> str:
         token = self.next
-        self._place += 1
+        self.place += 1
         return token
 
     def accept(self, *tokens: str) -> str | None:
@@ -138,7 +140,7 @@ class Parser:
         token = self.take()
         if not token.startswith(":"):
             raise self.error(token)
-        return Literal(self._placeholders.value(token))
+        return Literal(self.placeholders.value(token))
 
     def operand(self) -> Operand:
         """A path, a placeholder of a value, or size(path)."""
@@ -155,7 +157,7 @@ class Parser:
     def _attribute_name(self) -> str:
         token = self.take()
         if token.startswith("#"):
-            return self._placeholders.name(token)
+            return self.placeholders.name(token)
         if not _BARE_NAME.fullmatch(token):
             raise self.error(token or "<EOF>")
         if token.upper() in RESERVED_WORDS:

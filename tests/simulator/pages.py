@@ -10,7 +10,7 @@ from zlib import crc32
 from tests.simulator.capacity import Meter, read_units
 from tests.simulator.conditions import Condition, holds, parse_condition, paths_of
 from tests.simulator.documents import Path
-from tests.simulator.errors import invalid
+from tests.simulator.errors import UnsupportedError, invalid
 from tests.simulator.expressions import Placeholders
 from tests.simulator.key_conditions import key_range
 from tests.simulator.reads import Request, Response, World, projected, selected_paths
@@ -67,7 +67,7 @@ def query(world: World, request: Request) -> Response:
     condition = parse_condition("KeyConditionExpression", text, placeholders)
     source = _source(world, request, placeholders)
     wanted = key_range(condition, source.keys, source.schema.types)
-    chosen = _filter(request, placeholders)
+    chosen = _filter(request, source, placeholders)
     for path in () if chosen is None else paths_of(chosen):
         if path[0] in source.keys.attributes:
             raise invalid(f"Filter Expression can only contain non-primary key attributes: {path[0]}")
@@ -83,7 +83,7 @@ def query(world: World, request: Request) -> Response:
 def scan(world: World, request: Request) -> Response:
     placeholders = Placeholders(request, "FilterExpression", "ProjectionExpression")
     source = _source(world, request, placeholders)
-    chosen = _filter(request, placeholders)
+    chosen = _filter(request, source, placeholders)
     placeholders.check_all_used()
     segment, total = request.get("Segment"), request.get("TotalSegments")
     if (segment is None) != (total is None) or (segment is not None and not 0 <= segment < total):
@@ -135,9 +135,21 @@ def _view(world: World, request: Request, source: Source) -> Any:
     )
 
 
-def _filter(request: Request, placeholders: Placeholders) -> Condition | None:
+def _filter(request: Request, source: Source, placeholders: Placeholders) -> Condition | None:
     text = request.get("FilterExpression")
-    return None if text is None else parse_condition("FilterExpression", text, placeholders)
+    if text is None:
+        return None
+    chosen = parse_condition("FilterExpression", text, placeholders)
+    index = source.index
+    missing = [] if index is None else [path[0] for path in paths_of(chosen) if not index.projects(str(path[0]))]
+    if index is not None and missing:
+        if not index.is_global:
+            raise UnsupportedError(f"a filter by {missing}, which the local index {index.name} does not have")
+        raise invalid(
+            "One or more parameter values were invalid: "
+            f"Secondary index {index.name} does not project one or more filter attributes: {missing}"
+        )
+    return chosen
 
 
 def _start(request: Request, source: Source) -> Item | None:

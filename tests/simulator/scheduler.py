@@ -25,11 +25,11 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tests.simulator.replicas import Clock
-from tests.simulator.tasks import Aborted, SimulatedEvent, Task
+from tests.simulator.tasks import SimulatedEvent, Task
 
 Chooser = Callable[[Sequence[str]], int]
 """Given the names of the threads that can go on, in the order in which they were spawned: the place of the chosen."""
@@ -47,6 +47,32 @@ def in_turn(choices: Iterable[int] = ()) -> Chooser:
     """Chooses by a list of numbers, each modulo the number of threads; after its end always the first thread."""
     numbers = iter(choices)
     return lambda names: next(numbers, 0) % len(names)
+
+
+def every_order() -> Iterator[Chooser]:
+    """A chooser for each order that there is: ``for choose in every_order(): ... scheduler.run(choose)``."""
+    path: list[list[int]] = []  # at each choice, what is chosen and out of how many
+
+    def chooser() -> Chooser:
+        steps = iter(range(1_000_000))
+
+        def choose(names: Sequence[str]) -> int:
+            step = next(steps)
+            if step == len(path):
+                path.append([0, len(names)])
+            if path[step][1] != len(names):
+                raise AssertionError("the same choices did not lead to the same run")
+            return path[step][0]
+
+        return choose
+
+    while True:
+        yield chooser()
+        while path and path[-1][0] + 1 == path[-1][1]:
+            path.pop()
+        if not path:
+            return
+        path[-1][0] += 1
 
 
 class Scheduler:
@@ -67,7 +93,7 @@ class Scheduler:
         self._tasks: list[Task] = []
         self._by_thread: dict[int, Task] = {}
         self._driver = threading.Semaphore(0)
-        self._aborting = False
+        self._stuck: Task | None = None
 
     def spawn(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """A thread to run. It starts with `run`; or at once, parked, if it is spawned by a thread of this scheduler."""
@@ -153,6 +179,7 @@ class Scheduler:
         task.resume()
         while True:
             if not self._driver.acquire(timeout=self._stuck_after):
+                self._stuck = task
                 frame = sys._current_frames().get(task.ident or 0)
                 stack = "".join(traceback.format_stack(frame)) if frame else "(it has no stack)"
                 raise StuckError(
@@ -164,12 +191,12 @@ class Scheduler:
 
     def _end(self) -> None:
         """Let every thread that is left run out, by an exception at the point where it is parked."""
-        self._aborting = True
         for task in self._tasks:
             task.abort()
         for task in self._tasks:
-            # A stuck one is left behind: it is a daemon, and has been reported.
-            task.join(1.0)
+            # One that is stuck is left behind: it is a daemon, and has been reported.
+            if task is not self._stuck:
+                task.join(self._stuck_after)
 
     def _enter(self, task: Task) -> None:
         self._by_thread[threading.get_ident()] = task
@@ -182,6 +209,3 @@ class Scheduler:
 
     def _story(self) -> str:
         return " ".join(f"{name}:{where}" for name, where in self.trace)
-
-
-__all__ = ["Aborted", "Chooser", "DeadlockError", "Scheduler", "StuckError", "in_turn"]

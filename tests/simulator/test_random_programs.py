@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +21,19 @@ from tests.simulator.server import Simulator
 
 PROGRAMS = int(os.environ.get("DAXLITE_TEST_PROGRAMS", "0"))
 """How many random programs to run; unless given, a few that are always the same ones."""
+
+# What a server is known to get wrong: calls that match are not made.
+FLAWS = {
+    "moto": {
+        r"size\(": "HTTP 500 if there is nothing to measure",
+        r"UPDATED_": "more, or less, than what was updated",
+        r"transact.*(SET tx = gk|nx \+|list_append|\[|mx\.)": "a failing update does not cancel",
+    },
+    "ministack": {
+        r"REMOVE (lx\[|mx\.)": "what is not there may be removed from what is not there",
+        r"UPDATED_.*(\[|mx\.)|(\[|mx\.).*UPDATED_": "more than what was updated",
+    },
+}
 
 _NAMES = itertools.count()
 
@@ -41,8 +56,12 @@ def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simula
     table = f"program-{next(_NAMES)}"
     for client in (raw, simulated):
         client.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **SHAPE)
+        while client.describe_table(TableName=table)["Table"]["TableStatus"] != "ACTIVE":
+            time.sleep(0.001)
     try:
         for call in [*program, ("scan", {})]:
+            if any(re.search(flaw, str(call)) for flaw in FLAWS.get(backend.server.name, ())):
+                continue
             method, request = addressed(call, table)
             expected, actual = (_outcome(client, method, request, backend.can) for client in (raw, simulated))
             assert actual == expected, f"{method}({request})"

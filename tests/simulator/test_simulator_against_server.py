@@ -116,11 +116,19 @@ def test_scenario(script: Callable[[Steps], None], shape: Any, real: Lab, simula
 class _Steps(Steps):
     attempts: set[str] = field(default_factory=set)
     """What some servers answer and some refuse, so that the model may do either."""
+    looks: int = 0
 
     def attempt(self, op: Any, /, **request: Any) -> Any:
         outcome = super().attempt(op, **request)
         self.attempts.add(self.log[-1].label)
         return outcome
+
+    def look(self) -> None:
+        """Read one of what is watched, each in its turn: no cache is in between that could have kept the others."""
+        if self.watched:
+            label, call = self.watched[self.looks % len(self.watched)]
+            self.looks += 1
+            self._make(label, call)
 
 
 def _play(script: Callable[[Steps], None], shape: Any, lab: Lab) -> _Steps:

@@ -1,0 +1,42 @@
+"""From the TableName of a request to the table that it means."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.tables import Scope, account_of, table_id
+from .state import MOST_TABLES
+from .table import Table
+
+if TYPE_CHECKING:
+    from .cache import Cache
+
+
+class Names:
+    """The table names of one scope, which all clients of the same endpoint, region and credentials share."""
+
+    def __init__(self, cache: "Cache", scope: Scope) -> None:
+        self._cache = cache
+        self._scope = scope
+        self._tables: dict[str, Table] = {}
+        """By TableName as it was given, a name or an ARN."""
+
+    def table(self, name: Any) -> Table:
+        """The table that a request names. Raises Unrecognised for what is not a name."""
+        try:
+            return self._tables[name]
+        except (KeyError, TypeError):
+            table = self._cache.table(table_id(self._scope, name))
+        if len(self._tables) < MOST_TABLES:
+            self._tables[name] = table
+        return table
+
+    def learn_account(self, table: Table, arn: str) -> None:
+        """Learn from the ARN of a table that was named without one whose the credentials are.
+
+        From here on the tables are found under their account, where ARNs find them too. What was cached by name alone
+        stays behind, and changes still reach it: the two may be the same.
+        """
+        account = account_of(arn)
+        if account is None or self._scope.account is not None or table.id != table_id(self._scope, table.id.name):
+            return
+        self._scope = self._scope._replace(account=account)
+        self._tables = {}

@@ -1,0 +1,126 @@
+"""One table's part of a BatchGetItem: what to forward, and what to make of the answer."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..cache.flight import Flight
+from ..cache.table import Table
+from ..core.projection import Projection
+from ..core.requests import ItemRead
+from ..core.schema import item_key
+from .context import Context
+from .get_item import STRONGLY, Found, entry_of, fill_found, find_item
+from .steps import Params, Response
+
+_ALIAS: Final = "#daxlite_key"
+
+
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """One item that is asked for."""
+
+    key: bytes
+    given: Any
+    """Its key as the application gave it."""
+    flight: Flight | None = None
+    """The read of it; None where nothing is to be stored."""
+    leader: Flight | None = None
+    """Somebody else's read of it, to wait for."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What a BatchGetItem asks of one table."""
+
+    name: str
+    """As the application gave it."""
+    table: Table
+    asked: Mapping[str, Any]
+    projection: Projection | None
+    key_names: frozenset[str]
+    is_cached: bool
+    wanted: list[Wanted]
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    """Found without asking DynamoDB, as the application's client speaks."""
+
+    def look_up(self, context: Context) -> None:
+        """Answer what the cache can answer; what remains wanted is not there."""
+        missing = []
+        for wanted in self.wanted:
+            found = find_item(context, self.table, wanted.key, self.projection) if self.is_cached else None
+            if found is None:
+                missing.append(wanted)
+            else:
+                self.add(context, found)
+        self.wanted = missing
+
+    def add(self, context: Context, found: Found) -> None:
+        """One more answer that did not have to be asked for."""
+        if found.item is not None:
+            self.answers.append(context.dialect.spoken(found.item))
+
+    def start_or_join(self, context: Context, flights: ExitStack) -> None:
+        """Start the reads of what is wanted, but for those that are under way already."""
+        for wanted in self.wanted if self.is_cached else ():
+            entry = entry_of(self.table, wanted.key, self.projection)
+            wanted.flight = flights.enter_context(context.cache.flight(self.table, ItemRead(wanted.key), entry))
+            wanted.leader = wanted.flight.start_or_join()
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The key attributes to ask for beside what is asked for, so that items can be told by their keys."""
+        if self.projection is None or not self.is_cached or not self.table.may_ask_keys:
+            return frozenset()
+        unseen = frozenset(name for name in self.key_names if (name,) not in self.projection.paths)
+        # Below a key attribute there is nothing to project; such a request is left alone, for the paths would overlap.
+        return unseen if self.projection.attributes.isdisjoint(unseen) else frozenset()
+
+    def request(self, wanted: Iterable[Wanted]) -> Params:
+        """The application's request for some of its items."""
+        return {**self.asked, "Keys": [one.given for one in wanted]}
+
+    def request_adding(self, wanted: Iterable[Wanted]) -> Params:
+        """The same with what daxlite adds to it."""
+        wanted = list(wanted)
+        request = self.request(wanted)
+        if any(one.flight is not None and one.flight.is_settling for one in wanted):
+            request |= STRONGLY
+        names = sorted(self.added)
+        if names and "AttributesToGet" in request:
+            request["AttributesToGet"] = [*request["AttributesToGet"], *names]
+        elif names:
+            aliases = {f"{_ALIAS}{number}": name for number, name in enumerate(names)}
+            request["ProjectionExpression"] = ", ".join([request["ProjectionExpression"], *aliases])
+            request["ExpressionAttributeNames"] = {**request.get("ExpressionAttributeNames", {}), **aliases}
+        return request
+
+    def strip(self, response: Response, added: frozenset[str]) -> list[dict[str, Any]]:
+        """Take out of the response what was added to the request; returns that, item by item."""
+        unprocessed = response.get("UnprocessedKeys", {})
+        if self.name in unprocessed:
+            unprocessed[self.name] = {**self.asked, "Keys": unprocessed[self.name]["Keys"]}
+        items = response.get("Responses", {}).get(self.name, ())
+        return [{name: item.pop(name) for name in added if name in item} for item in items]
+
+    def fill(self, context: Context, response: Response, wanted: Iterable[Wanted], taken: list[dict[str, Any]]) -> None:
+        """Store each item of the response that can be told by its key, and that the others do not exist."""
+        flights = {one.key: one.flight for one in wanted if one.flight is not None}
+        context.cache.learn_key(self.table, self.key_names)
+        if self.name not in response.get("Responses", {}) or not flights:
+            return
+        unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
+        unseen = flights.keys() - {item_key(context.dialect.typed(key)) for key in unprocessed}
+        are_keys_seen = True
+        for item, added in zip(response["Responses"][self.name], taken, strict=True):
+            shown = item | added
+            if not self.key_names <= shown.keys():
+                are_keys_seen = False
+                continue
+            key = item_key(context.dialect.typed({name: shown[name] for name in self.key_names}))
+            if key in unseen:
+                unseen.discard(key)
+                fill_found(flights[key], key, self.projection, context.dialect.typed(item))
+        for key in unseen if are_keys_seen else ():
+            flights[key].fill_item(key, None)

@@ -1,0 +1,89 @@
+"""Drives steps: sends, waits, and sees to it that no fault of daxlite's own costs the application its answer."""
+
+from typing import assert_never
+
+from ..cache.cache import Cache
+from ..core.operations import CACHED_READS
+from ..core.unrecognised import Unrecognised
+from .steps import Call, Params, Response, Send, Steps, Wait
+
+
+def run(cache: Cache, operation: str, params: Params, steps: Steps, send: Send) -> Response:
+    """The response that the steps end with. DynamoDB's errors are raised as they are; others are faults."""
+    progress = Progress(operation)
+    try:
+        return _drive(steps, send, progress)
+    except BaseException as error:
+        if error is progress.error:
+            raise
+        fault = error
+    # Outside of the handler, so that DynamoDB's own error is not chained to a fault that is none of the application's.
+    return progress.rescue(cache, params, fault, send)
+
+
+def _drive(steps: Steps, send: Send, progress: "Progress") -> Response:
+    try:
+        step = next(steps)
+        while True:
+            match step:
+                case Wait(flight):
+                    flight.wait()
+                    step = steps.send({})
+                case Call():
+                    try:
+                        response = send(*step)
+                    except BaseException as error:  # noqa: BLE001 - a write that Ctrl-C interrupts may be applied
+                        progress.failed(step, error)
+                        step = steps.throw(error)
+                    else:
+                        progress.replied(step, response)
+                        step = steps.send(response)
+                case _:
+                    assert_never(step)
+    except StopIteration as finished:
+        answer: Response = finished.value
+        return answer
+    finally:
+        steps.close()
+
+
+class Progress:
+    """What has come of the application's own call so far, for the case that daxlite fails on the way."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.answer: Response | None = None
+        self.error: BaseException | None = None
+
+    def replied(self, call: Call, response: Response) -> None:
+        if call.operation == self.operation:
+            self.answer, self.error = response, None
+
+    def failed(self, call: Call, error: BaseException) -> None:
+        if call.operation == self.operation:
+            self.answer, self.error = None, error
+
+    def rescue(self, cache: Cache, params: Params, fault: BaseException, send: Send) -> Response:
+        """DynamoDB's answer or error, if there was one; else send the call as the application made it.
+
+        What was to be stored or dropped may not have been, so everything goes. A read that was only not understood has
+        done no harm.
+        """
+        is_read = self.operation in CACHED_READS
+        if not isinstance(fault, Exception):
+            cache.clear()
+            raise fault  # Ctrl-C, between a reply and what should have followed from it
+        if not isinstance(fault, Unrecognised):
+            cache.fault(fault)
+        if not (is_read and isinstance(fault, Unrecognised)):
+            cache.clear()
+        if self.error is not None:
+            raise self.error
+        # A batch that the cache answered in part has only the other part here.
+        if self.answer is not None and self.operation != "BatchGetItem":
+            return self.answer
+        try:
+            return send(self.operation, params)
+        finally:
+            if not is_read:
+                cache.clear()
