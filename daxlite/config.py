@@ -26,7 +26,9 @@ class TableConfig:
     query_ttl: float | UnsetType | None = UNSET
     negative_ttl: float | UnsetType | None = UNSET
     schema: TableSchema | None = None
-    """The table's keys and indexes, for programs that may not call DescribeTable."""
+    """The table's keys and indexes, for programs that may not call DescribeTable; it is not called then."""
+    ttl_attribute: str | None = None
+    """The table's TTL attribute, for programs that may not call DescribeTimeToLive."""
 
     def __post_init__(self) -> None:
         _check_type("enabled", self.enabled, bool, "True or False")
@@ -35,6 +37,8 @@ class TableConfig:
                 _check_ttl(name, getattr(self, name))
         if self.schema is not None:
             _check_type("schema", self.schema, TableSchema, "a daxlite.TableSchema or None")
+        if self.ttl_attribute is not None:
+            _check_type("ttl_attribute", self.ttl_attribute, str, "an attribute's name or None")
 
     def __repr__(self) -> str:
         given = {name: getattr(self, name) for name in self.__slots__}
@@ -44,7 +48,7 @@ class TableConfig:
         return f"TableConfig({shown})"
 
 
-_USUAL: Final = (("enabled", True), ("schema", None))
+_USUAL: Final = (("enabled", True), ("schema", None), ("ttl_attribute", None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +123,7 @@ class CacheConfig:
             query_ttl=_first_set(table.query_ttl, self.query_ttl),
             exact=self.query_invalidation == "exact",
             schema=table.schema,
+            ttl_attribute=table.ttl_attribute,
         )
 
 
@@ -132,6 +137,7 @@ class TableSettings:
     query_ttl: float
     exact: bool
     schema: TableSchema | None
+    ttl_attribute: str | None
 
 
 def _first_set(*ttls: float | UnsetType | None) -> float:

@@ -42,17 +42,19 @@ class Cache:
         config: CacheConfig | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
     ) -> None:
         """Make an empty cache.
 
         config: the settings; CacheConfig() unless given.
-        clock: seconds, never going back. random: numbers from 0 to 1, for the jitter of TTLs. Tests pass their own.
+        clock: seconds, never going back. wall_clock: seconds since the epoch, for the items' own TTL attribute.
+        random: numbers from 0 to 1, for the jitter of TTLs. Tests pass their own.
         """
         if config is not None and not isinstance(config, CacheConfig):
             raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
         self.config: Final = config if config is not None else CacheConfig()
-        self._state = State(self.config, clock, random)
+        self._state = State(self.config, clock, wall_clock, random)
         self._names: weakref.WeakValueDictionary[Scope, Names] = weakref.WeakValueDictionary()
         _caches.add(self)
 
@@ -167,12 +169,12 @@ class Cache:
         with self._state.lock:
             return table.is_description_due(self._state.now())
 
-    def describe(self, table: Table, schema: TableSchema) -> None:
-        """Learn a table's schema from its description."""
+    def describe(self, table: Table, schema: TableSchema, ttl_attribute: str | None = None) -> None:
+        """Learn a table's schema and its TTL attribute from its descriptions."""
         with self._state.lock:
             if table.contradicts(schema.key.names):
                 self._state.forget(table)
-            table.describe(schema)
+            table.describe(schema, ttl_attribute)
 
     def learn_key(self, table: Table, key: Iterable[str]) -> None:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""

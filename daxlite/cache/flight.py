@@ -1,13 +1,14 @@
 """A call between its start and its landing, and what it leaves in the cache."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ..core.changes import ABSENT, Change
 from ..core.requests import ItemRead, Read
 from ..core.schema import item_key
 from ..core.tags import Tag, table_tag
+from ..core.ttl import seconds_left
 from ..core.values import Item
 from .clock import Stamps, changed_since
 from .codec import encode
@@ -152,22 +153,27 @@ class Flight:
     def fill_item(self, key: bytes, item: Item | None) -> None:
         """Store a whole item, or that there is none."""
         # A whole item is found and dropped by its key alone, so it depends on no stamp but its table's.
-        self._fill("item", self.table.item(key), _stored(item), self._ttl(item), self.table.own)
+        self._fill("item", self.table.item(key), _stored(item), self._ttl(item), _listed(item), self.table.own)
 
     def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
         """Store a part of an item; that there is no such item holds for all of its parts."""
         if item is None:
             self.fill_item(key, None)
         else:
-            self._fill("item", self.table.projected_item(key, projection), encode(item), self._ttl(item), self._held)
+            place = self.table.projected_item(key, projection)
+            self._fill("item", place, encode(item), self._ttl(item), [item], self._held)
 
     def fill_page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> None:
         """Store a page of a Query or a Scan."""
-        self._fill(kind, self.table.page(kind, signature), encode(page), self.table.settings.query_ttl, self._held)
+        place, items = self.table.page(kind, signature), page.get("Items", ())
+        self._fill(kind, place, encode(page), self.table.settings.query_ttl, items, self._held)
 
-    def _fill(self, kind: Kind, key: EntryKey, data: bytes, ttl: float, stamps: Stamps) -> None:
+    def _fill(
+        self, kind: Kind, key: EntryKey, data: bytes, ttl: float, items: Collection[Item], stamps: Stamps
+    ) -> None:
         state = self._state
         self.answer = data
+        left = seconds_left(items, self.table.ttl_attribute, state.wall_clock())
         with state.lock:
             is_doubtful = self._is_settling and not self.is_consistent
             if is_doubtful or changed_since(self._held, self._tick) or self._changes is not state.changes:
@@ -175,7 +181,7 @@ class Flight:
             else:
                 # The time that the read took counts: what it saw may be as old as its start.
                 since, tick = self._began, self._tick
-                state.store(self.table, kind, key, data, ttl=ttl, since=since, tick=tick, stamps=stamps)
+                state.store(self.table, kind, key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=stamps)
 
     # What a write leaves
 
@@ -184,6 +190,7 @@ class Flight:
         state, table = self._state, self.table
         item = None if change.new is ABSENT else change.new
         data = _stored(item) if item is None or isinstance(item, dict) else None
+        left = seconds_left(_listed(item), table.ttl_attribute, state.wall_clock())
         with state.lock:
             overlapped = changed_since(self._held, self._tick) or self._changes is not state.changes
             state.apply(change)
@@ -194,11 +201,15 @@ class Flight:
                 table.counters["item"].discarded_fills += 1
                 return
             key = table.item(item_key(change.key))
-            tick, since = state.changes.now, self._began
-            state.store(table, "item", key, data, ttl=self._ttl(item), since=since, tick=tick, stamps=table.own)
+            tick, ttl = state.changes.now, self._ttl(item)
+            state.store(table, "item", key, data, ttl=ttl, since=self._began, left=left, tick=tick, stamps=table.own)
 
     def _ttl(self, item: object) -> float:
         return self.table.settings.negative_ttl if item is None else self.table.settings.item_ttl
+
+
+def _listed(item: object) -> list[Item]:
+    return [item] if isinstance(item, dict) else []
 
 
 def _stored(item: Item | None) -> bytes:

@@ -30,9 +30,16 @@ MOST_TABLES: Final = 10_000
 class State:
     """The state of one cache."""
 
-    def __init__(self, config: CacheConfig, now: Callable[[], float], random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: CacheConfig,
+        now: Callable[[], float],
+        wall_clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
         self._config = config
         self.now = now
+        self.wall_clock = wall_clock
         self._random = random
         self.new_event: Callable[[], threading.Event] = threading.Event
         """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
@@ -93,17 +100,18 @@ class State:
         *,
         ttl: float,
         since: float,
+        left: float,
         tick: int,
         stamps: Stamps,
     ) -> None:
-        """Put an answer in its place, for `ttl` seconds from the moment `since`.
+        """Put an answer in its place, for `ttl` seconds from the moment `since`, but no longer than is `left` from now.
 
         The stamps must be held by somebody; the entry holds them too from now on.
         """
-        if ttl <= 0:
+        if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        expires = since + ttl * (1 - self._config.jitter * self._random())
+        expires = min(since + ttl * (1 - self._config.jitter * self._random()), self.now() + left)
         counters = table.counters[kind]
         entry = Entry(data, key=key, expires=expires, tick=tick, stamps=stamps, counters=counters)
         if entry.size > min(self._config.max_entry_bytes, self._config.max_bytes):

@@ -28,6 +28,8 @@ class Table:
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""
+        self.ttl_attribute = settings.ttl_attribute
+        """The attribute after whose moment DynamoDB deletes an item."""
         self.describe_at = -math.inf if self.schema is None else math.inf
         self.may_ask_images = True
         """False once IAM refused a write only because daxlite asked for its return values."""
@@ -80,8 +82,10 @@ class Table:
         """Whether strongly consistent reads of the table, or of this index, are known to be possible."""
         return index is None or (self.schema is not None and index in self.schema.local_indexes)
 
-    def describe(self, schema: TableSchema) -> None:
+    def describe(self, schema: TableSchema, ttl_attribute: str | None) -> None:
         self.schema = schema
+        if self.settings.ttl_attribute is None:
+            self.ttl_attribute = ttl_attribute
         self.key_names = frozenset(schema.key.names)
 
     def forget(self) -> None:
@@ -89,4 +93,4 @@ class Table:
         if self.settings.schema is None:
             self.schema = None
             self.key_names = None
-            self.describe_at = -math.inf
+        self.describe_at = -math.inf

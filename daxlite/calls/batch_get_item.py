@@ -47,6 +47,8 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
 
 
 def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps:
+    for part in parts:
+        part.table = yield from context.described(part.name)
     with ExitStack() as flights:
         for part in parts:
             part.start_or_join(context, flights)

@@ -10,6 +10,7 @@ from ..cache.stats import Kind
 from ..cache.table import Table
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
+from ..core.ttl import ttl_attribute_of
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
 from .outcomes import is_missing_table, refuses_addition
@@ -52,13 +53,22 @@ class Context:
         if table.settings.enabled and self.cache.is_description_due(table, index):
             try:
                 response = yield Call("DescribeTable", {"TableName": name})
-            except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
+                description = response["Table"]
+                schema = schema_of(description)
+            except Exception:  # noqa: BLE001 - forbidden, throttled, mocked: the call itself shows what matters
                 return table
-            description = response["Table"]
+            ttl_attribute = yield from self._ttl_attribute(name)
             self.names.learn_account(table, description.get("TableArn", ""))
             table = self.table(name)
-            self.cache.describe(table, schema_of(description))
+            self.cache.describe(table, schema, ttl_attribute)
         return table
+
+    def _ttl_attribute(self, name: str) -> Generator[Step, Response, str | None]:
+        try:
+            response = yield Call("DescribeTimeToLive", {"TableName": name})
+        except Exception:  # noqa: BLE001 - as above; entries then live as long as their own TTL
+            return None
+        return ttl_attribute_of(response)
 
     def send(self, table: Table, operation: str, params: Params) -> Generator[Step, Response, Response]:
         """Send a call on one table."""

@@ -30,7 +30,7 @@ def get_item(context: Context, params: Params) -> Response | Steps:
     projection = item_projection(request) if len(request) > 2 else None
     found = find_item(context, table, key, projection)
     if found is None:
-        return _miss(context, params, request, table, key, projection)
+        return _miss(context, params, request, key, projection)
     return _answer(context, request, found)
 
 
@@ -81,9 +81,8 @@ def _answer(context: Context, request: Request, found: Found) -> Response:
     return response
 
 
-def _miss(
-    context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
-) -> Steps:
+def _miss(context: Context, params: Params, request: Request, key: bytes, projection: Projection | None) -> Steps:
+    table = yield from context.described(params["TableName"])
     with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
         answer = yield from joined(context, flight)
         if answer is not None:

@@ -34,17 +34,18 @@ _CONNECTION: dict[str, Any] = {
 
 def simulated_client(answer: Answer) -> Any:
     client = boto3.client("dynamodb", **_CONNECTION)
-    _connect(client, answer)
+    connect(client, answer)
     return client
 
 
 def simulated_resource(answer: Answer) -> Any:
     resource = boto3.resource("dynamodb", **_CONNECTION)
-    _connect(resource.meta.client, answer)
+    connect(resource.meta.client, answer)
     return resource
 
 
-def _connect(client: Any, answer: Answer) -> None:
+def connect(client: Any, answer: Answer) -> None:
+    """Have a client of botocore's, however it was made, answered by this function."""
     protocol = client.meta.service_model.resolved_protocol
     if protocol != "json":
         raise RuntimeError(f"botocore speaks {protocol} to DynamoDB by now: teach it to the simulator")
@@ -80,6 +81,7 @@ class _Exchange:
             body["Message" if refused.code == "TransactionCanceledException" else "message"] = refused.message
         headers = {"x-amzn-requestid": f"{self._count:032X}", "content-type": "application/x-amz-json-1.0"}
         wire = {"status_code": status, "headers": headers, "body": json.dumps(body, default=_encoded).encode()}
+        assert model.output_shape is not None
         parsed = self._parser.parse(wire, model.output_shape)
         if status >= 300:
             shape = model.service_model.shape_for_error_code(parsed["Error"]["Code"])

@@ -224,8 +224,8 @@ def _value(operand: Operand, item: Item) -> Value | None:
         case Attribute(path):
             return find(item, path)
         case Size(Attribute(path)):
-            value = find(item, path)
-            count = None if value is None else length(value)
+            found = find(item, path)
+            count = None if found is None else length(found)
             return None if count is None else {"N": str(count)}
 
 

@@ -26,8 +26,10 @@ def invalid(message: str) -> RefusedError:
 
 def condition_failed(item: dict[str, Any] | None) -> RefusedError:
     """`item` is what stood in the way, for callers who asked to see it."""
-    members = {} if item is None else {"Item": item}
-    return RefusedError("ConditionalCheckFailedException", "The conditional request failed", **members)
+    refused = RefusedError("ConditionalCheckFailedException", "The conditional request failed")
+    if item is not None:
+        refused.members["Item"] = item
+    return refused
 
 
 def no_such_table() -> RefusedError:

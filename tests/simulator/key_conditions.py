@@ -39,10 +39,10 @@ def key_range(condition: Condition, keys: KeySchema, types: Mapping[str, str]) -
         raise invalid("Query condition missed key schema element, or is on something else")
     partition = {}
     for name in keys.partition:
-        value = _equal_to(by_name[name])
-        if value is None:
+        wanted = _equal_to(by_name[name])
+        if wanted is None:
             raise invalid("Query key condition not supported")
-        partition[name] = value
+        partition[name] = wanted
     ranges = [by_name[name] for name in keys.sort if name in by_name]
     # Of several sort attributes the first ones are given, and all but the last of them exactly.
     if [name for name in keys.sort[: len(ranges)] if name not in by_name]:

@@ -177,7 +177,7 @@ def _transactions(draw: st.DrawFn) -> Call:
     seen = set()
     for kind in draw(st.lists(st.sampled_from(sorted(_ACTION_NAMES)), min_size=1, max_size=3)):
         request = draw(_write(kind))
-        key = request.get("Key", request.get("Item"))
+        key = request["Item" if kind == "put_item" else "Key"]
         place = (key["pk"]["S"], key["sk"]["N"])
         if place not in seen:
             actions.append({_ACTION_NAMES[kind]: request})

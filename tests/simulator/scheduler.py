@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tests.simulator.replicas import Clock
-from tests.simulator.tasks import SimulatedEvent, Task
+from tests.simulator.tasks import Baton, SimulatedEvent, Task
 
 Chooser = Callable[[Sequence[str]], int]
 """Given the names of the threads that can go on, in the order in which they were spawned: the place of the chosen."""
@@ -92,7 +92,7 @@ class Scheduler:
         self._stuck_after = stuck_after
         self._tasks: list[Task] = []
         self._by_thread: dict[int, Task] = {}
-        self._driver = threading.Semaphore(0)
+        self._driver = Baton()
         self._stuck: Task | None = None
 
     def spawn(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
@@ -178,7 +178,7 @@ class Scheduler:
     def _resume(self, task: Task) -> None:
         task.resume()
         while True:
-            if not self._driver.acquire(timeout=self._stuck_after):
+            if not self._driver.take(self._stuck_after):
                 self._stuck = task
                 frame = sys._current_frames().get(task.ident or 0)
                 stack = "".join(traceback.format_stack(frame)) if frame else "(it has no stack)"
@@ -193,7 +193,6 @@ class Scheduler:
         """Let every thread that is left run out, by an exception at the point where it is parked."""
         for task in self._tasks:
             task.abort()
-        for task in self._tasks:
             # One that is stuck is left behind: it is a daemon, and has been reported.
             if task is not self._stuck:
                 task.join(self._stuck_after)

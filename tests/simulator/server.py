@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tests.simulator.client import simulated_client, simulated_resource
+from tests.simulator.client import connect, simulated_client, simulated_resource
 from tests.simulator.errors import RefusedError, UnsupportedError, no_such_table
 from tests.simulator.faults import NO_FAULT, Effect, Rule
 from tests.simulator.history import Call, History, State
@@ -59,6 +59,10 @@ class Simulator:
     def resource(self) -> Any:
         """A boto3 resource that this simulator answers."""
         return simulated_resource(self.answer)
+
+    def connect(self, client: Any) -> None:
+        """Answer a client that somebody else made, like one of a session."""
+        connect(client, self.answer)
 
     def settle(self) -> None:
         """Let so much time pass that every replica has seen everything."""

@@ -133,7 +133,8 @@ def test_results_and_errors_carry_names() -> None:
 def test_waiting_for_another_thread() -> None:
     for choices in itertools.product((0, 1), repeat=4):
         scheduler = Scheduler()
-        event, log = scheduler.event(), []
+        event = scheduler.event()
+        log: list[str] = []
 
         def follow(event: Any = event, log: list[str] = log) -> None:
             assert event.wait()

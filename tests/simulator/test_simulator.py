@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_a_chooser_picks_the_state(simulator: Simulator, client: Any) -> None:
         put(client, n)
     asked: list[tuple[str, int]] = []
 
-    def middle(call: Call, ticks: Any) -> int:
+    def middle(call: Call, ticks: Sequence[int]) -> int:
         asked.append((call.operation, len(ticks)))
         return ticks[len(ticks) // 2]
 
@@ -160,7 +161,7 @@ def test_history(simulator: Simulator, client: Any) -> None:
 
 
 def test_points(simulator: Simulator, client: Any) -> None:
-    seen: list[tuple[str, str | None]] = []
+    seen: list[tuple[str, Any]] = []
 
     def at(point: str, call: Call) -> None:
         latest = simulator.states("plain", KEY)[-1].item
