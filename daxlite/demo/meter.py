@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from daxlite.demo.settings import Client
+from daxlite.demo.settings import Client, Request, Response
 from daxlite.demo.units import answer_units
+
+CONSISTENT = "daxlite_demo_consistent"
 
 
 class Meter:
@@ -13,10 +15,16 @@ class Meter:
         self.requests = 0
         self.reads = 0
         self.read_units = 0.0
+        client.meta.events.register("before-parameter-build.dynamodb", self._before_call)
         client.meta.events.register("after-call.dynamodb", self._after_call)
 
-    def _after_call(self, *, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+    def _before_call(self, *, params: Request, context: dict[str, Any], **_: Any) -> None:
+        # The context goes with the call; the answer alone does not tell how it was asked for.
+        asked = (params, *params.get("RequestItems", {}).values())
+        context[CONSISTENT] = any(isinstance(part, dict) and part.get("ConsistentRead") for part in asked)
+
+    def _after_call(self, *, model: Any, parsed: Response, context: dict[str, Any], **_: Any) -> None:
         self.requests += 1
-        units = answer_units(model.name, parsed)
+        units = answer_units(model.name, parsed, consistent=context.get(CONSISTENT, False))
         self.read_units += units
         self.reads += units > 0

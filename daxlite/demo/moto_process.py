@@ -6,12 +6,11 @@ start: however its parent dies, the pipe closes and nothing is left behind.
 
 import gc
 import logging
-import operator
 import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
+
+from daxlite.demo.quicken import quicken
 
 HOST = "127.0.0.1"
 
@@ -21,7 +20,7 @@ def serve() -> None:
     from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    _compare_texts_as_texts()
+    quicken()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # One request at a time: the demo's clients take turns, and a thread for each request only adds to its latency.
     server = make_server(HOST, 0, create_backend_app("dynamodb"), threaded=False, request_handler=MotoRequestHandler)
@@ -37,29 +36,6 @@ def serve() -> None:
 def _leave_with_parent() -> None:
     sys.stdin.read()
     os._exit(0)
-
-
-def _compare_texts_as_texts() -> None:
-    """Let moto compare two strings directly instead of working out their types at each comparison.
-
-    moto sorts the whole table for every Query and Scan. The answers are the same with this; without it the raw client
-    waits twice as long for them, which would flatter the cache with a cost that DynamoDB does not have.
-    """
-    try:
-        from moto.dynamodb.models.dynamo_type import DynamoType
-    except ImportError:  # moto moved it: slower, and still right
-        return
-    for name in ("__eq__", "__ne__", "__lt__"):
-        setattr(DynamoType, name, _quick(getattr(DynamoType, name), getattr(operator, name)))
-
-
-def _quick(slow: Callable[[Any, Any], bool], compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def quick(self: Any, other: Any) -> bool:
-        if self.type == "S" and other.type == "S":
-            return compare(self.value, other.value)
-        return slow(self, other)
-
-    return quick
 
 
 if __name__ == "__main__":

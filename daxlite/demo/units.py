@@ -64,29 +64,34 @@ def read_units(*sizes: int) -> float:
     >>> read_units(0), read_units(4096), read_units(4097), read_units(100, 100)
     (0.5, 0.5, 1.0, 1.0)
     """
-    return sum(0.5 * max(1, ceil(size / READ_BLOCK)) for size in sizes)
+    return sum((0.5 * max(1, ceil(size / READ_BLOCK)) for size in sizes), 0.0)
 
 
-def answer_units(operation: str, answer: dict[str, Any]) -> float:
-    """What a successful answer cost to read. A page is rounded up as a whole, a batch item by item.
+def answer_units(operation: str, answer: dict[str, Any], *, consistent: bool = False) -> float:
+    """What an answer cost to read: a page is rounded up as a whole, a batch item by item, and consistency doubles it.
 
     >>> answer_units("Query", {"Items": [{"id": {"S": "a" * 4000}}, {"id": {"S": "b" * 4000}}]})
     1.0
     >>> answer_units("BatchGetItem", {"Responses": {"t": [{"id": {"S": "a"}}, {"id": {"S": "b"}}]}})
     1.0
     >>> answer_units("GetItem", {}), answer_units("PutItem", {})
-    (0.5, 0)
+    (0.5, 0.0)
+    >>> answer_units("GetItem", {}, consistent=True)
+    1.0
     """
+    return read_units(*_read_sizes(operation, answer)) * (2 if consistent else 1)
+
+
+def _read_sizes(operation: str, answer: dict[str, Any]) -> list[int]:
     match operation:
         case "GetItem":
-            return read_units(item_size(answer.get("Item", {})))
+            return [item_size(answer.get("Item", {}))]
         case "Query" | "Scan":
-            return read_units(_total(answer.get("Items", ())))
+            return [_total(answer.get("Items", ()))]
         case "BatchGetItem":
-            tables = answer.get("Responses", {}).values()
-            return read_units(*(item_size(item) for items in tables for item in items))
+            return [item_size(item) for items in answer.get("Responses", {}).values() for item in items]
         case _:
-            return 0
+            return []
 
 
 def _total(items: Iterable[Item]) -> int:

@@ -1,0 +1,84 @@
+"""The embedded server answers as moto does, and the meter counts what it answers."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from moto.core.serialize import ResponseSerializer
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from daxlite.demo.connect import embedded_client
+from daxlite.demo.meter import Meter
+from daxlite.demo.orders import key_of, make_orders
+from daxlite.demo.quicken import quick_compare, quick_find
+from daxlite.demo.server import embedded_server
+from daxlite.demo.table import definition, load, temporary_tables
+
+VALUES = [
+    DynamoType(value)
+    for value in ({"S": "a"}, {"S": "b"}, {"S": ""}, {"N": "1"}, {"N": "1.0"}, {"SS": ["a"]}, {"S": "1"})
+]
+
+
+def outcome(compare: Callable[[Any, Any], bool], *values: DynamoType) -> object:
+    try:
+        return compare(*values)
+    except TypeError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("name", ["__eq__", "__ne__", "__lt__"])
+def test_a_quick_comparison_has_the_same_outcome(name: str) -> None:
+    slow = getattr(DynamoType, name)
+    quick = quick_compare(slow, getattr(str, name))
+    for pair in product(VALUES, repeat=2):
+        assert outcome(quick, *pair) == outcome(slow, *pair)
+
+
+def test_only_the_types_of_values_are_found_quickly() -> None:
+    find = quick_find(lambda _self, value, key, _shape: ("slowly", value, key))
+    assert find(None, {"S": "text"}, "S", None) == "text"
+    assert find(None, {"S": "text"}, "N", None) is None
+    assert find(None, {"Item": {}}, "Item", None) == ("slowly", {"Item": {}}, "Item")
+    assert find(None, object, "S", None) == ("slowly", object, "S")
+    assert callable(ResponseSerializer.get_value)  # what is replaced is still where it was
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    with embedded_server() as url:
+        client = embedded_client(url)
+        yield client
+        client.close()
+
+
+def test_the_server_gives_back_what_it_was_given(client: Any) -> None:
+    orders = make_orders(30, seed=1)
+    tricky = {
+        **orders[0],
+        "map": {"M": {"S": {"N": "1"}, "L": {"BOOL": False}, "s": {"NULL": True}}},
+        "raw": {"B": b"\0x"},
+    }
+    with temporary_tables(client, ["Orders"]):
+        load(client, "Orders", [tricky, *orders[1:]], lambda _: None)
+        for order in (tricky, *orders[1:]):
+            assert client.get_item(TableName="Orders", Key=key_of(order))["Item"] == order
+        assert client.scan(TableName="Orders")["Count"] == 30
+        described = client.describe_table(TableName="Orders")["Table"]
+        assert described["KeySchema"] == definition("Orders")["KeySchema"]
+
+
+def test_the_meter_counts_what_was_sent(client: Any) -> None:
+    (order,) = make_orders(1, seed=1)
+    with temporary_tables(client, ["Orders"]):
+        load(client, "Orders", [order], lambda _: None)
+        meter = Meter(client)
+        key = key_of(order)
+        client.get_item(TableName="Orders", Key=key)
+        assert (meter.requests, meter.reads, meter.read_units) == (1, 1, 0.5)
+        client.get_item(TableName="Orders", Key=key, ConsistentRead=True)
+        client.batch_get_item(RequestItems={"Orders": {"Keys": [key], "ConsistentRead": True}})
+        assert (meter.requests, meter.reads, meter.read_units) == (3, 3, 2.5)
+        client.put_item(TableName="Orders", Item=order)
+        assert (meter.requests, meter.reads, meter.read_units) == (4, 3, 2.5)
