@@ -1,0 +1,88 @@
+"""What must be true of every answer, and of what is left in the cache, by the history of what was really there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests import invariants
+from tests.differential.canonical import canonical, is_hit
+from tests.interleavings.programs import INDEX, KEYS, READS, TABLE, Op
+from tests.interleavings.world import Event, World
+
+
+def judge(world: World) -> None:
+    """P1 to P3 of every read, and P3, P4 and P9 of what is left in the cache."""
+    for event in world.events:
+        if not event.op.is_write and event.response is not None:
+            _judge_read(world, event)
+    invariants.check(world.cache)
+    assert world.cache.stats().faults == 0, "daxlite failed, and hid it"
+    _judge_what_is_left(world)
+
+
+def _judge_read(world: World, event: Event) -> None:
+    """P1, P2: a read answers with a state that existed, no older than the last write that had ended when it began."""
+    simulator = world.simulator
+    since = max(
+        (
+            call.applied
+            for other in world.events
+            if other.op.is_write and other.ended <= event.began
+            for call in other.sent
+        ),
+        default=0,
+    )
+    if event.op.request.get("IndexName") == INDEX:
+        since = 0  # global indexes have no strong reads, so no promise but that the state existed
+    moments = [since, *(moment for moment in simulator.moments(TABLE, since, event.ended) if moment > since)]
+    if event.op.operation == "BatchGetItem":
+        _judge_batch(world, event, moments)
+        return
+    answers = [_form(simulator.answer_at(moment, event.op.operation, event.op.request)) for moment in moments]
+    assert _form(event.response) in answers, f"{_story(world, event)}\nis none of {answers}"
+
+
+def _judge_batch(world: World, event: Event, moments: list[int]) -> None:
+    """A batch reads each item at a moment of its own."""
+    assert event.response is not None
+    asked = event.op.request["RequestItems"][TABLE]
+    got = [_form(item) for item in event.response["Responses"].get(TABLE, [])]
+    for key in asked["Keys"]:
+        request = {"TableName": TABLE, **asked, "Key": key}
+        del request["Keys"]
+        answers = [world.simulator.answer_at(moment, "GetItem", request).get("Item") for moment in moments]
+        allowed = [None if answer is None else _form(answer) for answer in answers]
+        found = [item for item in got if item in allowed]
+        if not found:
+            assert None in allowed, f"{_story(world, event)}\nlacks {key}, which was there all the time: {allowed}"
+        else:
+            got.remove(found[0])
+    assert not got, f"{_story(world, event)}\nhas what never was: {got}"
+
+
+def _judge_what_is_left(world: World) -> None:
+    """Each entry in the cache, once all is quiet, is the truth."""
+    now = world.simulator.history.now
+    for op in (*READS, *[_get(key, names) for key in KEYS for names in ("n", "n, #d")]):
+        request = op.request if op.operation != "BatchGetItem" else None
+        if request is None:
+            continue
+        response = world.client._make_api_call(op.operation, op.request)
+        if is_hit(response):
+            truth = _form(world.simulator.answer_at(now, op.operation, op.request))
+            assert _form(response) == truth, f"left in the cache for {op}: {_form(response)}, the truth is {truth}"
+
+
+def _get(key: Any, names: str) -> Op:
+    aliases = {"ExpressionAttributeNames": {"#d": "day"}} if "#d" in names else {}
+    return Op("GetItem", {"TableName": TABLE, "Key": key, "ProjectionExpression": names, **aliases})
+
+
+def _form(response: Any) -> Any:
+    kept = {name: member for name, member in response.items() if name not in ("ResponseMetadata", "ConsumedCapacity")}
+    return canonical(kept, {})
+
+
+def _story(world: World, event: Event) -> str:
+    lines = [f"  {other.began:4}-{other.ended:4} {other.thread}: {other.op}" for other in world.events]
+    return "\n".join(["what was called:", *lines, f"{event.thread} {event.op} answered {_form(event.response)}"])
