@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SECONDS ?= 600
 BACKENDS ?= moto,dynalite,ministack
 
 .PHONY: help demo test lint bench test-backends soak clean
@@ -12,6 +13,7 @@ help:
 	@echo "make test           the tests"
 	@echo "make lint           style, types and import contracts"
 	@echo "make bench          benchmarks"
+	@echo "make soak           random interleavings of threads for SECONDS=$(SECONDS); a printed seed replays a failure"
 	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
@@ -33,6 +35,9 @@ bench: $(VENV)/.dev
 test-backends: $(VENV)/.dev
 	$(BIN)/python -m tests.install_servers $(BACKENDS)
 	DAXLITE_TEST_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV) .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

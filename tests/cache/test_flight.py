@@ -235,12 +235,8 @@ def test_what_was_written_is_stored_though_it_settles() -> None:
 
 def test_the_time_that_a_call_took_counts_against_its_ttl() -> None:
     room = Room(item_ttl=10, query_ttl=10, jitter=0)
-    with (
-        reading(room) as item,
-        reading(room, part=b"p") as part,
-        paging(room, None) as page,
-        room.flight(OTHER) as write,
-    ):
+    reads = item, part, page = reading(room), reading(room, part=b"p"), paging(room, None)
+    with item, part, page, room.flight(OTHER) as write:
         for flight in reads:
             flight.start_or_join()
         room.clock.now += 9

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 
 import daxlite
 from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
-from tests.calls.scripted import ITEM, KEY, TABLE, Clock, Lab, Params, made, page, refused
+from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Clock, Lab, Params, description, made, page, refused
 
 SCHEMA = TableSchema(
     KeySchema.of("pk"), {"by_owner": KeySchema.of("owner", "age")}, local_indexes=frozenset({"by_age"})
@@ -18,11 +18,6 @@ SCHEMA = TableSchema(
 OTHER = {"pk": {"S": "other"}}
 NEW = {**ITEM, "note": {"S": "new"}}
 WINDOW = 5.0
-
-
-def answer(params: Params, answer: Callable[..., dict[str, Any]], old: Any, new: Any) -> dict[str, Any]:
-    """A replica that lags for good: only a strongly consistent read sees what is new."""
-    return answer(new if params.get("ConsistentRead") else old)
 
 
 def batch_get(params: Params) -> dict[str, Any]:
@@ -177,6 +172,7 @@ def test_whatever_changes_it_starts_the_window(operation: str) -> None:
         with pytest.raises(type(error)):
             lab.put(NEW)
     elif operation == "invalidate":
+        lab.query()
         lab.cache.invalidate(TABLE, KEY)
     elif operation == "TransactWriteItems":
         lab(operation, TransactItems=[{"Delete": {"TableName": TABLE, "Key": KEY}}])
@@ -185,6 +181,33 @@ def test_whatever_changes_it_starts_the_window(operation: str) -> None:
     lab.dynamodb.take()
     lab.query()
     assert strengths(lab) == [True]
+
+
+def test_invalidating_what_was_never_read_starts_the_window() -> None:
+    """Another process wrote it and told this one, which reads it for the first time."""
+    lab = lagging()
+    lab.cache.invalidate(TABLE, KEY)
+    assert lab.get()["Item"] == NEW
+
+
+@pytest.mark.parametrize("read", [Lab.get, Lab.query], ids=["get", "query"])
+def test_a_write_by_name_settles_for_who_reads_by_arn(read: Callable[..., dict[str, Any]]) -> None:
+    """Nobody told whose credentials the writer has, and the table was never named by its ARN before."""
+    writer = lagging(scope=SCOPE._replace(account=None))
+    reader = lagging(cache=writer.cache)
+    change(writer)
+    read(reader, TableName=ARN)
+    assert strengths(reader) == [True]
+
+
+def test_a_change_settles_though_the_account_is_learned_after_it() -> None:
+    """A PartiQL write describes no table. The Query after it does, and finds the table under its account thereby."""
+    described = description("pk", indexes={"by_owner": ("owner", "age")})
+    lab = lagging(
+        scope=SCOPE._replace(account=None), config={"tables": {}}, DescribeTable=described, ExecuteStatement=made()
+    )
+    lab("ExecuteStatement", Statement="UPDATE \"T\" SET note = 'new' WHERE pk = 'a'")
+    assert lab.query()["Items"] == [NEW]
 
 
 def test_clear_starts_the_window_for_everything() -> None:
@@ -311,7 +334,7 @@ def wire() -> Iterator[tuple[Any, Any, Clock]]:
 
 
 def test_a_table_reads_strongly_too(wire: tuple[Any, Any, Clock]) -> None:
-    client, table, clock = wire
+    client, table, _ = wire
     with Stubber(table.meta.client) as stubber:
         stubber.add_response("delete_item", {}, {"TableName": TABLE, "Key": {"pk": "a"}, "ReturnValues": "ALL_OLD"})
         stubber.add_response(
