@@ -122,7 +122,7 @@ class Cache:
     def names(self, scope: Scope) -> Names:
         """The table names of a scope."""
         with self._state.lock:
-            return self._names.setdefault(scope, Names(self, scope))
+            return self._names.setdefault(scope, Names(lambda id: self.table(id), scope))
 
     def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
         """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""

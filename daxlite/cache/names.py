@@ -1,20 +1,18 @@
 """From the TableName of a request to the table that it means."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from ..core.tables import Scope, account_of, table_id
+from ..core.tables import Scope, TableId, account_of, table_id
 from .state import MOST_TABLES
 from .table import Table
-
-if TYPE_CHECKING:
-    from .cache import Cache
 
 
 class Names:
     """The table names of one scope, which all clients of the same endpoint, region and credentials share."""
 
-    def __init__(self, cache: "Cache", scope: Scope) -> None:
-        self._cache = cache
+    def __init__(self, find: Callable[[TableId], Table], scope: Scope) -> None:
+        self._find = find
         self._scope = scope
         self._tables: dict[str, Table] = {}
         """By TableName as it was given, a name or an ARN."""
@@ -24,7 +22,7 @@ class Names:
         try:
             return self._tables[name]
         except (KeyError, TypeError):
-            table = self._cache.table(table_id(self._scope, name))
+            table = self._find(table_id(self._scope, name))
         if len(self._tables) < MOST_TABLES:
             self._tables[name] = table
         return table

@@ -30,6 +30,25 @@ SHAPE: dict[str, Any] = {
     ],
 }
 
+RICH: list[dict[str, Any]] = [
+    {
+        "pk": {"S": "a"},
+        "sk": {"N": "1"},
+        "gk": {"S": "a"},
+        "px": {"N": "1.5"},
+        "nx": {"N": "10"},
+        "tx": {"S": "ab"},
+        "sx": {"SS": ["x", "y"]},
+        "lx": {"L": [{"N": "1"}, {"S": "a"}, {"N": "2"}, {"S": "b"}]},
+        "mx": {"M": {"aa": {"N": "2"}, "bb": {"S": "ab"}, "cc": {"L": [{"N": "0"}, {"N": "1"}]}}},
+    },
+    {"pk": {"S": "a"}, "sk": {"N": "2"}, "gk": {"S": "ab"}, "nx": {"N": "9"}, "tx": {"S": "b"}, "lx": {"L": []}},
+    {"pk": {"S": "a"}, "sk": {"N": "10"}, "px": {"N": "2"}, "nx": {"S": "10"}, "tx": {"B": b"ab"}, "mx": {"M": {}}},
+    {"pk": {"S": "b"}, "sk": {"N": "1"}, "gk": {"S": "a"}, "px": {"N": "-1"}, "sx": {"NS": ["1", "2"]}},
+    {"pk": {"S": "b"}, "sk": {"N": "2"}, "tx": {"BOOL": True}, "nx": {"NULL": True}},
+]
+"""What a table may have in it before a program begins: something that each condition holds for."""
+
 _partitions = st.sampled_from(("a", "b")).map(lambda text: {"S": text})
 _numbers = st.sampled_from(("-1", "0", "1", "1.5", "2", "10")).map(lambda text: {"N": text})
 _texts = st.sampled_from(("a", "ab", "b", "é")).map(lambda text: {"S": text})
@@ -100,6 +119,8 @@ _ACTIONS = {
     "REMOVE gk": None,
     "REMOVE tx, px": None,
     "REMOVE lx[0]": None,
+    "REMOVE lx[0], lx[2]": None,
+    "REMOVE lx[1], lx[2], lx[3]": None,
     "REMOVE mx.cc": None,
     "ADD nx {}": _numbers,
     "ADD px {}": _numbers,

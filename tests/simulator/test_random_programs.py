@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import servers
-from tests.simulator.programs import SHAPE, addressed, programs
+from tests.conftest import MakeTable
+from tests.differential.tables import attributes, keys
+from tests.simulator.programs import RICH, SHAPE, Call, addressed, programs
 from tests.simulator.server import Simulator
 
 PROGRAMS = int(os.environ.get("DAXLITE_TEST_PROGRAMS", "0"))
@@ -59,7 +61,8 @@ def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simula
         while client.describe_table(TableName=table)["Table"]["TableStatus"] != "ACTIVE":
             time.sleep(0.001)
     try:
-        for call in [*program, ("scan", {})]:
+        first: Call = ("batch_write_item", {"RequestItems": [{"PutRequest": {"Item": item}} for item in RICH]})
+        for call in [first, *program, ("scan", {})]:
             if any(re.search(flaw, str(call)) for flaw in FLAWS.get(backend.server.name, ())):
                 continue
             method, request = addressed(call, table)
@@ -67,6 +70,85 @@ def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simula
             assert actual == expected, f"{method}({request})"
     finally:
         raw.delete_table(TableName=table)
+
+
+VALUES: dict[str, Any] = {
+    ":one": {"N": "1"},
+    ":ten": {"N": "10"},
+    ":text": {"S": "a"},
+    ":bytes": {"B": b"a"},
+    ":true": {"BOOL": True},
+    ":set": {"SS": ["y", "x"]},
+    ":list": {"L": []},
+}
+FILTERS = (
+    *(f"nx {sign} :ten" for sign in ("=", "<>", "<", "<=", ">", ">=")),
+    *(f"tx {sign} :text" for sign in ("=", "<>", "<", ">")),
+    "tx = :true",
+    "sx = :set",
+    "lx = :list",
+    "sx <> :set",
+    "tx BETWEEN :text AND tx",
+    "px BETWEEN :one AND :ten",
+    "tx IN (:text, :true, :one)",
+    "NOT tx IN (:text, :true)",
+    "begins_with(tx, :text)",
+    "begins_with(tx, :bytes)",
+    "contains(tx, :text)",
+    "contains(sx, :one)",
+    "contains(lx, :one)",
+    "contains(lx, :text)",
+    "contains(mx.bb, :text)",
+    "attribute_exists(lx[3])",
+    "attribute_not_exists(mx.cc)",
+    "attribute_exists(mx.cc[1])",
+    "lx[0] = :one OR mx.aa > :one",
+    "NOT (lx[0] = :one AND mx.aa > :one)",
+    "attribute_exists(tx) AND attribute_exists(gk) OR attribute_exists(sx)",
+    "px > nx",
+    "mx.aa = lx[2]",
+)
+
+
+def test_filters(
+    backend: servers.Backend, raw: Any, simulator: Simulator, simulated: Any, make_table: MakeTable
+) -> None:
+    """Each form of a condition, on items of every type."""
+    simulator.reset()
+    table = make_table("filters", **SHAPE)
+    simulated.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **SHAPE)
+    for client in (raw, simulated):
+        client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in RICH]})
+    for text in FILTERS:
+        values = {name: value for name, value in VALUES.items() if re.search(rf"{name}\b", text)}
+        request = {"TableName": table, "FilterExpression": text}
+        if values:
+            request["ExpressionAttributeValues"] = values
+        expected, actual = (_outcome(client, "scan", request, backend.can) for client in (raw, simulated))
+        assert actual == expected, text
+
+
+@pytest.mark.needs("numbers")
+def test_numbers(raw: Any, simulator: Simulator, simulated: Any, make_table: MakeTable) -> None:
+    """Each number has one form; some have none."""
+    simulator.reset()
+    name = make_table("numbers")
+    key = {"pk": {"S": "k"}}
+    simulated.create_table(TableName=name, KeySchema=keys("pk"), AttributeDefinitions=attributes(pk="S"), **ON_DEMAND)
+    for text in ("1.0", "1.50", "-0", "007", "+3", ".5", "1e3", "1E-3", "123456789012345678901234567890.12345678"):
+        found = []
+        for client in (raw, simulated):
+            client.put_item(TableName=name, Item={**key, "n": {"N": text}, "s": {"NS": [text, "8"]}})
+            item = client.get_item(TableName=name, Key=key)["Item"]
+            found.append([item["n"], sorted(item["s"]["NS"])])
+        assert found[0] == found[1], text
+    for text in ("", "x", "1" * 39, "1e126", "1e-131", "NaN", "Infinity", "1_0"):
+        for client in (raw, simulated):
+            with pytest.raises(ClientError, match="ValidationException"):
+                client.put_item(TableName=name, Item={**key, "n": {"N": text}})
+
+
+ON_DEMAND = {"BillingMode": "PAY_PER_REQUEST"}
 
 
 def _outcome(client: Any, method: str, request: dict[str, Any], can: Callable[[str], bool]) -> Any:
