@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SECONDS ?= 600
+COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
 .PHONY: help demo test lint bench test-backends soak clean
@@ -33,8 +34,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds -p no:xdist
 
 test-backends: $(VENV)/.dev
-	$(BIN)/python -m tests.install_servers $(BACKENDS)
-	DAXLITE_TEST_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential
+	$(BIN)/python -m tests.install_servers dynalite ministack
+	DAXLITE_TEST_BACKENDS=$(BACKENDS)$(if $(DAXLITE_TEST_ENDPOINT),$(COMMA)endpoint) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential tests/simulator
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)

@@ -132,14 +132,16 @@ def test_examples(text: str, canonical: str) -> None:
         "Infinity",
         "-inf",
         "one",
-        "١",  # an Arabic-Indic digit, which Decimal and str.isdigit take
-        "²",
-        "１",
+        "\u0661",  # an Arabic-Indic digit one, which Decimal and str.isdigit take
+        "\u00b2",  # a superscript two, which str.isdigit takes
+        "\uff11",  # a full-width digit one
         "1e126",
         "1e-131",
         "-1e126",
         "1e1000000000",
         "1e99999999999999999999",
+        "1e-1000000000",  # Decimal makes it 0, which is another key
+        "-1e-99999999999999999999",
         "9" * 39,
         "1" + "0" * 37 + "1",
         "0." + "1" * 39,

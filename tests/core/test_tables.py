@@ -1,4 +1,4 @@
-"""Which table is meant: answers are shared only on proof that two are one, changes spared only on proof that they are two."""
+"""Which table is meant: sharing answers takes proof that two are one, sparing one a change proof that they are two."""
 
 from typing import Any
 
@@ -73,7 +73,6 @@ def test_the_partition_of_an_arn_does_not_count(partition: str) -> None:
         arn(region=""),
         arn().replace("dynamodb", "s3"),
         arn().replace("table/", "table:"),
-        arn() + "\n",
         arn(account="١٢٣"),
     ],
     ids=repr,

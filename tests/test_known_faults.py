@@ -1,0 +1,252 @@
+"""What is wrong with caches that people put in front of DynamoDB today: each fault, reproduced elsewhere, is a test here.
+
+Found in Amazon's own sample of a Python cache for DynamoDB, where each of the first five lets a wrong item or an
+exception out.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daxlite import KeySchema, TableConfig, TableSchema
+from daxlite.cache import clock as clock_module
+from daxlite.cache import flight as flight_module
+from daxlite.cache import state as state_module
+from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
+
+COMPOSITE = {"tables": {TABLE: TableConfig(schema=TableSchema(KeySchema.of("pk", "sk")))}}
+
+
+def key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+# 1. Keys made by joining parts
+
+
+@pytest.mark.parametrize("separator", [":sk:", ":", "#", "|", "/", "\x00", ", ", '","', "-"])
+def test_fault_1_keys_whose_parts_join_to_one_text_are_two(separator: str) -> None:
+    one, other = key("a", f"b{separator}c"), key(f"a{separator}b", "c")
+    lab = Lab(config=COMPOSITE, GetItem=lambda params: made(Item=params["Key"]), DeleteItem=made())
+    for each in (one, other, one, other):
+        assert lab.get(Key=each)["Item"] == each
+    assert lab.dynamodb.take() == ["GetItem"] * 2
+    lab("DeleteItem", Key=one)
+    assert "Item" not in lab.get(Key=one)
+    assert lab.get(Key=other)["Item"] == other
+    assert lab.dynamodb.take() == ["DeleteItem"]
+
+
+# 2. A read that overlaps a write
+
+
+@pytest.mark.parametrize("read", [Lab.get, Lab.query, lambda lab: lab("Scan")], ids=["get", "query", "scan"])
+def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: Callable[[Lab], Any]) -> None:
+    new = {**ITEM, "note": {"S": "new"}}
+    state = ITEM
+
+    def overlapped(answer: Callable[..., Any]) -> Callable[[Params], Any]:
+        def reply(params: Params) -> Any:
+            nonlocal state
+            seen = state
+            if seen is ITEM:
+                lab.put(new)
+            return answer(seen)
+
+        return reply
+
+    def put(params: Params) -> Any:
+        nonlocal state
+        state = params["Item"]
+        return made()
+
+    lab = Lab(
+        PutItem=put,
+        GetItem=overlapped(lambda item: made(Item=item)),
+        Query=overlapped(page),
+        Scan=overlapped(page),
+    )
+    assert "new" not in str(read(lab)), "DynamoDB answered before the put, and that is what the reader gets"
+    for _ in range(2):
+        assert "new" in str(read(lab))
+
+
+# 3. The notation of numbers
+
+
+@pytest.mark.parametrize(
+    ("read", "written"), [("1", "1.0"), ("1.0", "1"), ("1e1", "10"), ("0", "-0.0"), (".5", "5E-1")]
+)
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"])
+def test_fault_3_a_write_of_a_number_invalidates_every_notation_of_it(operation: str, read: str, written: str) -> None:
+    old, new = {"pk": {"N": read}}, {"pk": {"N": written}}
+    state = {"v": {"S": "old"}}
+
+    def write(params: Params) -> Any:
+        state["v"] = {"S": "new"}
+        return made()
+
+    lab = Lab(
+        GetItem=lambda params: made(Item={**old, **state}), Query=lambda _: page({**old, **state}), **{operation: write}
+    )
+    assert lab.get(Key=old)["Item"]["v"] == {"S": "old"}
+    assert lab.query(value=old["pk"])["Items"][0]["v"] == {"S": "old"}
+    put = {"Item": {**new, "v": {"S": "new"}}}
+    requests: dict[str, Any] = {
+        "PutItem": put,
+        "UpdateItem": {"Key": new, "UpdateExpression": "SET v = :v", "ExpressionAttributeValues": {":v": {"S": "new"}}},
+        "DeleteItem": {"Key": new},
+        "BatchWriteItem": {"RequestItems": {TABLE: [{"PutRequest": put}]}},
+        "TransactWriteItems": {"TransactItems": [{"Put": {"TableName": TABLE, **put}}]},
+    }
+    lab(operation, **requests[operation])
+    assert lab.get(Key=old).get("Item", {}).get("v") != {"S": "old"}
+    assert lab.query(value=old["pk"])["Items"][0]["v"] == {"S": "new"}
+
+
+# 4. The cache fails once DynamoDB has applied a write
+
+
+@pytest.mark.faults_expected
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (state_module, "bumped_tags"),
+        (flight_module, "encode"),
+        (state_module.State, "store"),
+        (clock_module.ChangeClock, "bump"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["PutItem", "BatchWriteItem"])
+def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
+    module: Any, name: str, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = 0
+
+    def fail(*_: Any, **__: Any) -> Any:
+        nonlocal broken
+        broken += 1
+        if broken == 1:
+            raise RuntimeError("the cache is broken")
+        return unbroken(*_, **__)
+
+    applied: list[Any] = []
+
+    def apply(params: Params) -> Any:
+        applied.append(params)
+        return made(UnprocessedItems={}) if operation == "BatchWriteItem" else made()
+
+    lab = Lab(GetItem=made(Item=ITEM), **{operation: apply})
+    lab.get()
+    unbroken = getattr(module, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, fail)
+        request = (
+            {"Item": ITEM} if operation == "PutItem" else {"RequestItems": {TABLE: [{"PutRequest": {"Item": ITEM}}]}}
+        )
+        response = lab(operation, **request)
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert len(applied) == 1, "it is not sent again either"
+    if broken:
+        assert lab.cache.stats().faults == 1
+        assert not lab.is_hit(lab.get()), "what the cache could not keep true is gone"
+
+
+# 5. What grows without bound
+
+
+def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 100
+    monkeypatch.setattr(clock_module.ChangeClock.__init__, "__defaults__", (0.0, most))
+    lab = Lab(
+        config={"max_bytes": 20_000},
+        GetItem=lambda params: made(Item=params["Key"]),
+        Query=page(),
+        Scan=page(),
+        PutItem=made(),
+        DeleteItem=made(),
+        BatchGetItem=lambda params: made(Responses={TABLE: []}, UnprocessedKeys={}),
+    )
+    state = lab.cache._state
+
+    def use(number: int) -> None:
+        one, other = {"pk": {"S": f"{number}"}}, {"pk": {"S": f"other {number}"}}
+        lab.get(Key=one)
+        lab.get(Key=one, ProjectionExpression="note")
+        lab.query(value=one["pk"])
+        lab.by_owner(f"{number}")
+        lab("Scan", Limit=number + 1)
+        lab("BatchGetItem", RequestItems={TABLE: {"Keys": [one, other]}})
+        lab.put({**one, "owner": {"S": f"{number}"}})
+        lab("DeleteItem", Key=other)
+        lab("GetItem", Key=one, ConsistentRead=True)
+
+    def sizes() -> dict[str, int]:
+        counters = state.tables[lab.caller.context.table(TABLE).id].counters.values()
+        return {
+            "entries": len(state.entries),
+            "stamps": len(state.changes.stamps),
+            "settling": len(state.changes.settling),
+            "leaders": len(state.leaders),
+            "tables": len(state.tables),
+            "names": len(lab.caller.context.tables),
+            "reasons": sum(len(each.bypasses) for each in counters),
+        }
+
+    for number in range(400):
+        use(number)
+    full = sizes()
+    for number in range(400, 800):
+        use(number)
+    assert full["settling"] == most
+    for name, size in sizes().items():
+        assert size <= full[name] * 1.2 + 5, f"{name} grew"
+    assert lab.cache.stats().total.bytes <= 20_000
+    assert full["stamps"] < 400
+
+
+def test_fault_5_names_of_tables_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "MOST_TABLES", 5)
+    lab = Lab(GetItem=made(Item=ITEM), PutItem=made())
+    for number in range(20):
+        name = f"T{number}"
+        lab.put(TableName=name)
+        assert lab.get(TableName=name)["Item"] == ITEM, "what is beyond goes straight to DynamoDB"
+    assert len(lab.cache._state.tables) == 5
+
+
+def work(call: Callable[[], Any]) -> int:
+    """How many functions of the cache a call runs through."""
+    calls = 0
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        nonlocal calls
+        if event in ("call", "c_call") and "daxlite" in frame.f_code.co_filename:
+            calls += 1
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def test_fault_5_a_write_costs_no_more_for_what_is_cached() -> None:
+    """Neither for pages of its own partition, nor for those of others, nor for other tables."""
+    lab = Lab(GetItem=made(Item=ITEM), Query=page(), PutItem=made(Attributes=ITEM))
+    for _ in range(2):
+        lab.put()
+    alone = work(lab.put)
+    for number in range(300):
+        lab.query(Limit=number + 1)
+        lab.query(value={"S": f"{number}"})
+        lab.get(Key={"pk": {"S": f"{number}"}})
+        lab.get(TableName=f"T{number}")
+    assert alone > 20
+    assert work(lab.put) <= alone + 5
+    assert lab.is_hit(lab.query(value={"S": "7"}))
+    assert not lab.is_hit(lab.query(value=KEY["pk"]))
