@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from daxlite.core.requests import ItemRead
 from daxlite.core.schema import item_key
 from tests import invariants
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
+from tests.forking import PATIENCE, end_child, in_child
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
@@ -25,34 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning"),
 ]
 
-PATIENCE = 10  # seconds after which a process or a thread counts as hanging
 NEW = {**ITEM, "note": {"S": "new"}}
-
-
-def in_child(check: Callable[[], Any]) -> None:
-    """Fork, and fail unless the check passes in the child."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(PATIENCE)  # kills the child if it hangs
-        end_child(check, writing)
-    os.close(writing)
-    with open(reading) as pipe:
-        trouble = pipe.read()
-    _, status = os.waitpid(child, 0)
-    assert trouble == ""
-    assert os.waitstatus_to_exitcode(status) == 0, "the child hung, or died"
-
-
-def end_child(check: Callable[[], Any], writing: int) -> None:
-    code = 1
-    try:
-        check()
-        code = 0
-    except BaseException:  # noqa: BLE001 - nothing of pytest may run in the child
-        os.write(writing, traceback.format_exc()[-4000:].encode())
-    finally:
-        os._exit(code)
 
 
 def laboratory(**given: Any) -> Lab:

@@ -1,4 +1,4 @@
-"""What is wrong with caches that people put in front of DynamoDB today: each fault, reproduced elsewhere, is a test here.
+"""What is wrong with caches that people put in front of DynamoDB today, each fault a test of ours.
 
 Found in Amazon's own sample of a Python cache for DynamoDB, where each of the first five lets a wrong item or an
 exception out.
@@ -23,9 +23,6 @@ def key(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-# 1. Keys made by joining parts
-
-
 @pytest.mark.parametrize("separator", [":sk:", ":", "#", "|", "/", "\x00", ", ", '","', "-"])
 def test_fault_1_keys_whose_parts_join_to_one_text_are_two(separator: str) -> None:
     one, other = key("a", f"b{separator}c"), key(f"a{separator}b", "c")
@@ -37,9 +34,6 @@ def test_fault_1_keys_whose_parts_join_to_one_text_are_two(separator: str) -> No
     assert "Item" not in lab.get(Key=one)
     assert lab.get(Key=other)["Item"] == other
     assert lab.dynamodb.take() == ["DeleteItem"]
-
-
-# 2. A read that overlaps a write
 
 
 @pytest.mark.parametrize("read", [Lab.get, Lab.query, lambda lab: lab("Scan")], ids=["get", "query", "scan"])
@@ -71,9 +65,6 @@ def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: C
     assert "new" not in str(read(lab)), "DynamoDB answered before the put, and that is what the reader gets"
     for _ in range(2):
         assert "new" in str(read(lab))
-
-
-# 3. The notation of numbers
 
 
 @pytest.mark.parametrize(
@@ -125,12 +116,12 @@ def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
 ) -> None:
     broken = 0
 
-    def fail(*_: Any, **__: Any) -> Any:
+    def fail(*args: Any, **kwargs: Any) -> Any:
         nonlocal broken
         broken += 1
         if broken == 1:
             raise RuntimeError("the cache is broken")
-        return unbroken(*_, **__)
+        return unbroken(*args, **kwargs)
 
     applied: list[Any] = []
 
@@ -149,6 +140,7 @@ def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
         response = lab(operation, **request)
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert len(applied) == 1, "it is not sent again either"
+    assert broken or operation == "BatchWriteItem", "this write does not come by there: the test tests nothing"
     if broken:
         assert lab.cache.stats().faults == 1
         assert not lab.is_hit(lab.get()), "what the cache could not keep true is gone"
@@ -191,7 +183,6 @@ def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) ->
             "settling": len(state.changes.settling),
             "leaders": len(state.leaders),
             "tables": len(state.tables),
-            "names": len(lab.caller.context.tables),
             "reasons": sum(len(each.bypasses) for each in counters),
         }
 

@@ -98,11 +98,13 @@ class Cache:
                 raise ValueError("key must hold attributes that are strings, numbers or binary") from None
         state = self._state
         with state.lock:
-            for known in state.tables.values():
-                if known.id.name == table:
-                    state.apply(Change(known.id, key))
-                    if key is None:
-                        known.forget()  # it may have been made anew, or got other indexes
+            known = [known for known in state.tables.values() if known.id.name == table]
+            if not known:
+                state.note_change_of_stranger()
+            for one in known:
+                state.apply(Change(one.id, key))
+                if key is None:
+                    one.forget()  # it may have been made anew, or got other indexes
 
     def apply(self, change: Change) -> None:
         """Make every answer true again after a change, wherever it was made."""

@@ -3,6 +3,7 @@
 Every method of State expects the lock to be held, and none of them does anything slow.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,6 +46,7 @@ class State:
         """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
         self._places: dict[tuple[str, str, str], list[Table]] = {}
+        self._strangers_changed_at = -math.inf
         self.faults = 0
         self.begin()
 
@@ -73,8 +75,17 @@ class State:
             own = self.changes.hold((table_tag(id),))
             table = Table(id, len(self.tables), self._config.for_table(id.name), own)
             self.tables[id] = table
+            if self._may_have_changed(id):
+                self.changes.bump([table_tag(id)], self.now())
             self._places.setdefault(id.place, []).append(table)
         return self.tables[id]
+
+    def _may_have_changed(self, id: TableId) -> bool:
+        """Whether a table that nobody has asked for yet may be settling: it may have been written by another name."""
+        aliases = {table.id for table in self._places.get(id.place, ()) if may_be_same(table.id, id)}
+        if any(tag.table in aliases for tag in self.changes.settling):
+            return True
+        return self.now() - self._strangers_changed_at < self._config.settle_window
 
     def live(self, key: EntryKey) -> Entry | None:
         """The entry, if it may be served; one that may not be is dropped."""
@@ -123,9 +134,15 @@ class State:
 
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
+        if change.table not in self.tables:
+            self.note_change_of_stranger()
         for table in self._places.get(change.table.place, ()):
             if may_be_same(table.id, change.table):
                 self._apply(table, change)
+
+    def note_change_of_stranger(self) -> None:
+        """Something changed in a table that nobody has asked for yet; whoever does so next finds it settling."""
+        self._strangers_changed_at = self.now()
 
     def clear(self) -> None:
         """Drop everything, and let nothing in that is being read. It needs nothing that could fail."""

@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from ..cache.table import Table
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
 from ..core.requests import ItemRead, Request
 from ..core.schema import item_key
 from ..core.unrecognised import Unrecognised
-from ..core.updates import touched_attributes, touched_by_attribute_updates
+from ..core.updates import Update, read_attribute_updates, read_update
 from ..core.values import canonical_item
 from .bypass import Bypassed
 from .context import Context
 from .outcomes import changed_nothing
 from .steps import Params, Steps
-
-# The return values that tell what a write alone does not: DynamoDB charges nothing for them.
-_TELLING: Final = {"PutItem": "ALL_OLD", "DeleteItem": "ALL_OLD", "UpdateItem": "ALL_NEW"}
 
 
 def put_item(context: Context, params: Params) -> Steps:
@@ -48,18 +46,27 @@ def key_of_write(table: Table, operation: str, request: Request) -> Mapping[str,
     return None if key is None or table.contradicts(key) else key
 
 
-def touched_by(operation: str, request: Request) -> frozenset[str] | None:
-    """The attributes that an update may change; None for any."""
+def update_of(operation: str, request: Request) -> Update | None:
+    """What an update does to the attributes; None where that cannot be told."""
     if operation != "UpdateItem":
         return None
-    try:
+    with suppress(Unrecognised):
         if "AttributeUpdates" in request:
-            return touched_by_attribute_updates(request["AttributeUpdates"])
+            return read_attribute_updates(request["AttributeUpdates"])
         if "UpdateExpression" in request:
-            return touched_attributes(request["UpdateExpression"], request.get("ExpressionAttributeNames"))
-    except Unrecognised:
-        return None
-    return frozenset()  # it only makes sure that the item is there
+            names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
+            return read_update(request["UpdateExpression"], names, values)
+        return Update(frozenset(), {})  # it only makes sure that the item is there
+    return None
+
+
+def change_of(table: Table, operation: str, request: Request) -> Change:
+    """What a write may change, before anything is known of its outcome."""
+    update = update_of(operation, request)
+    key = key_of_write(table, operation, request)
+    if update is None:
+        return Change(table.id, key)
+    return Change(table.id, key, touched=update.touched, assigned=update.assigned)
 
 
 def _planned(context: Context, operation: str, params: Params) -> Steps:
@@ -71,10 +78,9 @@ def _planned(context: Context, operation: str, params: Params) -> Steps:
 
 def _write(context: Context, operation: str, params: Params, request: Request) -> Steps:
     table = yield from context.described(request["TableName"])
-    key = key_of_write(table, operation, request)
-    change = Change(table.id, key, touched=touched_by(operation, request))
-    additions = _additions(table, operation, request)
-    with context.cache.flight(table, None if key is None else ItemRead(item_key(key))) as flight:
+    change = change_of(table, operation, request)
+    additions = _additions(table, operation, request, change)
+    with context.cache.flight(table, None if change.key is None else ItemRead(item_key(change.key))) as flight:
         try:
             response, is_added = yield from context.send_adding(table, operation, params, additions)
         except BaseException as error:
@@ -87,20 +93,26 @@ def _write(context: Context, operation: str, params: Params, request: Request) -
             table.may_ask_images = False
         was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
         old, new = _images(context, operation, request, returned, attributes, was_retried)
-        flight.apply(Change(table.id, key, old, new, change.touched))
-        _learn(context, table, operation, request, key)
+        change = replace(change, old=old, new=new)
+        flight.apply(replace(change, new=change.image_after()))
+        _learn(context, table, operation, request, change.key)
     return response
 
 
-def _additions(table: Table, operation: str, request: Request) -> dict[str, str]:
+def _additions(table: Table, operation: str, request: Request, change: Change) -> dict[str, str]:
     """The return values to ask for, if the application asks for none and they would tell something."""
     if request.get("ReturnValues", "NONE") != "NONE" or not table.may_ask_images:
         return {}
-    # The old image of a put or a delete tells from which partitions of indexes the item went; the table's own is
-    # in its key.
-    has_indexes = table.schema is not None and bool(table.schema.global_indexes)
-    is_worth_it = has_indexes or (operation == "UpdateItem" and table.settings.item_ttl > 0)
-    return {"ReturnValues": _TELLING[operation]} if is_worth_it else {}
+    indexes = table.schema.global_indexes.values() if table.schema is not None else ()
+    if operation == "UpdateItem":
+        # The old image tells which partition of an index the item left; where the request tells what it got instead,
+        # all is known. Otherwise the new image is worth more: it stays in the item cache.
+        keys = {name for index in indexes for name in index.names} & (change.touched or frozenset())
+        if keys and keys <= change.assigned.keys():
+            return {"ReturnValues": "ALL_OLD"}
+        return {"ReturnValues": "ALL_NEW"} if indexes or table.settings.item_ttl > 0 else {}
+    # What a put or a delete leaves is known. What was there tells from which partitions of indexes the item went.
+    return {"ReturnValues": "ALL_OLD"} if indexes else {}
 
 
 def _images(

@@ -13,7 +13,7 @@ from ..core.requests import Request
 from .context import Context
 from .outcomes import changed_nothing, is_missing_table, was_never_sent
 from .steps import Call, Params, Steps
-from .write_item import key_of_write, touched_by
+from .write_item import change_of
 
 _BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
 _TRANSACT_WRITES: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": ""}
@@ -51,7 +51,7 @@ def _write(context: Context, operation: str, params: Params, writes: list[tuple[
         for name, single, write in writes:
             table = context.table(name)
             if single or not is_certain:
-                yield Change(table.id, key_of_write(table, single, write), touched=touched_by(single, write))
+                yield change_of(table, single, write)
 
     return (yield from send_changing(context, operation, params, changes))
 

@@ -2,13 +2,13 @@
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .schema import KeySchema, TableSchema, item_key
 from .tables import TableId
 from .tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
-from .values import Item
+from .values import AttributeValue, Item
 
 
 class _Unseen(enum.Enum):
@@ -38,6 +38,20 @@ class Change:
     new: Image = UNKNOWN
     touched: frozenset[str] | None = None
     """The attributes in which old and new may differ; None for any."""
+    assigned: Mapping[str, AttributeValue | None] = field(default_factory=dict)
+    """New values of some of these, where the request tells them; None for an attribute that is removed."""
+
+    def image_after(self) -> Image:
+        """The new image, if it is known or follows from the old one."""
+        if self.new is not UNKNOWN or self.touched is None or not self.touched <= self.assigned.keys():
+            return self.new
+        return self._overlaid() if self.old is not UNKNOWN else UNKNOWN
+
+    def _overlaid(self) -> Item:
+        """The old image, or the bare key of an item that is new, with what is assigned."""
+        base = self.old if isinstance(self.old, dict) else dict(self.key or {})
+        overlaid = {**base, **self.assigned}
+        return {name: value for name, value in overlaid.items() if value is not None}
 
 
 def bumped_tags(change: Change, schema: TableSchema | None) -> list[Tag]:
@@ -74,7 +88,11 @@ def _partitions(change: Change, index: KeySchema) -> set[bytes] | None:
         return None
     if change.old is not UNKNOWN and change.new is not UNKNOWN:
         return set(_membership(change.old, index)) | set(_membership(change.new, index))
-    known = change.new if change.old is UNKNOWN else change.old
+    if change.new is UNKNOWN:
+        if change.touched is None or not change.touched.intersection(index.names) <= change.assigned.keys():
+            return None
+        return set(_membership(change.old, index)) | set(_membership(change._overlaid(), index))
+    known = change.new
     if change.touched is None or not change.touched.isdisjoint(index.hash):
         return None
     if not change.touched.isdisjoint(index.range):

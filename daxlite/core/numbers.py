@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 
 from .unrecognised import Unrecognised
 
-_NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,4})?", re.ASCII)
 _DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130

@@ -7,46 +7,80 @@ caller takes everything as changed.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from .placeholders import Placeholders
-from .tokens import NAME, VALUE, Cursor, PathPart, tokenize
+from .tokens import NAME, VALUE, Cursor, RawPath, Token, tokenize
 from .unrecognised import Unrecognised
+from .values import AttributeValue, canonical_value
 
 _CLAUSES: Final = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
 _FUNCTIONS: Final = frozenset({"if_not_exists", "list_append"})
 _MAX_DEPTH: Final = 16
 
 
-def touched_attributes(update_expression: str, names: Mapping[str, str] | None) -> frozenset[str]:
-    """The top-level attributes that an UpdateExpression may change. What it only reads is not among them.
+class Update(NamedTuple):
+    """What an update does to the attributes of its item, as far as its request tells."""
 
-    >>> sorted(touched_attributes("SET #m.x[0] = if_not_exists(a, :v) + :n REMOVE b ADD c :c", {"#m": "map"}))
-    ['b', 'c', 'map']
+    touched: frozenset[str]
+    """The top-level attributes that it may change. What it only reads is not among them."""
+    assigned: Mapping[str, AttributeValue | None]
+    """Those of them whose new value the request itself holds; None for one that is removed."""
+
+
+class _Action(NamedTuple):
+    target: RawPath
+    value: str | None
+    """The placeholder of a value that is assigned as it is."""
+    removes: bool
+
+
+def read_update(
+    expression: str, names: Mapping[str, str] | None, values: Mapping[str, AttributeValue] | None = None
+) -> Update:
+    """What an UpdateExpression does.
+
+    >>> update = read_update("SET #d = :d, m.x[0] = a REMOVE b ADD c :c", {"#d": "day"}, {":d": {"S": "mon"}})
+    >>> sorted(update.touched), update.assigned
+    (['b', 'c', 'day', 'm'], {'day': {'S': 'mon'}, 'b': None})
     """
-    if not isinstance(update_expression, str):
+    if not isinstance(expression, str):
         raise Unrecognised("the expression is not a string")
-    aliases, _ = _read(update_expression)
+    aliases, _ = _read(expression)
     # The names are shared with a ConditionExpression, so some may well be unused here.
-    return _resolve(update_expression, Placeholders(names or None).names_of(aliases))
+    touched, assignments = _resolve(expression, Placeholders(names or None).names_of(aliases))
+    assigned: dict[str, AttributeValue | None] = {}
+    for name, placeholder in assignments:
+        if placeholder is None:
+            assigned[name] = None
+        elif values is not None and placeholder in values:
+            assigned[name] = canonical_value(values[placeholder])
+    return Update(touched, assigned)
 
 
-def touched_by_attribute_updates(updates: Mapping[str, object]) -> frozenset[str]:
-    """The attributes that the legacy AttributeUpdates may change: each that it names.
+def read_attribute_updates(updates: Mapping[str, Any]) -> Update:
+    """What the legacy AttributeUpdates do.
 
-    >>> touched_by_attribute_updates({"a.b": {"Action": "DELETE"}})
-    frozenset({'a.b'})
+    >>> read_attribute_updates({"a.b": {"Action": "DELETE"}, "c": {"Value": {"N": "1.0"}}}).assigned
+    {'a.b': None, 'c': {'N': '1'}}
     """
     if not isinstance(updates, dict) or not all(isinstance(name, str) for name in updates):
         raise Unrecognised("AttributeUpdates is not a dict of names")
-    return frozenset(updates)
+    assigned: dict[str, AttributeValue | None] = {}
+    for name, update in updates.items():
+        action = update.get("Action", "PUT")
+        if action == "PUT" and "Value" in update:
+            assigned[name] = canonical_value(update["Value"])
+        elif action == "DELETE" and "Value" not in update:
+            assigned[name] = None
+    return Update(frozenset(updates), assigned)
 
 
 @lru_cache(maxsize=2048)
-def _read(expression: str) -> tuple[tuple[str, ...], frozenset[PathPart]]:
-    """Aliases, and the first parts of all paths that are written to."""
+def _read(expression: str) -> tuple[tuple[str, ...], tuple[_Action, ...]]:
+    """Aliases, and what is done to which path."""
     cursor = Cursor(tokenize(expression))
-    targets: set[PathPart] = set()
+    actions: list[_Action] = []
     seen: set[str] = set()
     while not cursor.done():
         clause = cursor.keyword()
@@ -54,28 +88,41 @@ def _read(expression: str) -> tuple[tuple[str, ...], frozenset[PathPart]]:
             raise Unrecognised(f"expected SET, REMOVE, ADD or DELETE, once each; found {cursor.peek().text!r}")
         seen.add(clause)
         cursor.take()
-        targets.add(_action(cursor, clause))
+        actions.append(_action(cursor, clause))
         while cursor.accept(","):
-            targets.add(_action(cursor, clause))
-    return tuple(cursor.aliases), frozenset(targets)
+            actions.append(_action(cursor, clause))
+    return tuple(cursor.aliases), tuple(actions)
 
 
 @lru_cache(maxsize=2048)
-def _resolve(expression: str, names: tuple[str, ...]) -> frozenset[str]:
-    aliases, targets = _read(expression)
+def _resolve(expression: str, names: tuple[str, ...]) -> tuple[frozenset[str], tuple[tuple[str, str | None], ...]]:
+    aliases, actions = _read(expression)
     actual = dict(zip(aliases, names, strict=True))
-    return frozenset(actual[target.text] if isinstance(target, tuple) else str(target) for target in targets)
+    touched: set[str] = set()
+    assignments: list[tuple[str, str | None]] = []
+    for target, value, removes in actions:
+        name = actual[target[0].text] if isinstance(target[0], Token) else str(target[0])
+        touched.add(name)
+        if len(target) == 1 and (value is not None or removes):
+            assignments.append((name, value))
+    return frozenset(touched), tuple(assignments)
 
 
-def _action(cursor: Cursor, clause: str) -> PathPart:
-    """Reads one action and gives the first part of the path that it writes to."""
-    target = cursor.path()[0]
+def _action(cursor: Cursor, clause: str) -> _Action:
+    target = cursor.path()
+    value: str | None = None
     if clause == "SET":
         cursor.expect("=")
+        if cursor.peek().kind == VALUE and _ends_action(cursor.peek(1)):
+            value = cursor.peek().text
         _sum(cursor, 0)
     elif clause != "REMOVE" and cursor.take().kind != VALUE:
         raise Unrecognised(f"{clause} without a value")
-    return target
+    return _Action(target, value, clause == "REMOVE")
+
+
+def _ends_action(token: Token) -> bool:
+    return token.kind == "end" or token.text == "," or (token.kind == NAME and token.text.upper() in _CLAUSES)
 
 
 def _sum(cursor: Cursor, depth: int) -> None:

@@ -10,8 +10,6 @@ import os
 import sys
 import threading
 
-from daxlite.demo.quicken import quicken
-
 HOST = "127.0.0.1"
 
 
@@ -20,7 +18,6 @@ def serve() -> None:
     from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    quicken()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # One request at a time: the demo's clients take turns, and a thread for each request only adds to its latency.
     server = make_server(HOST, 0, create_backend_app("dynamodb"), threaded=False, request_handler=MotoRequestHandler)

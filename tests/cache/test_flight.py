@@ -110,9 +110,6 @@ def test_an_early_flight_that_lands_late_leaves_the_later_one_to_be_joined() -> 
         assert reader.start_or_join() is None
 
 
-# Waking and waiting
-
-
 @pytest.mark.parametrize("error", [None, ValueError("DynamoDB said no"), KeyboardInterrupt()], ids=repr)
 def test_followers_are_woken_whatever_becomes_of_the_leader(error: BaseException | None) -> None:
     room = Room()

@@ -1,48 +1,12 @@
 """The settle window: what has just changed is read strongly, or not stored, because a replica may still lag (P2)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import StubAssertionError
-from botocore.stub import Stubber
 
-import daxlite
-from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
-from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Clock, Lab, Params, description, made, page, refused
-
-SCHEMA = TableSchema(
-    KeySchema.of("pk"), {"by_owner": KeySchema.of("owner", "age")}, local_indexes=frozenset({"by_age"})
-)
-OTHER = {"pk": {"S": "other"}}
-NEW = {**ITEM, "note": {"S": "new"}}
-WINDOW = 5.0
-
-
-def batch_get(params: Params) -> dict[str, Any]:
-    asked = params["RequestItems"][TABLE]
-    item = NEW if asked.get("ConsistentRead") else ITEM
-    return made(Responses={TABLE: [{**item, **key} for key in asked["Keys"]]}, UnprocessedKeys={})
-
-
-def lagging(**given: Any) -> Lab:
-    """A cache whose item changed a moment ago, behind a DynamoDB whose replicas do not know."""
-    answers = {
-        "GetItem": lambda params: made(Item={**(NEW if params.get("ConsistentRead") else ITEM), **params["Key"]}),
-        "Query": lambda params: page(NEW if params.get("ConsistentRead") else ITEM, LastEvaluatedKey=KEY),
-        "Scan": lambda params: page(NEW if params.get("ConsistentRead") else ITEM),
-        "BatchGetItem": batch_get,
-        "BatchWriteItem": made(UnprocessedItems={}),  # leaves no new state behind, so that the next read is a miss
-    }
-    config = {"tables": {TABLE: TableConfig(schema=SCHEMA)}, "settle_window": WINDOW, **given.pop("config", {})}
-    return Lab(config=config, **{**answers, **given})
-
-
-def change(lab: Lab, item: Any = NEW) -> None:
-    lab("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": item}}]})
-    lab.dynamodb.take()
-
+from tests.calls.lagging import NEW, OTHER, WINDOW, change, lagging, strengths
+from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Lab, Params, description, made, page, refused
 
 STRONG: dict[str, Callable[[Lab], dict[str, Any]]] = {
     "get": Lab.get,
@@ -62,13 +26,6 @@ UNCHANGED: dict[str, Callable[[Lab], dict[str, Any]]] = {
     "another partition": lambda lab: lab.query(value=OTHER["pk"]),
     "another partition of a local index": lambda lab: lab.query(value=OTHER["pk"], IndexName="by_age"),
 }
-
-
-def strengths(lab: Lab) -> list[Any]:
-    """The ConsistentRead of each call since this was last asked."""
-    sent = [params.get("ConsistentRead") for _, params in lab.dynamodb.sent]
-    lab.dynamodb.take()
-    return sent
 
 
 @pytest.mark.parametrize("read", STRONG.values(), ids=STRONG)
@@ -270,109 +227,3 @@ def test_an_error_of_a_strong_read_is_the_applications() -> None:
         lab.get()
     assert raised.value is error
     assert strengths(lab) == [True], "throttled once, it is not asked twice"
-
-
-# BatchGetItem
-
-
-def batch(lab: Lab, *keys: Any, **asked: Any) -> dict[str, Any]:
-    return lab("BatchGetItem", RequestItems={TABLE: {"Keys": list(keys), **asked}})
-
-
-@pytest.mark.parametrize("asked", [{}, {"ProjectionExpression": "pk, note"}, {"ProjectionExpression": "note"}], ids=str)
-def test_a_batch_with_something_that_settles_is_read_strongly(asked: Params) -> None:
-    lab = lagging()
-    change(lab)
-    batch(lab, OTHER, **asked)
-    assert "ConsistentRead" not in lab.dynamodb.last_params("RequestItems")[TABLE]
-    response = batch(lab, KEY, {"pk": {"S": "third"}}, **asked)
-    assert lab.dynamodb.last_params("RequestItems")[TABLE]["ConsistentRead"] is True
-    assert [item["note"] for item in response["Responses"][TABLE]] == [NEW["note"]] * 2
-    assert lab.cache.stats().total.consistent_misses == 2, "what it costs: the item that changed, and its neighbour"
-    lab.dynamodb.take()
-    assert lab.is_hit(batch(lab, KEY, OTHER, **asked))
-    assert lab.dynamodb.take() == []
-
-
-def test_unprocessed_keys_show_nothing_of_it() -> None:
-    def leave(params: Params) -> dict[str, Any]:
-        return made(Responses={TABLE: []}, UnprocessedKeys=params["RequestItems"])
-
-    lab = lagging(BatchGetItem=leave)
-    change(lab)
-    assert batch(lab, KEY)["UnprocessedKeys"] == {TABLE: {"Keys": [KEY]}}
-    assert batch(lab, KEY, ConsistentRead=False)["UnprocessedKeys"] == {TABLE: {"Keys": [KEY], "ConsistentRead": False}}
-
-
-def test_a_batch_that_may_not_read_strongly_stores_only_what_has_settled() -> None:
-    def refuse(params: Params) -> dict[str, Any]:
-        if "ConsistentRead" in params["RequestItems"][TABLE]:
-            raise refused("AccessDeniedException")
-        return batch_get(params)
-
-    lab = lagging(BatchGetItem=refuse)
-    change(lab)
-    batch(lab, KEY, OTHER)
-    lab.dynamodb.take()
-    assert lab.is_hit(lab.get(Key=OTHER))
-    assert not lab.is_hit(lab.get())
-
-
-# Clients as they are
-
-
-@pytest.fixture
-def wire() -> Iterator[tuple[Any, Any, Clock]]:
-    """A client and a Table on one cache, and its clock."""
-    connection: Any = {"region_name": "eu-west-1", "aws_access_key_id": "AKIA", "aws_secret_access_key": "-"}
-    client, resource = boto3.client("dynamodb", **connection), boto3.resource("dynamodb", **connection)
-    clock = Clock()
-    cache = Cache(CacheConfig(tables={TABLE: TableConfig(schema=SCHEMA)}), clock=clock)
-    yield daxlite.wrap(client, cache), daxlite.wrap(resource.Table(TABLE), cache), clock
-    client.close()
-    resource.meta.client.close()
-
-
-def test_a_table_reads_strongly_too(wire: tuple[Any, Any, Clock]) -> None:
-    client, table, _ = wire
-    with Stubber(table.meta.client) as stubber:
-        stubber.add_response("delete_item", {}, {"TableName": TABLE, "Key": {"pk": "a"}, "ReturnValues": "ALL_OLD"})
-        stubber.add_response(
-            "query",
-            {"Items": [], "Count": 0, "ScannedCount": 0},
-            {"TableName": TABLE, "KeyConditions": _EQUAL, "ConsistentRead": True},
-        )
-        table.delete_item(Key={"pk": "a"})
-        first = table.query(KeyConditions=_EQUAL)
-        second = table.query(KeyConditions=_EQUAL)
-        stubber.assert_no_pending_responses()
-    assert first["Items"] == second["Items"] == []
-    assert "x-cache" in second["ResponseMetadata"]["HTTPHeaders"]
-    assert "x-cache" in client.get_item(TableName=TABLE, Key=KEY)["ResponseMetadata"]["HTTPHeaders"]
-
-
-_EQUAL: Any = {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": ["a"]}}
-
-
-def test_a_stubber_that_expects_a_plain_read_gets_one_and_it_is_not_stored(wire: tuple[Any, Any, Clock]) -> None:
-    client, _, clock = wire
-    query = {
-        "TableName": TABLE,
-        "KeyConditionExpression": "pk = :a",
-        "ExpressionAttributeValues": {":a": KEY["pk"]},
-    }
-    with Stubber(client) as stubber:
-        stubber.add_response("put_item", {}, {"TableName": TABLE, "Item": ITEM})
-        for _ in range(2):
-            stubber.add_response("query", {"Items": [ITEM], "Count": 1, "ScannedCount": 1}, query)
-        client.put_item(TableName=TABLE, Item=ITEM)
-        for _ in range(2):
-            assert client.query(**query)["Items"] == [ITEM]
-        stubber.assert_no_pending_responses()
-        clock.now += WINDOW
-        stubber.add_response("query", {"Items": [ITEM], "Count": 1, "ScannedCount": 1}, query)
-        for _ in range(2):
-            client.query(**query)
-        stubber.add_response("query", {}, {**query, "TableName": "Another"})
-        with pytest.raises(StubAssertionError):
-            client.query(**{**query, "Limit": 1})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daxlite.core.unrecognised import Unrecognised
-from daxlite.core.updates import touched_attributes, touched_by_attribute_updates
+from daxlite.core.updates import read_attribute_updates, read_update
 from tests.strategies import attribute_names
 
 PATH_TAIL = st.lists(st.one_of(st.just(".x"), st.just(".#tail"), st.integers(0, 9).map(lambda i: f"[{i}]")), max_size=3)
@@ -22,6 +22,10 @@ RIGHT_SIDES = [
     "(#read + :v)",
     "list_append(:v, (#read))",
 ]
+
+
+def touched_attributes(expression: str, names: dict[str, str] | None) -> frozenset[str]:
+    return read_update(expression, names).touched
 
 
 CLAUSES = st.dictionaries(
@@ -94,10 +98,46 @@ def test_names_that_are_none(names: Any) -> None:
 
 @given(st.lists(attribute_names))
 def test_attribute_updates_touch_what_they_name(names: list[str]) -> None:
-    assert touched_by_attribute_updates({name: {"Action": "PUT"} for name in names}) == set(names)
+    assert read_attribute_updates({name: {"Action": "PUT"} for name in names}).touched == set(names)
 
 
 @pytest.mark.parametrize("updates", [None, ["a"], {1: {}}, "a"])
 def test_attribute_updates_that_are_none(updates: Any) -> None:
     with pytest.raises(Unrecognised):
-        touched_by_attribute_updates(updates)
+        read_attribute_updates(updates)
+
+
+VALUES = {":v": {"N": "1.0"}, ":w": {"S": "w"}}
+
+
+@pytest.mark.parametrize(
+    ("expression", "assigned"),
+    [
+        ("SET a = :v", {"a": {"N": "1"}}),
+        ("SET #a = :w, b = :v REMOVE c", {"x.y": {"S": "w"}, "b": {"N": "1"}, "c": None}),
+        ("set a = :v remove b", {"a": {"N": "1"}, "b": None}),
+        ("SET a = :v + :v", {}),
+        ("SET a = a + :v, b = :w", {"b": {"S": "w"}}),
+        ("SET a = if_not_exists(a, :v)", {}),
+        ("SET a = b", {}),
+        ("SET a.b = :v, c[0] = :v REMOVE d.e, f[1]", {}),
+        ("ADD a :v DELETE b :w", {}),
+        ("SET a = (:v)", {}),
+    ],
+)
+def test_what_is_assigned_is_known(expression: str, assigned: dict[str, object]) -> None:
+    names = {"#a": "x.y"} if "#a" in expression else None
+    assert read_update(expression, names, VALUES).assigned == assigned
+
+
+def test_legacy_updates_that_put_or_remove_are_known() -> None:
+    update = read_attribute_updates(
+        {
+            "a": {"Value": {"N": "1.0"}},
+            "b": {"Action": "DELETE"},
+            "c": {"Action": "ADD", "Value": {"N": "1"}},
+            "d": {"Action": "DELETE", "Value": {"SS": ["x"]}},
+        }
+    )
+    assert update.assigned == {"a": {"N": "1"}, "b": None}
+    assert update.touched == {"a", "b", "c", "d"}

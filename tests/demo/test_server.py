@@ -1,48 +1,15 @@
 """The embedded server answers as moto does, and the meter counts what it answers."""
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.core.serialize import ResponseSerializer
-from moto.dynamodb.models.dynamo_type import DynamoType
 
 from daxlite.demo.connect import embedded_client
 from daxlite.demo.meter import Meter
 from daxlite.demo.orders import key_of, make_orders
-from daxlite.demo.quicken import quick_compare, quick_find
 from daxlite.demo.server import embedded_server
 from daxlite.demo.table import definition, load, temporary_tables
-
-VALUES = [
-    DynamoType(value)
-    for value in ({"S": "a"}, {"S": "b"}, {"S": ""}, {"N": "1"}, {"N": "1.0"}, {"SS": ["a"]}, {"S": "1"})
-]
-
-
-def outcome(compare: Callable[[Any, Any], bool], *values: DynamoType) -> object:
-    try:
-        return compare(*values)
-    except TypeError as error:
-        return type(error)
-
-
-@pytest.mark.parametrize("name", ["__eq__", "__ne__", "__lt__"])
-def test_a_quick_comparison_has_the_same_outcome(name: str) -> None:
-    slow = getattr(DynamoType, name)
-    quick = quick_compare(slow, getattr(str, name))
-    for pair in product(VALUES, repeat=2):
-        assert outcome(quick, *pair) == outcome(slow, *pair)
-
-
-def test_only_the_types_of_values_are_found_quickly() -> None:
-    find = quick_find(lambda _self, value, key, _shape: ("slowly", value, key))
-    assert find(None, {"S": "text"}, "S", None) == "text"
-    assert find(None, {"S": "text"}, "N", None) is None
-    assert find(None, {"Item": {}}, "Item", None) == ("slowly", {"Item": {}}, "Item")
-    assert find(None, object, "S", None) == ("slowly", object, "S")
-    assert callable(ResponseSerializer.get_value)  # what is replaced is still where it was
 
 
 @pytest.fixture

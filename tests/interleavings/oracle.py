@@ -22,27 +22,21 @@ def judge(world: World) -> None:
 
 def _judge_read(world: World, event: Event) -> None:
     """P1, P2: a read answers with a state that existed, no older than the last write that had ended when it began."""
-    simulator = world.simulator
-    since = max(
-        (
-            call.applied
-            for other in world.events
-            if other.op.is_write and other.ended <= event.began
-            for call in other.sent
-        ),
-        default=0,
-    )
-    if event.op.request.get("IndexName") == INDEX:
-        since = 0  # global indexes have no strong reads, so no promise but that the state existed
-    moments = [since, *(moment for moment in simulator.moments(TABLE, since, event.ended) if moment > since)]
-    if event.op.operation == "BatchGetItem":
-        _judge_batch(world, event, moments)
+    op = event.op
+    if op.operation == "BatchGetItem":
+        _judge_batch(world, event)
         return
-    answers = [_form(simulator.answer_at(moment, event.op.operation, event.op.request)) for moment in moments]
+    if op.request.get("IndexName") == INDEX:
+        since = 0  # global indexes have no strong reads, so no promise but that the state existed
+    else:
+        since = _last_write(world, event, op.request.get("Key"))
+    answers = [
+        _form(world.simulator.answer_at(moment, op.operation, op.request)) for moment in _moments(world, since, event)
+    ]
     assert _form(event.response) in answers, f"{_story(world, event)}\nis none of {answers}"
 
 
-def _judge_batch(world: World, event: Event, moments: list[int]) -> None:
+def _judge_batch(world: World, event: Event) -> None:
     """A batch reads each item at a moment of its own."""
     assert event.response is not None
     asked = event.op.request["RequestItems"][TABLE]
@@ -50,6 +44,7 @@ def _judge_batch(world: World, event: Event, moments: list[int]) -> None:
     for key in asked["Keys"]:
         request = {"TableName": TABLE, **asked, "Key": key}
         del request["Keys"]
+        moments = _moments(world, _last_write(world, event, key), event)
         answers = [world.simulator.answer_at(moment, "GetItem", request).get("Item") for moment in moments]
         allowed = [None if answer is None else _form(answer) for answer in answers]
         found = [item for item in got if item in allowed]
@@ -58,6 +53,26 @@ def _judge_batch(world: World, event: Event, moments: list[int]) -> None:
         else:
             got.remove(found[0])
     assert not got, f"{_story(world, event)}\nhas what never was: {got}"
+
+
+def _last_write(world: World, event: Event, key: Any) -> int:
+    """When the last write was applied that had ended before the call began: of this item, or of any for None.
+
+    A write that has not ended yet need not be seen, even if it was applied before another one, of another item, that has.
+    """
+    return max(
+        (
+            call.applied
+            for other in world.events
+            if other.op.is_write and other.ended <= event.began and (key is None or key in other.op.keys)
+            for call in other.sent
+        ),
+        default=0,
+    )
+
+
+def _moments(world: World, since: int, event: Event) -> list[int]:
+    return [since, *(moment for moment in world.simulator.moments(TABLE, since, event.ended) if moment > since)]
 
 
 def _judge_what_is_left(world: World) -> None:

@@ -26,6 +26,18 @@ class Op:
     def is_write(self) -> bool:
         return "Write" in self.operation or self.operation in ("PutItem", "UpdateItem", "DeleteItem")
 
+    @property
+    def keys(self) -> list[dict[str, Any]]:
+        """The items that a write writes."""
+        if self.operation == "BatchWriteItem":
+            written = [write for entry in self.request["RequestItems"][TABLE] for write in entry.values()]
+        elif self.operation == "TransactWriteItems":
+            written = [write for entry in self.request["TransactItems"] for write in entry.values()]
+        else:
+            written = [self.request]
+        named = [write.get("Key") or write["Item"] for write in written]
+        return [{name: item[name] for name in ("pk", "sk")} for item in named]
+
     def __repr__(self) -> str:
         went = f" [{self.effect.name}]" if self.effect else ""
         return f"{self.operation}({self.request}){went}"

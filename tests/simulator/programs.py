@@ -47,7 +47,7 @@ RICH: list[dict[str, Any]] = [
     {"pk": {"S": "b"}, "sk": {"N": "1"}, "gk": {"S": "a"}, "px": {"N": "-1"}, "sx": {"NS": ["1", "2"]}},
     {"pk": {"S": "b"}, "sk": {"N": "2"}, "tx": {"BOOL": True}, "nx": {"NULL": True}},
 ]
-"""What a table may have in it before a program begins: something that each condition holds for."""
+"""Items for conditions: something that each of them holds for. The values of the first two have their usual types."""
 
 _partitions = st.sampled_from(("a", "b")).map(lambda text: {"S": text})
 _numbers = st.sampled_from(("-1", "0", "1", "1.5", "2", "10")).map(lambda text: {"N": text})

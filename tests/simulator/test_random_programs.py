@@ -31,6 +31,7 @@ FLAWS = {
         r"UPDATED_": "more, or less, than what was updated",
         r"transact.*(SET tx = gk|nx \+|list_append|\[|mx\.)": "a failing update does not cancel",
     },
+    "dynalite": {r"REMOVE lx\[\d\],": "the places of a list shift while its members are removed"},
     "ministack": {
         r"REMOVE (lx\[|mx\.)": "what is not there may be removed from what is not there",
         r"UPDATED_.*(\[|mx\.)|(\[|mx\.).*UPDATED_": "more than what was updated",
@@ -61,7 +62,7 @@ def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simula
         while client.describe_table(TableName=table)["Table"]["TableStatus"] != "ACTIVE":
             time.sleep(0.001)
     try:
-        first: Call = ("batch_write_item", {"RequestItems": [{"PutRequest": {"Item": item}} for item in RICH]})
+        first: Call = ("batch_write_item", {"RequestItems": [{"PutRequest": {"Item": item}} for item in RICH[:2]]})
         for call in [first, *program, ("scan", {})]:
             if any(re.search(flaw, str(call)) for flaw in FLAWS.get(backend.server.name, ())):
                 continue
@@ -106,8 +107,16 @@ FILTERS = (
     "NOT (lx[0] = :one AND mx.aa > :one)",
     "attribute_exists(tx) AND attribute_exists(gk) OR attribute_exists(sx)",
     "px > nx",
-    "mx.aa = lx[2]",
 )
+
+
+# HTTP 500 where values of two types meet.
+_MIXED = {f"nx {sign} :ten" for sign in ("<", "<=", ">", ">=")} | {"tx < :text", "tx > :text", "px > nx"}
+# The filters that a server is known to get wrong.
+FILTER_FLAWS: dict[str, set[str]] = {
+    "moto": {*_MIXED, "tx BETWEEN :text AND tx", "begins_with(tx, :bytes)"},
+    "ministack": {"begins_with(tx, :text)", "begins_with(tx, :bytes)"},
+}
 
 
 def test_filters(
@@ -119,13 +128,16 @@ def test_filters(
     simulated.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **SHAPE)
     for client in (raw, simulated):
         client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in RICH]})
+    different = set()
     for text in FILTERS:
         values = {name: value for name, value in VALUES.items() if re.search(rf"{name}\b", text)}
         request = {"TableName": table, "FilterExpression": text}
         if values:
             request["ExpressionAttributeValues"] = values
         expected, actual = (_outcome(client, "scan", request, backend.can) for client in (raw, simulated))
-        assert actual == expected, text
+        if actual != expected:
+            different.add(text)
+    assert different == FILTER_FLAWS.get(backend.server.name, set())
 
 
 @pytest.mark.needs("numbers")
@@ -135,7 +147,7 @@ def test_numbers(raw: Any, simulator: Simulator, simulated: Any, make_table: Mak
     name = make_table("numbers")
     key = {"pk": {"S": "k"}}
     simulated.create_table(TableName=name, KeySchema=keys("pk"), AttributeDefinitions=attributes(pk="S"), **ON_DEMAND)
-    for text in ("1.0", "1.50", "-0", "007", "+3", ".5", "1e3", "1E-3", "123456789012345678901234567890.12345678"):
+    for text in ("1.0", "1.50", "-0", "007", ".5", "1e3", "1E-3", "123456789012345678901234567890.12345678"):
         found = []
         for client in (raw, simulated):
             client.put_item(TableName=name, Item={**key, "n": {"N": text}, "s": {"NS": [text, "8"]}})
@@ -200,4 +212,4 @@ def _plain(value: Any) -> Any:
 
 
 def _unordered(items: list[Any]) -> list[Any]:
-    return sorted(map(_plain, items), key=lambda item: json.dumps(item, sort_keys=True))
+    return sorted(map(_plain, items), key=lambda item: json.dumps(item, sort_keys=True, default=repr))

@@ -1,0 +1,230 @@
+"""The promises, each in its shortest form: a wrapped client on a simulated DynamoDB that lags, loses replies and fails.
+
+The long forms are elsewhere; this is what to read, and what must never move without a word.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from daxlite.cache import state as state_module
+from tests.simulator import Simulator
+from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, Fault
+from tests.simulator.history import Call
+from tests.world import KEY, LAG, NEW, OLD, TABLE, World
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[tuple[Simulator, Any]]:
+    simulator = Simulator()
+    raw = simulator.client()
+    yield simulator, raw
+    raw.close()
+
+
+@pytest.fixture
+def world(connection: tuple[Simulator, Any]) -> World:
+    return World(*connection)
+
+
+READS: dict[str, Callable[..., Any]] = {
+    "get": World.get,
+    "get a part": lambda world, **given: world.get(
+        ProjectionExpression="v, nested.#l[0]", ExpressionAttributeNames={"#l": "list"}, **given
+    ),
+    "query": World.query,
+    "count": lambda world, **given: world.query(Select="COUNT", **given),
+    "query an index": World.by_owner,
+    "scan": World.scan,
+}
+any_read = pytest.mark.parametrize("read", READS.values(), ids=READS)
+
+
+def is_hit(response: Any) -> bool:
+    return "x-cache" in response["ResponseMetadata"]["HTTPHeaders"]
+
+
+def essence(response: Any) -> Any:
+    return {name: member for name, member in response.items() if name != "ResponseMetadata"}
+
+
+@any_read
+def test_p1_transparent_a_hit_is_what_the_plain_client_answers(world: World, read: Callable[..., Any]) -> None:
+    plain = read(world, client=world.raw)
+    first, second = read(world), read(world)
+    assert (is_hit(first), is_hit(second)) == (False, True)
+    assert essence(plain) == essence(first) == essence(second)
+    assert second["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_p1_transparent_no_answer_is_older_than_the_ttl(world: World) -> None:
+    world.get()
+    world.put(NEW, client=world.raw)  # somebody else, of whom nobody tells
+    world.simulator.clock.advance(299.9)
+    assert world.get()["Item"] == OLD
+    world.simulator.clock.advance(0.1)
+    assert world.get()["Item"] == NEW
+
+
+def test_p1_transparent_errors_are_dynamodbs_own(world: World) -> None:
+    world.get()
+    with pytest.raises(ClientError, match="ValidationException"):
+        world.get(ProjectionExpression="v, v")
+    with pytest.raises(world.client.exceptions.ResourceNotFoundException):
+        world.client.get_item(TableName="Unknown", Key=KEY)
+
+
+@pytest.mark.parametrize("name", [name for name in READS if "index" not in name])
+def test_p2_read_your_writes_though_replicas_lag(world: World, name: str) -> None:
+    read = READS[name]
+    world.simulator.replicas.base_lag = LAG
+    world.simulator.clock.advance(LAG)
+    world.client.delete_item(TableName=TABLE, Key=KEY)
+    world.drop_item()
+    lagging = essence(read(world, client=world.raw))
+    truth = essence(read(world, client=world.raw, ConsistentRead=True))
+    assert lagging != truth
+    assert essence(read(world)) == truth
+
+
+def test_p2_read_your_writes_what_a_lagging_index_said_is_not_kept(world: World) -> None:
+    world.simulator.replicas.index_lag = LAG
+    world.simulator.clock.advance(LAG)
+    world.put(NEW)
+    assert world.by_owner()["Items"] == [OLD]
+    world.simulator.clock.advance(LAG)
+    assert world.by_owner()["Items"] == [NEW]
+
+
+@any_read
+def test_p3_no_resurrection_a_read_that_overlapped_a_write_is_not_stored(
+    world: World, read: Callable[..., Any]
+) -> None:
+    world.query("warm")  # the table is described by now
+    before = essence(read(world, client=world.raw))
+
+    def write_once_read(point: str, call: Call) -> None:
+        if point == "applied" and call.operation in ("GetItem", "Query", "Scan"):
+            world.simulator.at = lambda point, call: None
+            world.client.delete_item(TableName=TABLE, Key=KEY)
+
+    world.simulator.at = write_once_read
+    assert essence(read(world)) == before, "what it saw was true while it looked"
+    for _ in range(2):
+        assert essence(read(world)) == essence(read(world, client=world.raw)) != before
+
+
+def test_p3_no_resurrection_two_writes_that_overlapped_leave_no_entry(world: World) -> None:
+    other = {**OLD, "v": {"N": "3"}}
+
+    def write_again(point: str, call: Call) -> None:
+        if point == "applied" and call.operation == "PutItem":
+            world.simulator.at = lambda point, call: None
+            world.put(other)
+
+    world.get()
+    world.simulator.at = write_again
+    world.put(NEW)
+    response = world.get()
+    assert not is_hit(response)
+    assert response["Item"] == other
+
+
+def test_p4_exact_a_write_drops_the_queries_it_could_change_and_no_others(world: World) -> None:
+    world.put({**KEY, "pk": {"S": "b"}, "owner": {"S": "bob"}})
+    world.simulator.clock.advance(60)
+    reads = {
+        "own partition": world.query,
+        "other partition": lambda: world.query("b"),
+        "left in the index": world.by_owner,
+        "entered in the index": lambda: world.by_owner("cyd"),
+        "other in the index": lambda: world.by_owner("bob"),
+        "scan": world.scan,
+    }
+    for read in reads.values():
+        read()
+    world.put({**NEW, "owner": {"S": "cyd"}})
+    assert {name: is_hit(read()) for name, read in reads.items()} == {
+        "own partition": False,
+        "other partition": True,
+        "left in the index": False,
+        "entered in the index": False,
+        "other in the index": True,
+        "scan": False,
+    }
+
+
+def test_p4_exact_a_thousand_queries_of_other_partitions_stay(world: World) -> None:
+    for number in range(1000):
+        world.query(f"other {number}")
+    world.query()
+    world.put(NEW)
+    hits = world.cache.stats().total.hits
+    for number in range(1000):
+        world.query(f"other {number}")
+    assert world.cache.stats().total.hits == hits + 1000
+    assert not is_hit(world.query())
+
+
+@any_read
+def test_p8_isolated_what_a_caller_does_to_a_response_changes_no_other(world: World, read: Callable[..., Any]) -> None:
+    def ruin(value: Any) -> None:
+        for part in list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []:
+            ruin(part)
+        if isinstance(value, dict | list):
+            value.clear()
+
+    plain = essence(read(world, client=world.raw))
+    for _ in range(3):
+        response = read(world)
+        assert essence(response) == plain
+        ruin(response)
+
+
+@pytest.mark.parametrize("effect", [LOST_REPLY, SERVER_ERROR_AFTER], ids=lambda effect: effect.name)
+@any_read
+def test_p9_unknown_outcome_counts_as_a_change(world: World, read: Callable[..., Any], effect: Any) -> None:
+    read(world)
+    world.simulator.faults.append(Fault(effect, {"DeleteItem"}))
+    with pytest.raises((ReadTimeoutError, ClientError)):
+        world.client.delete_item(TableName=TABLE, Key=KEY)
+    response = read(world)
+    assert not is_hit(response)
+    assert essence(response) == essence(read(world, client=world.raw))
+
+
+def test_p9_unknown_outcome_so_does_a_failed_condition(world: World) -> None:
+    world.get()
+    world.put(NEW, client=world.raw)
+    version = {"ConditionExpression": "v = :v", "ExpressionAttributeValues": {":v": OLD["v"]}}
+    with pytest.raises(world.client.exceptions.ConditionalCheckFailedException):
+        world.put({**OLD, "v": {"N": "9"}}, **version)
+    assert world.get()["Item"] == NEW
+
+
+def test_p9_unknown_outcome_what_was_refused_outright_drops_nothing(world: World) -> None:
+    world.get()
+    world.simulator.faults.append(Fault(THROTTLED, {"PutItem"}))
+    with pytest.raises(ClientError, match="Throttling"):
+        world.put(NEW)
+    assert is_hit(world.get())
+
+
+@pytest.mark.faults_expected
+@any_read
+def test_p7_faults_of_ours_never_reach_the_application(
+    world: World, read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("a fault of ours")
+
+    read(world)
+    for name in ("store", "live", "apply"):
+        monkeypatch.setattr(state_module.State, name, fail)
+    world.put(NEW)
+    assert essence(read(world)) == essence(read(world, client=world.raw))
+    monkeypatch.undo()
+    assert essence(read(world)) == essence(read(world, client=world.raw))
+    assert world.cache.stats().faults >= 2

@@ -1,0 +1,131 @@
+"""`wrap`: what may be wrapped, and that what comes out looks like what went in."""
+
+from typing import Any
+from unittest import mock
+
+import boto3
+import botocore.client
+import pytest
+from botocore.exceptions import OperationNotPageableError
+
+import daxlite
+from daxlite import Cache, CacheConfig
+from tests.calls.scripted import ITEM, KEY, TABLE, made
+from tests.wrapping.wire import HERE, answer, is_hit
+
+
+@pytest.mark.parametrize(
+    "thing", [None, "dynamodb", 3, object(), boto3, boto3.Session, Cache(), mock.Mock()], ids=lambda x: type(x).__name__
+)
+def test_what_is_not_dynamodb_cannot_be_wrapped(thing: Any) -> None:
+    with pytest.raises(TypeError, match="must be a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3"):
+        daxlite.wrap(thing)
+
+
+def test_other_services_cannot_be_wrapped(s3: Any) -> None:
+    with pytest.raises(TypeError, match=r"client of s3.*must be a boto3 DynamoDB client"):
+        daxlite.wrap(s3)
+    queues = boto3.resource("sqs", **HERE)
+    with pytest.raises(TypeError, match=r"client of sqs.*must be a boto3 DynamoDB client"):
+        daxlite.wrap(queues)
+    queues.meta.client.close()
+    streams = boto3.client("dynamodbstreams", **HERE)
+    with pytest.raises(TypeError, match=r"client of dynamodbstreams"):
+        daxlite.wrap(streams)
+    streams.close()
+
+
+def test_wrapping_twice_is_refused(client: Any, resource: Any) -> None:
+    wrapped_resource = daxlite.wrap(resource)
+    session = daxlite.wrap(boto3.Session(region_name="eu-west-1"))
+    made = session.client("dynamodb", **HERE)
+    for thing in (
+        daxlite.wrap(client),
+        wrapped_resource,
+        wrapped_resource.Table(TABLE),
+        wrapped_resource.meta.client,
+        session,
+        made,
+    ):
+        with pytest.raises(TypeError, match="wrapped already"):
+            daxlite.wrap(thing)
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("cache", 3), ("cache", CacheConfig()), ("config", {}), ("config", Cache())]
+)
+def test_wrong_settings_are_refused(client: Any, name: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
+        daxlite.wrap(client, **{name: wrong})
+    with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
+        daxlite.wrap(boto3.Session(region_name="eu-west-1"), **{name: wrong})
+
+
+def test_a_cache_and_settings_together_are_refused(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"either a cache.*or a config"):
+        daxlite.wrap(client, Cache(), CacheConfig())
+
+
+def test_what_was_wrapped_stays_as_it_was(client: Any, resource: Any) -> None:
+    table = resource.Table(TABLE)
+    things = (client, resource, table, resource.meta.client)
+
+    def state() -> list[Any]:
+        handlers = [repr(thing.meta.events._emitter._handlers) for thing in (client, resource.meta.client)]
+        metas = [(id(thing.meta), dict(vars(thing.meta))) for thing in things]
+        return [
+            handlers,
+            [dict(vars(thing)) for thing in things],
+            metas,
+            [vars(type(thing)).keys() for thing in things],
+        ]
+
+    before = state()
+    wrapped = [daxlite.wrap(thing) for thing in things]
+    dynamodb = answer(client, GetItem=made(Item=ITEM))
+    wrapped[0].get_item(TableName=TABLE, Key=KEY)
+    for _ in range(2):
+        assert not is_hit(client.get_item(TableName=TABLE, Key=KEY))
+    assert dynamodb.take().count("GetItem") == 3
+    before[0][0] = state()[0][0]  # the test registered a handler there by itself
+    assert state() == before
+
+
+def test_the_static_and_dynamic_types_are_kept(client: Any, resource: Any) -> None:
+    wrapped = daxlite.wrap(client)
+    assert isinstance(wrapped, botocore.client.BaseClient)
+    assert isinstance(wrapped, type(client))
+    assert type(wrapped).__name__ == type(client).__name__
+    raw_table = resource.Table(TABLE)
+    table = daxlite.wrap(raw_table)
+    assert isinstance(table, type(raw_table))
+    assert table == raw_table
+    assert (table.name, table.table_name) == (TABLE, TABLE)
+    assert isinstance(daxlite.wrap(boto3.Session(region_name="eu-west-1")), boto3.Session)
+
+
+def test_a_wrapped_client_looks_like_a_client(client: Any) -> None:
+    wrapped = daxlite.wrap(client)
+    assert wrapped.meta is client.meta
+    assert wrapped.exceptions is client.exceptions
+    assert set(dir(client)) <= set(dir(wrapped))
+    assert wrapped.waiter_names == client.waiter_names
+    for operation in client.meta.method_to_api_mapping:
+        assert getattr(wrapped, operation).__doc__ == getattr(client, operation).__doc__
+        assert getattr(wrapped, operation).__name__ == operation
+        assert wrapped.can_paginate(operation) == client.can_paginate(operation)
+    assert "daxlite" in repr(wrapped)
+    with pytest.raises(OperationNotPageableError):
+        wrapped.get_paginator("get_item")
+    with pytest.raises(TypeError) as raw:
+        client.get_item(TABLE, KEY)
+    with pytest.raises(TypeError) as ours:
+        wrapped.get_item(TABLE, KEY)
+    assert str(ours.value) == str(raw.value)
+
+
+def test_close_closes_the_client(client: Any) -> None:
+    with mock.patch.object(client._endpoint, "close") as close:
+        daxlite.wrap(client).close()
+    close.assert_called_once_with()
