@@ -44,14 +44,18 @@ Stamps: TypeAlias = tuple[Stamp, ...]
 class ChangeClock:
     """Ticks and stamps. Not thread-safe: the cache's lock guards it."""
 
-    def __init__(self, settle_window: float = 0.0, most_settling: int = MOST_SETTLING) -> None:
+    def __init__(
+        self, settle_window: float = 0.0, most_settling: int = MOST_SETTLING, floor: float = -math.inf
+    ) -> None:
         self.now = 0
+        self.latest = floor
+        """The moment of the last change."""
         self.stamps: dict[Tag, Stamp] = {}
         self.settling: OrderedDict[Tag, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
         self._window = settle_window
         self._most_settling = most_settling
-        self._floor = -math.inf
+        self._floor = floor
 
     def hold(self, tags: Iterable[Tag]) -> Stamps:
         """Watch these tags from now on, until they are released."""
@@ -74,6 +78,7 @@ class ChangeClock:
     def bump(self, tags: Iterable[Tag], moment: float) -> int:
         """Note a change of these tags at this moment; returns its tick."""
         self.now += 1
+        self.latest = moment
         for tag in tags:
             # Without a settle window nobody needs to know of a change that nobody watches: there is nothing to spoil.
             stamp = self._stamp(tag) if self._window else self.stamps.get(tag)

@@ -45,8 +45,8 @@ class State:
         self.new_event: Callable[[], threading.Event] = threading.Event
         """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
-        self._places: dict[tuple[str, str, str], list[Table]] = {}
         self._strangers_changed_at = -math.inf
+        self.changes = ChangeClock(config.settle_window)
         self.faults = 0
         self.begin()
 
@@ -56,12 +56,16 @@ class State:
         """
         # Held for a few dictionary operations at a time, never while DynamoDB is called or an answer is decoded.
         self.lock = threading.Lock()
-        self.changes = ChangeClock(self._config.settle_window)
+        # Another thread may have been at work on everything here: only whole objects are taken over. What the parent
+        # changed a moment ago is still settling.
+        self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
         self.entries = Entries(self._config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Flight] = {}
         """The reads under way that others may join."""
         self.in_flight = 0
+        self._places: dict[tuple[str, str, str], list[Table]] = {}
         for table in self.tables.values():
+            self._places.setdefault(table.id.place, []).append(table)
             table.begin(self.changes.hold((table_tag(table.id),)))
 
     def _dropped(self, entry: Entry) -> None:

@@ -24,20 +24,20 @@ class Table:
         self.number = number
         """Stands for the table in entry keys."""
         self.settings = settings
-        self.begin(own)
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""
         self.ttl_attribute = settings.ttl_attribute
         """The attribute after whose moment DynamoDB deletes an item."""
-        self.describe_at = -math.inf if self.schema is None else math.inf
         self.may_ask_images = True
         """False once IAM refused a write only because daxlite asked for its return values."""
         self.may_ask_keys = True
         """The same for the key attributes of a projected BatchGetItem."""
+        self.begin(own)
 
     def begin(self, own: Stamps) -> None:
-        """Start with nothing cached."""
+        """Start with nothing cached, and nobody at work."""
+        self.describe_at = -math.inf if self.schema is None else math.inf
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}

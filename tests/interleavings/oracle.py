@@ -21,7 +21,7 @@ def judge(world: World) -> None:
 
 
 def _judge_read(world: World, event: Event) -> None:
-    """P1, P2: a read answers with a state that existed, no older than the last write that had ended when it began."""
+    """P1, P2: a read answers with a state that existed, no older than the last write that ended before it began."""
     op = event.op
     if op.operation == "BatchGetItem":
         _judge_batch(world, event)
