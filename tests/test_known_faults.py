@@ -4,6 +4,7 @@ Found in Amazon's own sample of a Python cache for DynamoDB, where each of the f
 exception out.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -151,7 +152,7 @@ def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
 
 def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     most = 100
-    monkeypatch.setattr(clock_module.ChangeClock.__init__, "__defaults__", (0.0, most))
+    monkeypatch.setattr(clock_module.ChangeClock.__init__, "__defaults__", (0.0, most, -math.inf))
     lab = Lab(
         config={"max_bytes": 20_000},
         GetItem=lambda params: made(Item=params["Key"]),

@@ -58,7 +58,7 @@ def _judge_batch(world: World, event: Event) -> None:
 def _last_write(world: World, event: Event, key: Any) -> int:
     """When the last write was applied that had ended before the call began: of this item, or of any for None.
 
-    A write that has not ended yet need not be seen, even if it was applied before another one, of another item, that has.
+    A write that has not ended yet need not be seen, even if it was applied before one of another item that has.
     """
     return max(
         (

@@ -29,6 +29,7 @@ FLAWS = {
     "moto": {
         r"size\(": "HTTP 500 if there is nothing to measure",
         r"UPDATED_": "more, or less, than what was updated",
+        r"lx\[0\] (BETWEEN|<|>)": "HTTP 500 where values of two types meet",
         r"transact.*(SET tx = gk|nx \+|list_append|\[|mx\.)": "a failing update does not cancel",
     },
     "dynalite": {r"REMOVE lx\[\d\],": "the places of a list shift while its members are removed"},

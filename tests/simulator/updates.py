@@ -65,9 +65,9 @@ class Update:
             remove(new, path)
         return new
 
-    def updated(self, item: Item, *, new: bool) -> Item:
-        """What UPDATED_NEW or UPDATED_OLD return of the new or of the old item."""
-        return project(item, [path for path in self.paths if not (new and path in self.removes)])
+    def updated(self, item: Item) -> Item:
+        """What UPDATED_OLD or UPDATED_NEW return of the old or of the new item."""
+        return project(item, self.paths)
 
 
 def parse_update(text: str, placeholders: Placeholders) -> Update:

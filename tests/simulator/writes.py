@@ -69,8 +69,8 @@ def update_item(world: WritableWorld, request: Request) -> Response:
     shown = {
         "ALL_OLD": old,
         "ALL_NEW": new,
-        "UPDATED_OLD": update.updated(old or {}, new=False),
-        "UPDATED_NEW": update.updated(new or {}, new=True),
+        "UPDATED_OLD": update.updated(old or {}),
+        "UPDATED_NEW": update.updated(new or {}),
     }
     return {**_attributes(shown.get(wanted)), **meter.member()}
 
