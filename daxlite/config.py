@@ -107,6 +107,8 @@ class CacheConfig:
             raise ValueError(f'query_invalidation is {self.query_invalidation!r}; it must be "exact" or "ttl"')
         _check_type("tables", self.tables, Mapping, "a mapping of table names to daxlite.TableConfig")
         for table, settings in self.tables.items():
+            if isinstance(table, str) and table.startswith("arn:"):
+                raise ValueError(f"tables[{table!r}] must be under the table's name, which holds for its ARN too")
             if not isinstance(table, str) or not isinstance(settings, TableConfig):
                 raise TypeError(
                     f"tables[{table!r}] is {settings!r}; it must be a daxlite.TableConfig under a table's name"

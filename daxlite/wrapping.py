@@ -1,6 +1,7 @@
 """`wrap`: a cache around what a program already has."""
 
 import copy
+import inspect
 from typing import Any, Final, TypeVar, cast
 
 import boto3
@@ -45,6 +46,8 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
     if issubclass(kind, CachingClient | CachingSession):
         raise TypeError("this is wrapped already")
+    if inspect.iscoroutinefunction(getattr(kind, "_make_api_call", None)):
+        raise TypeError(f"{x!r} is a client of asyncio; it must be {_WRAPPABLE}")
     if issubclass(kind, boto3.Session):
         shared = cache or Cache(config)
         return CachingSession(x, lambda made: wrap(made, shared))  # type: ignore[arg-type,return-value]

@@ -7,23 +7,32 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
+
+from cachetools import LRUCache
+from msgspec import UnsetType
 
 from ..config import CacheConfig
 from ..core.changes import Change
 from ..core.native import typed_key
 from ..core.requests import Read
 from ..core.schema import TableSchema, item_key
-from ..core.tables import Scope, TableId
+from ..core.tables import Scope, TableId, table_name
 from ..core.unrecognised import Unrecognised
 from .entries import EntryKey
 from .flight import Flight
+from .lock import Reentered
 from .names import Names
 from .state import State
 from .stats import CacheStats, Counters, Counts, Kind, add
 from .table import Table
 
 _logger: Final = logging.getLogger("daxlite")
+
+# The credentials that are remembered, with the account that they turned out to be of. A program may make a client for
+# each request; it has not so many credentials at a time.
+MOST_SCOPES: Final = 1024
 
 
 class Cache:
@@ -55,7 +64,7 @@ class Cache:
             raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
         self.config: Final = config if config is not None else CacheConfig()
         self._state = State(self.config, clock, wall_clock, random)
-        self._names: weakref.WeakValueDictionary[Scope, Names] = weakref.WeakValueDictionary()
+        self._names: LRUCache[Scope, Names] = LRUCache(MOST_SCOPES)
         _caches.add(self)
 
     # For the application
@@ -74,14 +83,14 @@ class Cache:
 
     def clear(self) -> None:
         """Drop everything. What is being read meanwhile is not stored either."""
-        with self._state.lock:
+        with suppress(Reentered), self._state.lock:  # whoever holds the lock, further out in this thread, will do it
             self._state.clear()
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: somebody is known to have changed it.
 
-        table: its name. key: the item's primary key, typed or native; None for the whole table.
-        Raises TypeError or ValueError for what is not a table's name or not a key.
+        table: its name or ARN. key: the item's primary key, typed or native; None for the whole table.
+        Raises TypeError or ValueError for what is not a table's name or not a key of the table.
 
         >>> cache = Cache()
         >>> cache.invalidate("Orders", {"pk": "o#1"})
@@ -98,10 +107,12 @@ class Cache:
                 raise ValueError("key must hold attributes that are strings, numbers or binary") from None
         state = self._state
         with state.lock:
-            known = [known for known in state.tables.values() if known.id.name == table]
+            known = [known for known in state.tables.values() if known.id.name == table_name(table)]
             if not known:
                 state.note_change_of_stranger()
             for one in known:
+                if key is not None and one.key_names is not None and one.contradicts(key):
+                    raise ValueError(f"the key of {one.id.name} has the attributes {sorted(one.key_names)}")
                 state.apply(Change(one.id, key))
                 if key is None:
                     one.forget()  # it may have been made anew, or got other indexes
@@ -124,7 +135,7 @@ class Cache:
     def names(self, scope: Scope) -> Names:
         """The table names of a scope."""
         with self._state.lock:
-            return self._names.setdefault(scope, Names(lambda id: self.table(id), scope))
+            return self._names.setdefault(scope, Names(self.table, scope))
 
     def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
         """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""
@@ -166,17 +177,23 @@ class Cache:
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
         """Whether the caller, and nobody else, should call DescribeTable now: for the table, or for an index not
         yet known."""
-        if table.knows(index):
+        now = self._state.now()
+        if table.is_described(now, index):
             return False
         with self._state.lock:
-            return table.is_description_due(self._state.now())
+            return table.is_description_due(now, index)
 
-    def describe(self, table: Table, schema: TableSchema, ttl_attribute: str | None = None) -> None:
-        """Learn a table's schema and its TTL attribute from its descriptions."""
-        with self._state.lock:
-            if table.contradicts(schema.key.names):
-                self._state.forget(table)
-            table.describe(schema, ttl_attribute)
+    def describe(
+        self, table: Table, schema: TableSchema, ttl_attribute: str | UnsetType | None, flight: Flight
+    ) -> None:
+        """Learn a table's schema and TTL attribute (UNSET if nobody could tell it) from what this flight was told."""
+        state = self._state
+        with state.lock:
+            if flight.is_overtaken:
+                return  # the table changed, perhaps into another one, while it was described
+            if (table.schema is not None and not schema.extends(table.schema)) or table.contradicts(schema.key.names):
+                state.forget(table)
+            table.describe(schema, ttl_attribute, state.now())
 
     def learn_key(self, table: Table, key: Iterable[str]) -> None:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""
@@ -195,10 +212,9 @@ class Cache:
 
     def fault(self, error: Exception) -> None:
         """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
-        with self._state.lock:
+        with suppress(Reentered), self._state.lock:
             self._state.faults += 1
-            is_first = self._state.faults == 1
-        if is_first:
+        if self._state.faults == 1:
             where = "".join(traceback.format_tb(error.__traceback__))
             message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
             _logger.error(message, type(error).__name__, where)

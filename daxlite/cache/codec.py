@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder()
+from ..core.encoding import encode
 
-encode: Final = _encoder.encode
+__all__ = ["decode", "encode"]
+
+_decoder: Final = msgspec.msgpack.Decoder()
 
 
 def decode(data: bytes) -> Any:

@@ -106,6 +106,11 @@ class Flight:
         if self._landing is not None:
             self._landing.wait(LONGEST_WAIT)
 
+    def give_up(self) -> None:
+        """Let those who wait go: what it brings, if anything, is not for them."""
+        if self._landing is not None:
+            self._landing.set()
+
     def _start(self) -> None:
         state = self._state
         self._changes = state.changes
@@ -140,13 +145,17 @@ class Flight:
             if self._changes is state.changes:  # else the process forked meanwhile, and began anew
                 state.changes.release(self._held)
                 state.in_flight -= 1
-        if self._landing is not None:
-            self._landing.set()
+        self.give_up()
 
     @property
     def is_settling(self) -> bool:
         """Whether a replica that answers it may not have heard of a change that was made before it started."""
         return self._is_settling
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether something that it depends on changed since it started. To be asked under the cache's lock."""
+        return changed_since(self._held, self._tick) or self._changes is not self._state.changes
 
     # What a read leaves
 
@@ -176,7 +185,7 @@ class Flight:
         left = seconds_left(items, self.table.ttl_attribute, state.wall_clock())
         with state.lock:
             is_doubtful = self._is_settling and not self.is_consistent
-            if is_doubtful or changed_since(self._held, self._tick) or self._changes is not state.changes:
+            if is_doubtful or self.is_overtaken:
                 self.table.counters[kind].discarded_fills += 1
             else:
                 # The time that the read took counts: what it saw may be as old as its start.
@@ -192,7 +201,7 @@ class Flight:
         data = _stored(item) if item is None or isinstance(item, dict) else None
         left = seconds_left(_listed(item), table.ttl_attribute, state.wall_clock())
         with state.lock:
-            overlapped = changed_since(self._held, self._tick) or self._changes is not state.changes
+            overlapped = self.is_overtaken
             state.apply(change)
             if change.key is None or data is None:
                 return

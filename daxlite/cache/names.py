@@ -27,6 +27,10 @@ class Names:
             self._tables[name] = table
         return table
 
+    def id(self, name: Any) -> TableId:
+        """Which table a request names, whether or not it is one of those that are remembered."""
+        return table_id(self._scope, name)
+
     def learn_account(self, table: Table, arn: str) -> None:
         """Learn from the ARN of a table that was named without one whose the credentials are.
 

@@ -17,6 +17,7 @@ from ..core.tags import table_tag
 from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import Entries, Entry, EntryKey
+from .lock import Lock
 from .stats import Kind
 from .table import Table
 
@@ -55,7 +56,7 @@ class State:
         parent, which may have held the lock or been waited for, are not there any more.
         """
         # Held for a few dictionary operations at a time, never while DynamoDB is called or an answer is decoded.
-        self.lock = threading.Lock()
+        self.lock = Lock(after_reentry=self.clear)
         # Another thread may have been at work on everything here: only whole objects are taken over. What the parent
         # changed a moment ago is still settling.
         self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
@@ -63,7 +64,7 @@ class State:
         self.leaders: dict[EntryKey, Flight] = {}
         """The reads under way that others may join."""
         self.in_flight = 0
-        self._places: dict[tuple[str, str, str], list[Table]] = {}
+        self._places: dict[tuple[str, str], list[Table]] = {}
         for table in self.tables.values():
             self._places.setdefault(table.id.place, []).append(table)
             table.begin(self.changes.hold((table_tag(table.id),)))
@@ -87,7 +88,7 @@ class State:
     def _may_have_changed(self, id: TableId) -> bool:
         """Whether a table that nobody has asked for yet may be settling: it may have been written by another name."""
         aliases = {table.id for table in self._places.get(id.place, ()) if may_be_same(table.id, id)}
-        if any(tag.table in aliases for tag in self.changes.settling):
+        if aliases and any(tag.table in aliases for tag in self.changes.settling):
             return True
         return self.now() - self._strangers_changed_at < self._config.settle_window
 
@@ -149,8 +150,11 @@ class State:
         self._strangers_changed_at = self.now()
 
     def clear(self) -> None:
-        """Drop everything, and let nothing in that is being read. It needs nothing that could fail."""
+        """Drop everything, let nothing in that is being read, and nobody wait for it. Nothing here can fail."""
         self.changes.bump([table_tag(table.id) for table in self.tables.values()], self.now())
+        for leader in self.leaders.values():
+            leader.give_up()
+        self.leaders.clear()
         self.entries.drop_all()
 
     def _apply(self, table: Table, change: Change) -> None:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec import UNSET, UnsetType
+
 from ..config import TableSettings
 from ..core.schema import TableSchema, key_attributes
 from ..core.tables import TableId
@@ -14,6 +16,7 @@ from .stats import KINDS, Counters, Kind
 # After a DescribeTable that failed, for whatever reason, the table is described again no sooner than this. A missing
 # permission may be granted, a throttled call may pass, and until then everything stays right, only coarser.
 DESCRIBE_AGAIN: Final = 60.0  # seconds
+DESCRIPTION_TTL: Final = 3600.0
 
 
 class Table:
@@ -37,7 +40,8 @@ class Table:
 
     def begin(self, own: Stamps) -> None:
         """Start with nothing cached, and nobody at work."""
-        self.describe_at = -math.inf if self.schema is None else math.inf
+        self._describe_at = -math.inf if self.settings.schema is None else math.inf
+        self._asked_at = -math.inf
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
@@ -64,12 +68,18 @@ class Table:
         table must have been made anew."""
         return self.key_names is not None and self.key_names != set(names)
 
-    def is_description_due(self, now: float) -> bool:
+    def is_description_due(self, now: float, index: str | None) -> bool:
         """Whether to call DescribeTable now. Says so to one caller only; the others go on without."""
-        if now < self.describe_at:
+        if self.settings.schema is not None or now < self._asked_at + DESCRIBE_AGAIN:
             return False
-        self.describe_at = now + DESCRIBE_AGAIN
+        if now < self._describe_at and self.knows(index):
+            return False
+        self._asked_at = now
         return True
+
+    def is_described(self, now: float, index: str | None) -> bool:
+        """Whether the table, and this index of it, need no description now."""
+        return now < self._describe_at and self.knows(index)
 
     def knows(self, index: str | None) -> bool:
         """Whether the schema of the table, and of this index, is known."""
@@ -82,9 +92,11 @@ class Table:
         """Whether strongly consistent reads of the table, or of this index, are known to be possible."""
         return index is None or (self.schema is not None and index in self.schema.local_indexes)
 
-    def describe(self, schema: TableSchema, ttl_attribute: str | None) -> None:
+    def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: float) -> None:
         self.schema = schema
-        if self.settings.ttl_attribute is None:
+        # Somebody else may change it, so it is described again now and then; soon, if only half of it could be told.
+        self._describe_at = now + (DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
+        if self.settings.ttl_attribute is None and not isinstance(ttl_attribute, UnsetType):
             self.ttl_attribute = ttl_attribute
         self.key_names = frozenset(schema.key.names)
 
@@ -93,4 +105,4 @@ class Table:
         if self.settings.schema is None:
             self.schema = None
             self.key_names = None
-        self.describe_at = -math.inf
+            self._describe_at = self._asked_at = -math.inf

@@ -10,6 +10,7 @@ from ..core.unrecognised import Unrecognised
 from .batch_part import Part, Wanted
 from .context import Context
 from .get_item import Found
+from .outcomes import is_missing_table
 from .responses import hit, no_capacity
 from .steps import Params, Response, Step, Steps, Wait
 
@@ -48,7 +49,8 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
 
 def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps:
     for part in parts:
-        part.table = yield from context.described(part.name)
+        if part.is_cached:
+            part.table = yield from context.described(part.name)
     with ExitStack() as flights:
         for part in parts:
             part.start_or_join(context, flights)
@@ -83,21 +85,28 @@ def _send(
     if not by_part:
         return None
     plain = {part.name: part.request(ones) for part, ones in by_part}
-    adding = {part.name: part.request_adding(ones) for part, ones in by_part}
+    # Looked up once: another thread may learn meanwhile that the table's keys must not be asked for.
+    added = {part.name: part.added for part, _ in by_part}
+    adding = {part.name: part.request_adding(ones, added[part.name]) for part, ones in by_part}
     additions = {"RequestItems": adding} if adding != plain else {}
-    # The first table stands for all: DynamoDB does not tell which of them it is that does not exist.
-    table = by_part[0][0].table
-    response, is_added = yield from context.send_adding(
-        table, "BatchGetItem", {**params, "RequestItems": plain}, additions
-    )
-    taken = [part.strip(response, part.added if is_added else frozenset()) for part, _ in by_part]
-    for (part, ones), added in zip(by_part, taken, strict=True):
+    try:
+        response, is_added = yield from context.send_adding(
+            by_part[0][0].table, "BatchGetItem", {**params, "RequestItems": plain}, additions
+        )
+    except Exception as error:
+        if is_missing_table(error):  # DynamoDB does not tell which of them it is
+            for part, _ in by_part:
+                context.cache.forget(part.table)
+        raise
+    taken = [part.strip(response, added[part.name] if is_added else frozenset()) for part, _ in by_part]
+    for (part, ones), keys in zip(by_part, taken, strict=True):
+        part.was_sent = True
         for one in ones:
             if one.flight is not None:
-                context.cache.note_strength(one.flight, is_added and "ConsistentRead" in adding[part.name])
-        if part.added and not is_added:
+                context.cache.note_strength(one.flight, is_added and bool(adding[part.name].get("ConsistentRead")))
+        if added[part.name] and not is_added:
             part.table.may_ask_keys = False
-        part.fill(context, response, ones, added)
+        part.fill(context, response, ones, keys)
     return response
 
 
@@ -119,8 +128,8 @@ def _completed(context: Context, parts: list[Part], capacity: str, response: Res
     """The response with what the cache answered."""
     responses = response.setdefault("Responses", {})
     for part in parts:
-        if part.answers or not part.wanted:
+        if part.answers or not part.was_sent:
             responses.setdefault(part.name, []).extend(part.answers)
-        if not part.wanted and capacity != "NONE":
+        if not part.was_sent and capacity != "NONE":
             response.setdefault("ConsumedCapacity", []).append(no_capacity(capacity, part.name))
     return response

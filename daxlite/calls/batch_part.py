@@ -1,6 +1,7 @@
 """One table's part of a BatchGetItem: what to forward, and what to make of the answer."""
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,6 +43,8 @@ class Part:
     key_names: frozenset[str]
     is_cached: bool
     wanted: list[Wanted]
+    was_sent: bool = False
+    """Whether DynamoDB was asked for any of it."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     """Found without asking DynamoDB, as the application's client speaks."""
 
@@ -81,13 +84,12 @@ class Part:
         """The application's request for some of its items."""
         return {**self.asked, "Keys": [one.given for one in wanted]}
 
-    def request_adding(self, wanted: Iterable[Wanted]) -> Params:
+    def request_adding(self, wanted: Collection[Wanted], added: Collection[str]) -> Params:
         """The same with what daxlite adds to it."""
-        wanted = list(wanted)
         request = self.request(wanted)
         if any(one.flight is not None and one.flight.is_settling for one in wanted):
             request |= STRONGLY
-        names = sorted(self.added)
+        names = sorted(added)
         if names and "AttributesToGet" in request:
             request["AttributesToGet"] = [*request["AttributesToGet"], *names]
         elif names:
@@ -100,7 +102,9 @@ class Part:
         """Take out of the response what was added to the request; returns that, item by item."""
         unprocessed = response.get("UnprocessedKeys", {})
         if self.name in unprocessed:
-            unprocessed[self.name] = {**self.asked, "Keys": unprocessed[self.name]["Keys"]}
+            # Copied, for the application may change what it is given (P8).
+            asked = {name: value for name, value in self.asked.items() if name != "Keys"}
+            unprocessed[self.name] = {**copy.deepcopy(asked), "Keys": unprocessed[self.name]["Keys"]}
         items = response.get("Responses", {}).get(self.name, ())
         return [{name: item.pop(name) for name in added if name in item} for item in items]
 

@@ -110,7 +110,7 @@ def _send_anyway(context: Context, operation: str, params: Params, fault: Except
 def _changes_of_unknown(context: Context, params: Params) -> Iterator[Change | None]:
     try:
         names = [params["TableName"]] if "TableName" in params else [*params["RequestItems"]]
-        yield from [Change(context.table(name).id) for name in names]
+        yield from [Change(context.names.id(name)) for name in names]
     except Exception:  # noqa: BLE001 - there is no telling which tables
         yield None
 

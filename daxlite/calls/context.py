@@ -4,6 +4,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from ..cache.cache import Cache
 from ..cache.names import Names
 from ..cache.stats import Kind
@@ -50,7 +52,9 @@ class Context:
         """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could
         be."""
         table = self.table(name)
-        if table.settings.enabled and self.cache.is_description_due(table, index):
+        if not table.settings.enabled or not self.cache.is_description_due(table, index):
+            return table
+        with self.cache.flight(table, None) as flight:
             try:
                 response = yield Call("DescribeTable", {"TableName": name})
             except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
@@ -62,14 +66,14 @@ class Context:
             ttl_attribute = yield from self._ttl_attribute(name)
             self.names.learn_account(table, description.get("TableArn", ""))
             table = self.table(name)
-            self.cache.describe(table, schema, ttl_attribute)
+            self.cache.describe(table, schema, ttl_attribute, flight)
         return table
 
-    def _ttl_attribute(self, name: str) -> Generator[Step, Response, str | None]:
+    def _ttl_attribute(self, name: str) -> Generator[Step, Response, str | UnsetType | None]:
         try:
             response = yield Call("DescribeTimeToLive", {"TableName": name})
-        except Exception:  # noqa: BLE001 - as above; entries then live as long as their own TTL
-            return None
+        except Exception:  # noqa: BLE001 - as above; it is asked for again before long
+            return UNSET
         return ttl_attribute_of(response)
 
     def send(self, table: Table, operation: str, params: Params) -> Generator[Step, Response, Response]:

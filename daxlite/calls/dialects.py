@@ -53,7 +53,7 @@ class Native:
         self._model: Final = service_model
 
     def request(self, operation: str, params: Params) -> Params:
-        if operation == "GetItem" and isinstance(params.get("Key"), Mapping):
+        if operation == "GetItem" and isinstance(params.get("Key"), dict):
             return {**params, "Key": typed_item(params["Key"])}  # the commonest call has nothing else to convert
         try:
             copied: Params = copy_dynamodb_params(params)

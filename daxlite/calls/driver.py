@@ -27,9 +27,15 @@ def _drive(steps: Steps, send: Send, progress: "Progress") -> Response:
         while True:
             match step:
                 case Wait(flight):
-                    flight.wait()
-                    step = steps.send({})
+                    try:
+                        flight.wait()
+                    except BaseException as error:  # noqa: BLE001 - the application's own, from a signal handler
+                        progress.interrupted(error)
+                        step = steps.throw(error)
+                    else:
+                        step = steps.send({})
                 case Call():
+                    progress.sending(step)
                     try:
                         response = send(*step)
                     except BaseException as error:  # noqa: BLE001 - a write that Ctrl-C interrupts may be applied
@@ -54,6 +60,13 @@ class Progress:
         self.operation = operation
         self.answer: Response | None = None
         self.error: BaseException | None = None
+        self.is_sent = False
+
+    def sending(self, call: Call) -> None:
+        self.is_sent = self.is_sent or call.operation == self.operation
+
+    def interrupted(self, error: BaseException) -> None:
+        self.answer, self.error = None, error
 
     def replied(self, call: Call, response: Response) -> None:
         if call.operation == self.operation:
@@ -82,6 +95,8 @@ class Progress:
         # A batch that the cache answered in part has only the other part here.
         if self.answer is not None and self.operation != "BatchGetItem":
             return self.answer
+        if self.is_sent and not is_read:
+            raise fault  # interrupted as the reply came: nobody knows the outcome, and a write must not be sent twice
         try:
             return send(self.operation, params)
         finally:

@@ -39,12 +39,22 @@ def changed_nothing(error: BaseException) -> bool:
         return True
     if not isinstance(error, ClientError) or code_of(error) not in _REFUSED:
         return False
-    return error.response.get("ResponseMetadata", {}).get("RetryAttempts") == 0
+    return not was_retried(error)
 
 
 def code_of(error: BaseException) -> str | None:
     """DynamoDB's name for the error, such as "ValidationException"."""
     return error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+
+
+def is_failed_condition(error: BaseException) -> bool:
+    """Whether a write is certain not to have been applied because its condition failed."""
+    return code_of(error) == "ConditionalCheckFailedException" and not was_retried(error)
+
+
+def was_retried(error: BaseException) -> bool:
+    """Whether botocore had tried before, with an outcome that nobody knows."""
+    return not isinstance(error, ClientError) or error.response.get("ResponseMetadata", {}).get("RetryAttempts") != 0
 
 
 def is_missing_table(error: BaseException) -> bool:
@@ -59,4 +69,6 @@ def refuses_addition(operation: str, error: BaseException) -> bool:
     """
     if operation == "BatchGetItem" and code_of(error) == "ValidationException":
         return True
-    return code_of(error) == "AccessDeniedException" or isinstance(error, StubAssertionError)
+    if code_of(error) == "AccessDeniedException":
+        return not was_retried(error)
+    return isinstance(error, StubAssertionError)

@@ -60,6 +60,9 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
         additions = STRONGLY if flight.is_settling and table.reads_strongly(read.index) else {}
         response, is_added = yield from context.send_adding(table, operation, params, additions)
         context.cache.note_strength(flight, is_added)
+        if table.schema is not None and not read.fits(table.schema):
+            # DynamoDB could not have answered, had the index the keys that we know: it was made anew.
+            context.cache.forget(table)
         page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
         flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.typed))
     return response

@@ -14,7 +14,7 @@ from ..core.updates import Update, read_attribute_updates, read_update
 from ..core.values import canonical_item
 from .bypass import Bypassed
 from .context import Context
-from .outcomes import changed_nothing
+from .outcomes import changed_nothing, is_failed_condition
 from .steps import Params, Steps
 
 
@@ -40,6 +40,7 @@ def key_of_write(table: Table, operation: str, request: Request) -> Mapping[str,
         key = table.key_of(request["Item"]) if operation == "PutItem" else request["Key"]
         if key is not None:
             item_key(key)
+            key = canonical_item(key)
     except (Unrecognised, KeyError):
         return None
     # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
@@ -84,7 +85,10 @@ def _write(context: Context, operation: str, params: Params, request: Request) -
         try:
             response, is_added = yield from context.send_adding(table, operation, params, additions)
         except BaseException as error:
-            if not changed_nothing(error):
+            if is_failed_condition(error):
+                # Nothing changed, but what the application had read, perhaps from here, is suspect.
+                flight.apply(replace(change, touched=frozenset(), assigned={}))
+            elif not changed_nothing(error):
                 flight.apply(change)
             raise
         returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")

@@ -45,7 +45,9 @@ class Change:
         """The new image, if it is known or follows from the old one."""
         if self.new is not UNKNOWN or self.touched is None or not self.touched <= self.assigned.keys():
             return self.new
-        return self._overlaid() if self.old is not UNKNOWN else UNKNOWN
+        # Whether taking attributes away from an item that is not there makes one, is for DynamoDB to say.
+        makes_nothing = self.old is ABSENT and all(value is None for value in self.assigned.values())
+        return UNKNOWN if self.old is UNKNOWN or makes_nothing else self._overlaid()
 
     def _overlaid(self) -> Item:
         """The old image, or the bare key of an item that is new, with what is assigned."""
@@ -85,7 +87,8 @@ def _partitions(change: Change, index: KeySchema) -> set[bytes] | None:
         partition = index.partition_of(change.key)
         return {partition} if partition is not None else None
     if change.old is UNKNOWN and change.new is UNKNOWN:
-        return None
+        # What touches no attribute leaves the item where it was, or makes one that is in no index but by its key.
+        return set() if change.touched == frozenset() else None
     if change.old is not UNKNOWN and change.new is not UNKNOWN:
         return set(_membership(change.old, index)) | set(_membership(change.new, index))
     if change.new is UNKNOWN:

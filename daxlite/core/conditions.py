@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import msgspec
-
+from .encoding import encode
 from .placeholders import Placeholders
 from .reserved import RESERVED_WORDS
 from .tokens import ALIAS, NAME, VALUE, Cursor, Token, tokenize
@@ -235,6 +234,6 @@ def _hole(cursor: Cursor) -> str:
 
 def _encode(form: Sequence[object]) -> bytes:
     try:
-        return msgspec.msgpack.encode(form)
+        return encode(form)
     except UnicodeEncodeError:
         raise Unrecognised("an attribute name is not text") from None

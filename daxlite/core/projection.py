@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import msgspec
-
+from .encoding import encode
 from .placeholders import Placeholders, check_attribute_name
 from .tokens import Cursor, RawPath, tokenize
 from .unrecognised import Unrecognised
@@ -117,7 +116,7 @@ def _projection(paths: Iterable[Path]) -> Projection:
     # Comparable only now: where two paths part they have two names or two indexes, as anything else is a conflict.
     paths.sort()
     try:
-        signature = msgspec.msgpack.encode(paths)
+        signature = encode(paths)
     except UnicodeEncodeError:
         raise Unrecognised("an attribute name is not text") from None
     # From sorted paths, so that walking the tree meets the indexes of a list in their order.

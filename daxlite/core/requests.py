@@ -6,12 +6,11 @@ could be answered from the cache but is an error: the error is DynamoDB's to giv
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
-import msgspec
-
 from .conditions import filter_signature, parse_key_condition
+from .encoding import encode
 from .placeholders import Placeholders
 from .projection import Projection, parse_projection, projection_of_attributes
 from .schema import TableSchema
@@ -43,8 +42,6 @@ _SCAN: Final = _PAGE | {"ScanFilter", "TotalSegments", "Segment"}
 _LEGACY: Final = ("AttributesToGet", "KeyConditions", "QueryFilter", "ScanFilter", "ConditionalOperator")
 _EXPRESSIONS: Final = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-
 
 @dataclass(frozen=True, slots=True)
 class ItemRead:
@@ -67,6 +64,13 @@ class PageRead:
     """Equal for two requests on one table only if their answers are."""
     equalities: Mapping[str, Any] = field(compare=False)
     """The attributes that a Query's key condition fixes, typed: its partition is among them."""
+    attributes: frozenset[str] = field(compare=False, default=frozenset())
+    """All attributes of its key condition."""
+
+    def fits(self, schema: TableSchema) -> bool:
+        """Whether DynamoDB could have answered it if this were the schema."""
+        keys = schema.key if self.index is None else schema.global_indexes.get(self.index)
+        return keys is None or self.attributes <= set(keys.names)
 
     def tags(self, table: TableId, schema: TableSchema | None) -> tuple[Tag, ...]:
         """What the answer depends on: as little as the schema allows to tell, else any change of the table."""
@@ -81,6 +85,8 @@ class PageRead:
             return anything  # an index that was added since the table was described
         if self.kind == "scan":
             return (scan_tag(table, index),)
+        if not self.fits(schema):
+            return anything
         try:
             partition = keys.partition_of(self.equalities)
         except Unrecognised:  # not a value for a key: an error, which DynamoDB will give
@@ -138,9 +144,12 @@ def read_query(request: Request) -> PageRead:
     if "KeyConditionExpression" in request:
         parsed = parse_key_condition(request["KeyConditionExpression"], placeholders)
         equalities, condition = parsed.equalities, parsed.signature
+        attributes = parsed.equalities.keys() | {name for name, _, _ in parsed.ranges}
     else:
         equalities, condition = _legacy_key_conditions(request)
-    return _page(request, "query", placeholders, equalities, condition, _legacy_filter(request, "QueryFilter"), forward)
+        attributes = request["KeyConditions"].keys()
+    page = _page(request, "query", placeholders, equalities, condition, _legacy_filter(request, "QueryFilter"), forward)
+    return replace(page, attributes=frozenset(attributes))
 
 
 def read_scan(request: Request) -> PageRead:
@@ -203,7 +212,7 @@ def _page(
         forward,
     )
     try:
-        return PageRead(kind, index, _encode(what), equalities)
+        return PageRead(kind, index, encode(what), equalities)
     except (UnicodeEncodeError, OverflowError):
         raise Unrecognised("text that is not Unicode, or a number too large") from None
 

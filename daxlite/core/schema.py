@@ -4,12 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
+from .encoding import encode
 from .unrecognised import Unrecognised
 from .values import attribute_name, key_scalar
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +79,10 @@ class TableSchema:
         indexes = [f"{name}: {', '.join(schema.names)}" for name, schema in self.global_indexes.items()]
         return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes, *sorted(self.local_indexes)])})"
 
+    def extends(self, other: "TableSchema") -> bool:
+        """Whether this is the other schema, but for indexes that were added."""
+        return self.key == other.key and other.global_indexes.items() <= self.global_indexes.items()
+
     def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """The primary key attributes of an item. Raises Unrecognised where the item lacks one."""
         return key_attributes(self.key.names, item)
@@ -98,7 +99,7 @@ def key_attributes(names: Iterable[str], item: Mapping[str, Any]) -> dict[str, A
 def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
     """The canonical form of a partition key: encoded, never joined, so that no two of them collide."""
     try:
-        return _encode([key_scalar(value) for value in values])
+        return encode([key_scalar(value) for value in values])
     except UnicodeEncodeError:
         raise Unrecognised("text that is not Unicode") from None
 
@@ -114,7 +115,7 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     if not isinstance(key, dict) or not key:  # as botocore, which takes no other mapping
         raise Unrecognised("key")
     try:
-        return _encode([(attribute_name(name), *key_scalar(key[name])) for name in sorted(key)])
+        return encode([(attribute_name(name), *key_scalar(key[name])) for name in sorted(key)])
     except (UnicodeEncodeError, TypeError):
         raise Unrecognised("key") from None
 

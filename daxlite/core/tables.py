@@ -34,9 +34,9 @@ class TableId(NamedTuple):
     name: str
 
     @property
-    def place(self) -> tuple[str, str, str]:
-        """What every possible alias of this table has in common."""
-        return self.endpoint, self.region, self.name
+    def place(self) -> tuple[str, str]:
+        """What every possible alias of this table has in common. Endpoints differ in their spelling."""
+        return self.region, self.name
 
 
 def table_id(scope: Scope, name_or_arn: str) -> TableId:
@@ -56,6 +56,16 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
         return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"])
     owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
     return TableId(scope.endpoint, scope.region, owner, name_or_arn)
+
+
+def table_name(name_or_arn: str) -> str:
+    """The name of a table, wherever it is.
+
+    >>> table_name("arn:aws:dynamodb:eu-west-1:123456789012:table/Orders")
+    'Orders'
+    """
+    arn = _ARN.fullmatch(name_or_arn)
+    return arn["name"] if arn else name_or_arn
 
 
 def account_of(table_arn: str) -> str | None:

@@ -117,7 +117,7 @@ def _scalar(kind: str, content: Any) -> str | bytes | bool:
 def _text(content: Any) -> str:
     if not isinstance(content, str):
         raise Unrecognised("string")
-    return content
+    return content if type(content) is str else str.__str__(content)
 
 
 def _number(content: Any) -> str:

@@ -11,6 +11,11 @@ from daxlite.core.schema import item_key
 from tests.cache.room import ID, KEY, NEW, OLD, Room
 
 
+def describe_with_other_keys(room: Room) -> None:
+    with room.cache.flight(room.table, None) as flight:
+        room.cache.describe(room.table, TableSchema(KeySchema.of("pk", "sk")), None, flight)
+
+
 @pytest.mark.parametrize(
     "happening",
     [
@@ -21,7 +26,7 @@ from tests.cache.room import ID, KEY, NEW, OLD, Room
         lambda room: room.cache.invalidate("T", {"pk": "a"}),
         lambda room: room.cache.forget(room.table),
         lambda room: room.write(NEW),
-        lambda room: room.cache.describe(room.table, TableSchema(KeySchema.of("pk", "sk"))),
+        describe_with_other_keys,
         lambda room: room.cache.learn_key(room.table, {"id": {"S": ""}}),
     ],
     ids=["change", "table", "clear", "invalidate", "invalidate key", "forget", "write", "new keys", "other keys"],

@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "apply": (state.State, "apply"),
     "store": (state.State, "store"),
     "live": (state.State, "live"),
-    "table": (cache_module.Cache, "table"),
+    "table": (state.State, "table"),
     "is a description due": (cache_module.Cache, "is_description_due"),
     "describe": (cache_module.Cache, "describe"),
     "learn key": (cache_module.Cache, "learn_key"),

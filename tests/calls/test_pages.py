@@ -77,7 +77,8 @@ def test_capacity_by_index_on_a_hit(index: str, kind: str) -> None:
     described = description("pk", indexes={"by_owner": ("owner", "age")}, local=("by_age",))
     lab = Lab(schema=None, DescribeTable=described, Query=page())
     for _ in range(2):
-        response = lab.query(IndexName=index, ReturnConsumedCapacity="INDEXES")
+        names = {"#k": "owner" if kind == "Global" else "pk"}
+        response = lab.query("#k", IndexName=index, ExpressionAttributeNames=names, ReturnConsumedCapacity="INDEXES")
     assert response["ConsumedCapacity"] == {
         "TableName": TABLE,
         "CapacityUnits": 0.0,

@@ -52,7 +52,7 @@ def simulated(simulator: Simulator) -> Any:
     return simulator.client()
 
 
-@settings(max_examples=PROGRAMS or 40, deadline=None, derandomize=not PROGRAMS, suppress_health_check=list(HealthCheck))
+@settings(max_examples=PROGRAMS or 25, deadline=None, derandomize=not PROGRAMS, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simulator: Simulator, simulated: Any) -> None:
     program = data.draw(programs(transactions=backend.can("transactions")))
@@ -132,7 +132,7 @@ def test_filters(
     different = set()
     for text in FILTERS:
         values = {name: value for name, value in VALUES.items() if re.search(rf"{name}\b", text)}
-        request = {"TableName": table, "FilterExpression": text}
+        request: dict[str, Any] = {"TableName": table, "FilterExpression": text}
         if values:
             request["ExpressionAttributeValues"] = values
         expected, actual = (_outcome(client, "scan", request, backend.can) for client in (raw, simulated))

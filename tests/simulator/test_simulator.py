@@ -275,3 +275,24 @@ def test_tables(simulator: Simulator, client: Any) -> None:
     )
     assert get(client) is None
     assert [state.item is None for state in simulator.states("plain", KEY)] == [True, False, True]
+
+
+def test_places_in_a_list_are_those_before_the_update(client: Any) -> None:
+    """As the documentation has it; the servers for tests disagree."""
+    members = [{"S": each} for each in "abcde"]
+
+    def updated(expression: str, **values: Any) -> str:
+        client.put_item(TableName="plain", Item={**KEY, "l": {"L": members}})
+        request = {"ExpressionAttributeValues": values} if values else {}
+        answer = client.update_item(
+            TableName="plain", Key=KEY, UpdateExpression=expression, ReturnValues="ALL_NEW", **request
+        )
+        return "".join(member["S"] for member in answer["Attributes"]["l"]["L"])
+
+    assert updated("REMOVE l[1], l[2]") == "ade"
+    assert updated("REMOVE l[3], l[0], l[9]") == "bce"
+    assert updated("SET l[9] = :x", **{":x": {"S": "x"}}) == "abcdex"
+    assert (
+        updated("SET l[8] = :y, l[7] = :x, l[0] = :z", **{":x": {"S": "x"}, ":y": {"S": "y"}, ":z": {"S": "z"}})
+        == "zbcdexy"
+    )

@@ -1,0 +1,15 @@
+"""MessagePack, for keys and for answers: compact, exact in its size, and injective: no two values have one encoding."""
+
+from typing import Any, Final
+
+import msgspec
+
+
+def _plain(value: Any) -> str:
+    """A string for what is one by inheritance, such as a member of a `StrEnum`: botocore takes it for a string too."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise NotImplementedError
+
+
+encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode
