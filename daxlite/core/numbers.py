@@ -5,7 +5,7 @@ and come back as `1`. (AWS: "Supported data types and naming rules", Number.)
 """
 
 import re
-from decimal import Context, Decimal
+from decimal import Context
 
 from .unrecognised import Unrecognised
 
@@ -37,12 +37,3 @@ def canonical_number(text: str) -> str:
     if len(digits) > _DIGITS or not _SMALLEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
         raise Unrecognised("number")
     return format(number, "f")
-
-
-def is_number(value: object) -> bool:
-    """Whether boto3's resources send this Python value as a number (they refuse floats).
-
-    >>> [is_number(value) for value in (1, Decimal("1.5"), True, 1.5, "1")]
-    [True, True, False, False, False]
-    """
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)

@@ -2,13 +2,12 @@
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daxlite.core.numbers import canonical_number, is_number
+from daxlite.core.numbers import canonical_number
 from daxlite.core.unrecognised import Unrecognised
 
 
@@ -166,11 +165,3 @@ def test_no_rounding_makes_two_numbers_one() -> None:
     """Python's default context would round them to 28 digits."""
     texts = [f"1.{'0' * 36}{last}" for last in range(10)] + [f"{'1' * 37}{last}" for last in range(10)]
     assert len({canonical_number(text) for text in texts}) == 20
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(0, True), (-1, True), (Decimal("1.5"), True), (True, False), (1.5, False), ("1", False), (None, False)],
-)
-def test_what_resources_send_as_a_number(value: Any, expected: bool) -> None:
-    assert is_number(value) is expected
