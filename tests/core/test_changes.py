@@ -124,6 +124,9 @@ def test_whatever_is_hidden_no_partition_is_missed(
     touched = frozenset(changed | more) if tell_touched and new is not None else None
     tags = set(bumped_tags(Change(TABLE, KEY, shown_old, shown_new, touched), SCHEMA))
     for name, index in INDEXES.items():
+        if touched == frozenset() and hide_old and hide_new and "sk" not in index.hash:
+            assert not any(tag.index_name == name for tag in tags), "what touches no attribute changes no index"
+            continue
         needed: set[Tag] = set()
         for image in (old, new):
             if image is not None and all(attribute in image for attribute in index.names):
