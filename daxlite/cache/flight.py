@@ -46,7 +46,6 @@ class Flight:
         "_began",
         "_changes",
         "_held",
-        "_is_settling",
         "_key",
         "_landing",
         "_read",
@@ -55,6 +54,7 @@ class Flight:
         "_tick",
         "answer",
         "is_consistent",
+        "is_settling",
         "table",
     )
 
@@ -62,6 +62,8 @@ class Flight:
         self.table = table
         self.answer: bytes | None = None
         """What came of it, encoded, for those who joined; None if nothing did."""
+        self.is_settling = False
+        """Whether a replica that answers it may not have heard of a change that was made before it started."""
         self.is_consistent = False
         """Whether it was sent as a strongly consistent read."""
         self._state = state
@@ -71,7 +73,6 @@ class Flight:
         self._held: Stamps = ()
         self._tick = 0
         self._began = 0.0
-        self._is_settling = False
         self._started = False
         self._landing: threading.Event | None = None
 
@@ -118,7 +119,7 @@ class Flight:
         self._held = state.changes.hold((table_tag(self.table.id), *self._tags()))
         self._tick = state.changes.now
         self._began = state.now()
-        self._is_settling = state.changes.is_settling(self._held, self._began)
+        self.is_settling = state.changes.is_settling(self._held, self._began)
         self._started = True
         state.in_flight += 1
         if self._key is not None:
@@ -146,11 +147,6 @@ class Flight:
                 state.changes.release(self._held)
                 state.in_flight -= 1
         self.give_up()
-
-    @property
-    def is_settling(self) -> bool:
-        """Whether a replica that answers it may not have heard of a change that was made before it started."""
-        return self._is_settling
 
     @property
     def is_overtaken(self) -> bool:
@@ -184,7 +180,7 @@ class Flight:
         self.answer = data
         left = seconds_left(items, self.table.ttl_attribute, state.wall_clock())
         with state.lock:
-            is_doubtful = self._is_settling and not self.is_consistent
+            is_doubtful = self.is_settling and not self.is_consistent
             if is_doubtful or self.is_overtaken:
                 self.table.counters[kind].discarded_fills += 1
             else:

@@ -17,6 +17,7 @@ from .stats import KINDS, Counters, Kind
 # permission may be granted, a throttled call may pass, and until then everything stays right, only coarser.
 DESCRIBE_AGAIN: Final = 60.0  # seconds
 DESCRIPTION_TTL: Final = 3600.0
+"""Seconds for which a description is believed."""
 
 
 class Table:
@@ -70,9 +71,7 @@ class Table:
 
     def is_description_due(self, now: float, index: str | None) -> bool:
         """Whether to call DescribeTable now. Says so to one caller only; the others go on without."""
-        if self.settings.schema is not None or now < self._asked_at + DESCRIBE_AGAIN:
-            return False
-        if now < self._describe_at and self.knows(index):
+        if self.settings.schema is not None or now < self._asked_at + DESCRIBE_AGAIN or self.is_described(now, index):
             return False
         self._asked_at = now
         return True

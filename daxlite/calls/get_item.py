@@ -6,7 +6,7 @@ from ..cache.codec import decode
 from ..cache.entries import EntryKey
 from ..cache.flight import ABSENT_ITEM, Flight
 from ..cache.table import Table
-from ..core.projection import Projection
+from ..core.projection import Projection, project
 from ..core.requests import ItemRead, Request, check_capacity, item_projection
 from ..core.schema import item_key
 from ..core.values import Item
@@ -41,7 +41,7 @@ class Found:
 
     def __init__(self, data: bytes, projection: Projection | None = None) -> None:
         item: Item | None = None if data == ABSENT_ITEM else decode(data)
-        self.item = item if item is None or projection is None else projection.select(item)
+        self.item = item if item is None or projection is None else project(item, projection)
 
 
 def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKey:
