@@ -13,6 +13,7 @@ def check(cache: Cache) -> None:
     with state.lock:
         assert state.in_flight == 0, "a call was left in flight"
         assert not state.leaders, "a flight that landed can still be joined"
+        assert not state.untold, "a change was not told to those who watch"
         entries = {key: state.entries[key] for key in list(state.entries)}
         tables = {table.number: table for table in state.tables.values()}
         assert len(tables) == len(state.tables), "two tables have one number"

@@ -1,12 +1,10 @@
 """The cache: `lookup` an answer, `fill` one in, `apply` a change."""
 
-import logging
 import os
 import random
 import time
-import traceback
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from ..core.native import typed_key
 from ..core.requests import Read
 from ..core.schema import TableSchema, item_key
 from ..core.tables import Scope, TableId, table_name
+from ..core.tags import Tag, table_tag
 from ..core.unrecognised import Unrecognised
 from .entries import EntryKey
 from .flight import Flight
@@ -27,8 +26,7 @@ from .names import Names
 from .state import State
 from .stats import CacheStats, Counters, Counts, Kind, add
 from .table import Table
-
-_logger: Final = logging.getLogger("daxlite")
+from .watchers import tell_changed
 
 # The credentials that are remembered, with the account that they turned out to be of. A program may make a client for
 # each request; it has not so many credentials at a time.
@@ -82,7 +80,7 @@ class Cache:
             return CacheStats(tables=by_name, faults=state.faults, in_flight=state.in_flight)
 
     def clear(self) -> None:
-        """Drop everything. What is being read meanwhile is not stored either."""
+        """Drop everything. What is being read meanwhile is not stored either. Nothing changed, so nobody is told."""
         with suppress(Reentered), self._state.lock:  # whoever holds the lock, further out in this thread, will do it
             self._state.clear()
 
@@ -105,11 +103,23 @@ class Cache:
                 item_key(key)
             except Unrecognised:
                 raise ValueError("key must hold attributes that are strings, numbers or binary") from None
+        try:
+            self._invalidate(table_name(table), key)
+        except Reentered:  # whoever holds the lock, further out in this thread, will drop everything
+            self.lose_track()
+
+    def apply(self, *changes: Change) -> None:
+        """Make every answer true again after changes, wherever they were made."""
+        with self._state.changing():
+            for change in changes:
+                self._state.apply(change)
+
+    def _invalidate(self, name: str, key: Mapping[str, Any] | None) -> None:
         state = self._state
-        with state.lock:
-            known = [known for known in state.tables.values() if known.id.name == table_name(table)]
+        with state.changing():
+            known = [table for table in state.tables.values() if table.id.name == name]
             if not known:
-                state.note_change_of_stranger()
+                state.apply(Change(TableId("", "", "", name)))  # wherever it is
             for one in known:
                 if key is not None and one.key_names is not None and one.contradicts(key):
                     raise ValueError(f"the key of {one.id.name} has the attributes {sorted(one.key_names)}")
@@ -117,12 +127,29 @@ class Cache:
                 if key is None:
                     one.forget()  # it may have been made anew, or got other indexes
 
-    def apply(self, change: Change) -> None:
-        """Make every answer true again after a change, wherever it was made."""
-        with self._state.lock:
-            self._state.apply(change)
-
     # For the edges
+
+    def outdate(self, tags: Collection[Tag]) -> None:
+        """Make every answer true again that depends on these tags: somebody else may have changed what they stand for.
+
+        Those who watch changes are not told: it is they who tell.
+        """
+        with suppress(Reentered), self._state.lock:  # as in `clear`
+            self._state.outdate(tags)
+
+    def settles_for(self, tags: Collection[Tag]) -> float:
+        """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""
+        whole = {table_tag(tag.table) for tag in tags}
+        with suppress(Reentered), self._state.lock:
+            return self._state.changes.settles_for({*tags, *whole}, self._state.now())
+        return self.config.settle_window  # within somebody's change
+
+    def lose_track(self) -> None:
+        """Anything at all may have changed: drop everything, and say so to those who watch changes."""
+        with suppress(Reentered), self._state.lock:  # as in `clear`; who watches is told in any case
+            self._state.clear()
+            self._state.note_change_of_stranger()
+        tell_changed(None, self.fault)
 
     def table(self, id: TableId) -> Table:
         """What is known of a table."""
@@ -188,7 +215,7 @@ class Cache:
     ) -> None:
         """Learn a table's schema and TTL attribute (UNSET if nobody could tell it) from what this flight was told."""
         state = self._state
-        with state.lock:
+        with state.changing():
             if flight.is_overtaken:
                 return  # the table changed, perhaps into another one, while it was described
             if (table.schema is not None and not schema.extends(table.schema)) or table.contradicts(schema.key.names):
@@ -199,25 +226,21 @@ class Cache:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""
         if table.key_names is not None and not table.contradicts(key):
             return
-        with self._state.lock:
+        with self._state.changing():
             if table.contradicts(key):
                 self._state.forget(table)
             if table.key_names is None:
                 table.key_names = frozenset(key)
 
-    def forget(self, table: Table) -> None:
-        """Drop everything of a table, and what is known of its keys: it may have been made anew."""
-        with self._state.lock:
-            self._state.forget(table)
+    def forget(self, *tables: Table) -> None:
+        """Drop everything of these tables, and what is known of their keys: they may have been made anew."""
+        with self._state.changing():
+            for table in tables:
+                self._state.forget(table)
 
     def fault(self, error: Exception) -> None:
-        """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
-        with suppress(Reentered), self._state.lock:
-            self._state.faults += 1
-        if self._state.faults == 1:
-            where = "".join(traceback.format_tb(error.__traceback__))
-            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
-            _logger.error(message, type(error).__name__, where)
+        """Count a fault of daxlite's own and log the first."""
+        self._state.fault(error)
 
 
 _caches: Final[weakref.WeakSet[Cache]] = weakref.WeakSet()

@@ -16,10 +16,8 @@ A tag is *settling* for a while after a change: DynamoDB's replicas may not have
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Final, TypeAlias
-
-from ..core.tags import Tag
 
 # As many settling tags as are remembered. Beyond, a floor rises: everything that changed before the moment of the floor
 # may have been forgotten, so until the floor has settled itself, everything counts as settling.
@@ -31,7 +29,7 @@ class Stamp:
 
     __slots__ = ("changed_at", "holders", "tag", "tick")
 
-    def __init__(self, tag: Tag) -> None:
+    def __init__(self, tag: Hashable) -> None:
         self.tag = tag
         self.tick = 0  # no change that anybody who holds this stamp has to know of
         self.changed_at = -math.inf
@@ -50,14 +48,14 @@ class ChangeClock:
         self.now = 0
         self.latest = floor
         """The moment of the last change."""
-        self.stamps: dict[Tag, Stamp] = {}
-        self.settling: OrderedDict[Tag, Stamp] = OrderedDict()
+        self.stamps: dict[Hashable, Stamp] = {}
+        self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
         self._window = settle_window
         self._most_settling = most_settling
         self._floor = floor
 
-    def hold(self, tags: Iterable[Tag]) -> Stamps:
+    def hold(self, tags: Iterable[Hashable]) -> Stamps:
         """Watch these tags from now on, until they are released."""
         held = tuple(self._stamp(tag) for tag in tags)
         self.hold_again(held)
@@ -75,7 +73,7 @@ class ChangeClock:
             if not stamp.holders:
                 del self.stamps[stamp.tag]
 
-    def bump(self, tags: Iterable[Tag], moment: float) -> int:
+    def bump(self, tags: Iterable[Hashable], moment: float) -> int:
         """Note a change of these tags at this moment; returns its tick."""
         self.now += 1
         self.latest = moment
@@ -97,7 +95,18 @@ class ChangeClock:
         earliest = moment - self._window
         return self._floor > earliest or any(stamp.changed_at > earliest for stamp in held)
 
-    def _stamp(self, tag: Tag) -> Stamp:
+    def settles_for(self, tags: Collection[Hashable], moment: float) -> float:
+        """The seconds until every replica has heard of the last change of these tags."""
+        if not self._window or not tags:
+            return 0.0
+        changed_at = [stamp.changed_at for tag in tags if (stamp := self.stamps.get(tag)) is not None]
+        return max(0.0, max([self._floor, *changed_at]) + self._window - moment)
+
+    def may_have_missed(self, since: float, now: float) -> bool:
+        """Whether a change made after that moment, of a tag that nobody held, may be forgotten by now."""
+        return self._floor >= since or now - since >= self._window
+
+    def _stamp(self, tag: Hashable) -> Stamp:
         stamp = self.stamps.get(tag)
         if stamp is None:
             stamp = self.stamps[tag] = Stamp(tag)

@@ -196,7 +196,7 @@ class Flight:
         item = None if change.new is ABSENT else change.new
         data = _stored(item) if item is None or isinstance(item, dict) else None
         left = seconds_left(_listed(item), table.ttl_attribute, state.wall_clock())
-        with state.lock:
+        with state.changing():
             overlapped = self.is_overtaken
             state.apply(change)
             if change.key is None or data is None:

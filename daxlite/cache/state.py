@@ -1,28 +1,33 @@
 """What the lock of a cache guards: its entries, its change clock, its tables and its counts.
 
-Every method of State expects the lock to be held, and none of them does anything slow.
+Every method of State but `changing` and `fault` expects the lock to be held, and none of them does anything slow.
 """
 
+import logging
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
-from ..core.schema import item_key
+from ..core.schema import TableSchema
 from ..core.tables import TableId, may_be_same
-from ..core.tags import table_tag
+from ..core.tags import Tag, scan_tag, table_tag
 from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import Entries, Entry, EntryKey
-from .lock import Lock
+from .lock import Lock, Reentered
 from .stats import Kind
 from .table import Table
+from .watchers import is_anybody_watching, tell_changed
 
 if TYPE_CHECKING:
     from .flight import Flight
+
+_logger: Final = logging.getLogger("daxlite")
 
 # An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that
 # tries names at random must not fill the memory; what is beyond goes straight to DynamoDB.
@@ -61,6 +66,8 @@ class State:
         # changed a moment ago is still settling.
         self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
         self.entries = Entries(self._config.max_bytes, self._dropped)
+        self.untold: set[Tag] = set()
+        """What changed since the lock was taken, for those who watch."""
         self.leaders: dict[EntryKey, Flight] = {}
         """The reads under way that others may join."""
         self.in_flight = 0
@@ -68,6 +75,30 @@ class State:
         for table in self.tables.values():
             self._places.setdefault(table.id.place, []).append(table)
             table.begin(self.changes.hold((table_tag(table.id),)))
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Holds the lock while something changes; those who watch changes are told once it is released, whatever
+        happened meanwhile."""
+        changed: set[Tag] = set()
+        try:
+            with self.lock:
+                try:
+                    yield
+                finally:
+                    changed, self.untold = self.untold, changed
+        finally:
+            if changed:
+                tell_changed(changed, self.fault)
+
+    def fault(self, error: Exception) -> None:
+        """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
+        with suppress(Reentered), self.lock:
+            self.faults += 1
+        if self.faults == 1:
+            where = "".join(traceback.format_tb(error.__traceback__))
+            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
+            _logger.error(message, type(error).__name__, where)
 
     def _dropped(self, entry: Entry) -> None:
         self.changes.release(entry.stamps)
@@ -88,7 +119,7 @@ class State:
     def _may_have_changed(self, id: TableId) -> bool:
         """Whether a table that nobody has asked for yet may be settling: it may have been written by another name."""
         aliases = {table.id for table in self._places.get(id.place, ()) if may_be_same(table.id, id)}
-        if aliases and any(tag.table in aliases for tag in self.changes.settling):
+        if aliases and any(isinstance(tag, Tag) and tag.table in aliases for tag in self.changes.settling):
             return True
         return self.now() - self._strangers_changed_at < self._config.settle_window
 
@@ -139,11 +170,22 @@ class State:
 
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
-        if change.table not in self.tables:
-            self.note_change_of_stranger()
-        for table in self._places.get(change.table.place, ()):
-            if may_be_same(table.id, change.table):
-                self._apply(table, change)
+        for table in self._reached_by(change.table):
+            tags = _bumped(change, table.schema)
+            self._bump(table, tags)
+            self._note_untold(tags, change.table, table.schema)
+        if change.table not in self.tables and is_anybody_watching():
+            self._note_untold(_bumped(change, None), change.table, None)
+
+    def outdate(self, tags: Collection[Tag]) -> None:
+        """Make true again what depends on these tags: they changed elsewhere, and whoever watches knows it already."""
+        by_table: dict[TableId, set[Tag]] = {}
+        for tag in tags:
+            # Each change of a table is one of its scans too, and of the pages read before anybody knew its keys.
+            by_table.setdefault(tag.table, {scan_tag(tag.table, None)}).add(tag)
+        for id, changed in by_table.items():
+            for table in self._reached_by(id):
+                self._bump(table, changed)
 
     def note_change_of_stranger(self) -> None:
         """Something changed in a table that nobody has asked for yet; whoever does so next finds it settling."""
@@ -157,18 +199,35 @@ class State:
         self.leaders.clear()
         self.entries.drop_all()
 
-    def _apply(self, table: Table, change: Change) -> None:
-        try:
-            tags = bumped_tags(replace(change, table=table.id), table.schema)
-        except Unrecognised:
-            change = Change(table.id)  # whatever a key that is not one may mean, the whole table covers it
-            tags = bumped_tags(change, None)
-        self.changes.bump(tags, self.now())
+    def _reached_by(self, id: TableId) -> list[Table]:
+        """The tables that a change of this one changes, or may change."""
+        if id not in self.tables:
+            self.note_change_of_stranger()
+        return [table for table in self._places.get(id.place, ()) if may_be_same(table.id, id)]
+
+    def _bump(self, table: Table, tags: Iterable[Tag]) -> None:
+        """Note a change of these tags, whatever name they have for the table."""
+        own = [tag if tag.table == table.id else tag._replace(table=table.id) for tag in tags]
+        self.changes.bump(own, self.now())
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
-        if change.key is not None and self.entries.discard(table.item(item_key(change.key))):
-            table.counters["item"].invalidations += 1
+        for tag in own:
+            if tag.kind == "item" and tag.value is not None and self.entries.discard(table.item(tag.value)):
+                table.counters["item"].invalidations += 1
+
+    def _note_untold(self, tags: Iterable[Tag], id: TableId, schema: TableSchema | None) -> None:
+        if is_anybody_watching():
+            self.untold.update(tags)
+            if schema is None:  # others may know the keys, and depend on partitions that cannot be named here
+                self.untold.add(table_tag(id))
 
     def forget(self, table: Table) -> None:
         """Drop everything of a table, and what is known of its keys: it may have been made anew."""
         self.apply(Change(table.id))
         table.forget()
+
+
+def _bumped(change: Change, schema: TableSchema | None) -> list[Tag]:
+    try:
+        return bumped_tags(change, schema)
+    except Unrecognised:
+        return [table_tag(change.table)]  # whatever a key that is not one may mean, the whole table covers it

@@ -94,9 +94,8 @@ def _send(
             by_part[0][0].table, "BatchGetItem", {**params, "RequestItems": plain}, additions
         )
     except Exception as error:
-        if is_missing_table(error):  # DynamoDB does not tell which of them it is
-            for part, _ in by_part:
-                context.cache.forget(part.table)
+        if is_missing_table(error):  # DynamoDB does not tell which of them it is; the first is forgotten already
+            context.cache.forget(*[part.table for part, _ in by_part[1:]])
         raise
     taken = [part.strip(response, added[part.name] if is_added else frozenset()) for part, _ in by_part]
     for (part, ones), keys in zip(by_part, taken, strict=True):

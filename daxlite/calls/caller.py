@@ -1,21 +1,24 @@
 """From an operation's name to its plan, and from the plan to its response."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from botocore.exceptions import ParamValidationError
 
 from ..cache.stats import Kind
+from ..cache.watchers import ReadWatcher, read_watcher
 from ..core.changes import Change
 from ..core.operations import meaning_of
 from ..core.unrecognised import Unrecognised
 from .batch_get_item import batch_get_item
 from .bypass import Bypassed
-from .context import Context
+from .changing import send_changing
+from .context import Context, table_names
+from .dependencies import reads_items, tell_read
 from .driver import run
 from .get_item import get_item
 from .pages import query, scan
-from .steps import Params, Response, Send, Steps
+from .steps import Call, Params, Response, Send, Steps
 from .uncached import change_table, transact_get_items
 from .write_item import delete_item, put_item, update_item
 from .write_many import (
@@ -23,7 +26,6 @@ from .write_many import (
     batch_write_item,
     execute_statement,
     execute_transaction,
-    send_changing,
     transact_write_items,
 )
 
@@ -47,6 +49,8 @@ PLANS: Final[Mapping[str, Plan]] = {
 }
 _KINDS: Final[Mapping[str, Kind]] = {"GetItem": "item", "BatchGetItem": "item", "Query": "query", "Scan": "scan"}
 
+_watcher: Final = read_watcher.get
+
 
 class Caller:
     """Makes the calls of one wrapped client."""
@@ -57,6 +61,10 @@ class Caller:
 
     def call(self, operation: str, params: Params) -> Response:
         """The response that the plain client could have given, from the cache where it has it."""
+        watcher = _watcher()
+        if watcher is not None and reads_items(operation):
+            steps = watched(self.context, operation, params, watcher)
+            return run(self.context.cache, operation, params, steps, self._send)
         planned = plan(self.context, operation, params)
         if planned is None:
             return self._send(operation, params)
@@ -87,15 +95,31 @@ def plan(context: Context, operation: str, params: Params) -> Response | Steps |
     return _send_anyway(context, operation, params, fault)
 
 
+def watched(context: Context, operation: str, params: Params, watcher: ReadWatcher) -> Steps:
+    """The steps of a read of which somebody wants to know, before it is made, what it depends on."""
+    wrong = yield from tell_read(context, operation, params, watcher)
+    try:
+        planned = plan(context, operation, params)
+        if planned is None:
+            return (yield Call(operation, params))
+        return planned if isinstance(planned, dict) else (yield from planned)
+    except ParamValidationError:
+        wrong = None  # the request was none
+        raise
+    finally:
+        if wrong is not None:
+            context.cache.fault(wrong)
+
+
 def _send_anyway(context: Context, operation: str, params: Params, fault: Exception | None) -> Steps:
     """Send what could not be planned. Whatever it may have changed goes."""
 
-    def changes(is_certain: bool) -> Iterator[Change | None]:
+    def apply(is_certain: bool) -> None:
         if meaning_of(operation) in ("write", "table change"):
-            yield from _changes_of_unknown(context, params)
+            _apply_unknown(context, params)
 
     try:
-        response = yield from send_changing(context, operation, params, changes)
+        response = yield from send_changing(operation, params, apply)
     except ParamValidationError:
         raise  # the request broke the plan because it was none
     except BaseException:
@@ -107,12 +131,13 @@ def _send_anyway(context: Context, operation: str, params: Params, fault: Except
     return response
 
 
-def _changes_of_unknown(context: Context, params: Params) -> Iterator[Change | None]:
+def _apply_unknown(context: Context, params: Params) -> None:
     try:
-        names = [params["TableName"]] if "TableName" in params else [*params["RequestItems"]]
-        yield from [Change(context.names.id(name)) for name in names]
+        changes = [Change(context.names.id(name)) for name in table_names(params)]
     except Exception:  # noqa: BLE001 - there is no telling which tables
-        yield None
+        context.cache.lose_track()
+    else:
+        context.cache.apply(*changes)
 
 
 def _count_unrecognised(context: Context, operation: str, params: Params) -> None:
@@ -120,8 +145,7 @@ def _count_unrecognised(context: Context, operation: str, params: Params) -> Non
     if kind is None:
         return
     try:
-        names = [params["TableName"]] if "TableName" in params else [*params["RequestItems"]]
-        for table in [context.table(name) for name in names]:
+        for table in [context.table(name) for name in table_names(params)]:
             context.cache.count(table.counters[kind], "unrecognised")
     except Exception:  # noqa: BLE001 - a read of no table that we know
         return

@@ -19,6 +19,16 @@ from .outcomes import is_missing_table, refuses_addition
 from .steps import Call, Params, Response, Step
 
 
+def table_names(params: Params) -> list[Any]:
+    """The tables that a request names, as far as one that is not understood can tell. Raises KeyError, TypeError or
+    AttributeError where it cannot."""
+    if "TableName" in params:
+        return [params["TableName"]]
+    if "RequestItems" in params:
+        return [*params["RequestItems"]]
+    return [request["TableName"] for entry in params["TransactItems"] for request in entry.values()]
+
+
 @dataclass(slots=True)
 class Context:
     """One wrapped client: its cache, its way of speaking and what it calls tables."""

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from ..cache.cache import Cache
-from ..core.operations import CACHED_READS
+from ..core.operations import CACHED_READS, meaning_of
 from ..core.unrecognised import Unrecognised
 from .steps import Call, Params, Response, Send, Steps, Wait
 
@@ -83,13 +83,15 @@ class Progress:
         done no harm.
         """
         is_read = self.operation in CACHED_READS
+        may_change = meaning_of(self.operation) in ("write", "table change")
+        drop = cache.lose_track if may_change and self.is_sent else cache.clear
         if not isinstance(fault, Exception):
-            cache.clear()
+            drop()
             raise fault  # Ctrl-C, between a reply and what should have followed from it
         if not isinstance(fault, Unrecognised):
             cache.fault(fault)
         if not (is_read and isinstance(fault, Unrecognised)):
-            cache.clear()
+            drop()
         if self.error is not None:
             raise self.error
         # A batch that the cache answered in part has only the other part here.
@@ -100,5 +102,5 @@ class Progress:
         try:
             return send(self.operation, params)
         finally:
-            if not is_read:
-                cache.clear()
+            if may_change:
+                cache.lose_track()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..core.changes import Change
+from .changing import send_changing
 from .context import Context
 from .steps import Params, Steps
-from .write_many import send_changing
 
 
 def transact_get_items(context: Context, params: Params) -> None:
@@ -21,14 +20,13 @@ def change_table(context: Context, operation: str, params: Params) -> Steps:
     names = [name for name in _names(params) if isinstance(name, str)]
     tables = [context.table(name) for name in names]
 
-    def changes(is_certain: bool) -> Iterator[Change | None]:
-        if not tables:
-            yield None
-        for table in tables:
-            context.cache.forget(table)
-            yield Change(table.id)
+    def apply(is_certain: bool) -> None:
+        if tables:
+            context.cache.forget(*tables)
+        else:
+            context.cache.lose_track()
 
-    return send_changing(context, operation, params, changes)
+    return send_changing(operation, params, apply)
 
 
 def _names(params: Params) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..cache.table import Table
+from ..cache.watchers import is_anybody_watching
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
 from ..core.requests import ItemRead, Request
 from ..core.schema import item_key
@@ -13,6 +14,7 @@ from ..core.unrecognised import Unrecognised
 from ..core.updates import Update, read_attribute_updates, read_update
 from ..core.values import canonical_item
 from .bypass import Bypassed
+from .changing import send_changing
 from .context import Context
 from .outcomes import changed_nothing, is_failed_condition
 from .steps import Params, Steps
@@ -72,9 +74,16 @@ def change_of(table: Table, operation: str, request: Request) -> Change:
 
 def _planned(context: Context, operation: str, params: Params) -> Steps:
     request = context.dialect.request(operation, params)
-    if not context.table(request["TableName"]).settings.enabled:
+    table = context.table(request["TableName"])
+    if table.settings.enabled:
+        return _write(context, operation, params, request)
+    if not is_anybody_watching():
         raise Bypassed("table_off")
-    return _write(context, operation, params, request)
+
+    def apply(is_certain: bool) -> None:
+        context.cache.apply(change_of(table, operation, request))
+
+    return send_changing(operation, params, apply)
 
 
 def _write(context: Context, operation: str, params: Params, request: Request) -> Steps:

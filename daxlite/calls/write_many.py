@@ -4,15 +4,14 @@ the cache.
 Nothing tells what stood there before, and a batch may be applied in part, so these leave no new state behind.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..core.changes import Change
 from ..core.partiql import read_statement
 from ..core.requests import Request
+from .changing import send_changing
 from .context import Context
-from .outcomes import changed_nothing, is_missing_table, was_never_sent
-from .steps import Call, Params, Steps
+from .steps import Params, Steps
 from .write_item import change_of
 
 _BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
@@ -47,13 +46,11 @@ def _write(context: Context, operation: str, params: Params, writes: list[tuple[
     for name in dict.fromkeys(name for name, _, _ in writes):
         yield from context.described(name)
 
-    def changes(is_certain: bool) -> Iterator[Change | None]:
-        for name, single, write in writes:
-            table = context.table(name)
-            if single or not is_certain:
-                yield change_of(table, single, write)
+    def apply(is_certain: bool) -> None:
+        changed = [write for write in writes if write[1] or not is_certain]
+        context.cache.apply(*[change_of(context.table(name), single, write) for name, single, write in changed])
 
-    return (yield from send_changing(context, operation, params, changes))
+    return (yield from send_changing(operation, params, apply))
 
 
 def execute_statement(context: Context, params: Params) -> Steps:
@@ -78,35 +75,10 @@ def _execute(context: Context, operation: str, params: Params, statements: list[
             context.cache.count(context.table(statement.table).counters["query"], "partiql")
     targets = dict.fromkeys(statement.table for statement in read if not statement.is_read)
 
-    def changes(is_certain: bool) -> Iterator[Change | None]:
-        for name in targets:
-            yield None if name is None else Change(context.table(name).id)
-
-    return send_changing(context, operation, params, changes)
-
-
-def send_changing(
-    context: Context, operation: str, params: Params, changes: Callable[[bool], Iterator[Change | None]]
-) -> Steps:
-    """Send a call, then apply what it changed. None stands for a change that could be anywhere.
-
-    The changes are asked for with True after a success and with False where the outcome is not known. A batch is not
-    one write but many: that DynamoDB refuses all of it for one of them is not for us to count on.
-    """
-    is_batch = operation.startswith("Batch")
-
     def apply(is_certain: bool) -> None:
-        for change in changes(is_certain):
-            if change is None:
-                context.cache.clear()
-            else:
-                context.cache.apply(change)
+        if None in targets:
+            context.cache.lose_track()
+        else:
+            context.cache.apply(*[Change(context.table(name).id) for name in targets])
 
-    try:
-        response = yield Call(operation, params)
-    except BaseException as error:
-        if is_missing_table(error) or not (was_never_sent(error) if is_batch else changed_nothing(error)):
-            apply(False)
-        raise
-    apply(True)
-    return response
+    return send_changing(operation, params, apply)

@@ -6,14 +6,12 @@ from typing import Final, NamedTuple
 _FIRST_WORD: Final = re.compile(r"\s*([A-Za-z]+)", re.ASCII)
 _NAME: Final = r"""(?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_-]+))"""
 _WRITTEN: Final = re.compile(rf"\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+{_NAME}", re.ASCII | re.IGNORECASE)
+_FROM: Final = re.compile(r"\bFROM\b", re.ASCII | re.IGNORECASE)
 _READ: Final = re.compile(rf"\bFROM\s+{_NAME}", re.ASCII | re.IGNORECASE)
 
 
 class Statement(NamedTuple):
-    """What a statement does, and to which table; None where that is not plain.
-
-    The table of a read is good for statistics only: nothing depends on it.
-    """
+    """What a statement does, and to which table; None where that is not plain."""
 
     is_read: bool
     table: str | None
@@ -34,5 +32,9 @@ def read_statement(text: object) -> Statement:
     word = _FIRST_WORD.match(text)
     # EXISTS is the condition check of transactions.
     is_read = word is not None and word[1].upper() in ("SELECT", "EXISTS")
-    target = _READ.search(text) if is_read else _WRITTEN.match(text)
+    if is_read:
+        # Which of two is the clause, and which stands in a name, a text or a comment, is not plain.
+        target = _READ.search(text) if len(_FROM.findall(text)) == 1 else None
+    else:
+        target = _WRITTEN.match(text)
     return Statement(is_read, None if target is None else target["quoted"] or target["bare"])

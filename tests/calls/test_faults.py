@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from daxlite.cache import cache as cache_module
 from daxlite.cache import flight, state
-from daxlite.calls import batch_get_item, batch_part, context, get_item, pages, write_item, write_many
+from daxlite.calls import batch_get_item, batch_part, changing, context, get_item, pages, write_item, write_many
 from daxlite.core.projection import Projection
 from daxlite.core.requests import ItemRead, PageRead
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, description, made, page, refused
@@ -53,7 +53,7 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 AFTER_ERRORS: dict[str, tuple[Any, str]] = {
     "outcome of a write": (write_item, "changed_nothing"),
-    "outcome of many": (write_many, "changed_nothing"),
+    "outcome of many": (changing, "changed_nothing"),
     "missing table": (context, "is_missing_table"),
     "refused additions": (context, "refuses_addition"),
     "forget": (state.State, "forget"),

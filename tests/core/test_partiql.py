@@ -47,6 +47,21 @@ def test_reads(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        """SELECT pk, "FROM" FROM "Orders" """,
+        """SELECT "a FROM b" FROM "Orders" """,
+        """SELECT * /* FROM "Items" */ FROM "Orders" """,
+        """SELECT * FROM "Orders" WHERE x = 'from Items'""",
+        """SELECT * FROM /* all */ "Orders" """,
+        "SELECT 1",
+    ],
+)
+def test_which_table_is_read_is_told_only_where_it_is_plain(text: str) -> None:
+    assert read_statement(text) == Statement(is_read=True, table=None)
+
+
+@pytest.mark.parametrize(
     ("text", "table"),
     [
         ('UPDATE "a.b-c_D" SET x = 1', "a.b-c_D"),
