@@ -1,0 +1,224 @@
+"""AsyncAggregationCache: results of computations in Redis, for asyncio."""
+
+import asyncio
+import functools
+import inspect
+import random
+import sys
+import time
+import types
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+
+from msgspec import UNSET
+
+from ..shared.breaker import Breaker
+from ..shared.clients import AsyncClient, Client, async_client_of, client_of
+from ..shared.link import AsyncLink, Unavailable
+from ..shared.tags import EVERYTHING, named_tag, result_tag
+from .answer import Question, answer, near_hit, peek, refresh
+from .async_driver import AsyncDriver
+from .base import Base
+from .cache import with_on_error
+from .dependencies import Dependency
+from .driver import Progress
+from .function import Dependencies, Function
+from .settings import AggregationConfig, OptionNames
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncAggregationCache(Base):
+    """As AggregationCache, for functions that are coroutines. They share their results where their names are the same.
+
+    >>> import asyncio, fakeredis
+    >>> async def main() -> None:
+    ...     server = fakeredis.FakeServer()
+    ...     aggregations = AsyncAggregationCache(
+    ...         fakeredis.FakeAsyncRedis(server=server), "shop", sync_client=fakeredis.FakeRedis(server=server)
+    ...     )
+    ...     @aggregations.cached(ttl=300)
+    ...     async def total(prices: list[int]) -> int:
+    ...         print("computing")
+    ...         return sum(prices)
+    ...     print(await total([1, 2]), await total([1, 2]))
+    ...     await aggregations.close()
+    >>> asyncio.run(main())
+    computing
+    3 3
+    """
+
+    def __init__(
+        self,
+        server: str | AsyncClient,
+        namespace: str,
+        config: AggregationConfig | None = None,
+        *,
+        sync_client: Client | None = None,
+        on_error: Any = UNSET,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        """Make one.
+
+        server: a URL or a client of redis.asyncio. sync_client: with such a client, one for threads of the same server
+        or cluster beside it: boto3 clients know nothing of asyncio, so what they read and write is noted by it, and the
+        bus listens in a thread. The rest is as for AggregationCache.
+        """
+        config = with_on_error(config, on_error)
+        timeout = (config or AggregationConfig()).timeout
+        if not isinstance(server, str) and sync_client is None:
+            raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
+        client = client_of(server if isinstance(server, str) else sync_client, timeout)
+        super().__init__(client, namespace, config, clock, wall_clock, random, asyncio.current_task)
+        # A breaker of its own: connections of the one kind may fail where those of the other do not.
+        self._async_link = AsyncLink(async_client_of(server, timeout), Breaker(clock))
+        self._owns_client = isinstance(server, str)
+        self._driver = AsyncDriver(self._async_link, raises=self.config.on_error == "raise")
+
+    def cached(
+        self,
+        ttl: float | None = None,
+        *,
+        tags: Iterable[str] = (),
+        depends_on: Dependencies = (),
+        version: str | int | None = None,
+        name: str | None = None,
+        key: Callable[..., Any] | None = None,
+        returns: Any = UNSET,
+        **options: Unpack[OptionNames],
+    ) -> Callable[[Callable[P, Awaitable[R]]], "AsyncCachedFunction[P, R]"]:
+        """A decorator, as AggregationCache.cached, for a coroutine function."""
+        checked = self._options(ttl, options)  # here, where they are written
+
+        def decorate(function: Callable[P, Awaitable[R]]) -> AsyncCachedFunction[P, R]:
+            if not inspect.iscoroutinefunction(function):
+                raise TypeError("this function is no coroutine function: AggregationCache takes it")
+            known = self._function(
+                function,
+                checked,
+                name=name,
+                version=version,
+                key=key,
+                returns=returns,
+                tags=tags,
+                depends_on=depends_on,
+            )
+            return AsyncCachedFunction(self, function, known)
+
+        return decorate
+
+    async def get_or_compute(
+        self,
+        key: Any,
+        compute: Callable[[], Awaitable[R]],
+        *,
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
+        depends_on: Iterable[Dependency | str] = (),
+        returns: Any = UNSET,
+        **options: Unpack[OptionNames],
+    ) -> R:
+        """As AggregationCache.get_or_compute; `compute` is a coroutine function."""
+        result: R = await self._answer(
+            self._keyed(key, compute, ttl, tags=tags, depends_on=depends_on, returns=returns, options=options)
+        )
+        return result
+
+    async def invalidate_tags(self, *names: str) -> None:
+        """Make everything stale that has one of these tags, in all processes."""
+        await self._invalidate(tuple(map(named_tag, names)))
+
+    async def invalidate(self, key: Any) -> None:
+        """Make stale what `get_or_compute` keeps under a key."""
+        await self._invalidate((result_tag(self._digest(key)),))
+
+    async def clear(self) -> None:
+        """Make everything in the namespace stale, in all processes. Takes one command, however much that is."""
+        await self._invalidate((EVERYTHING,))
+
+    async def close(self) -> None:
+        """Stop listening, end what is computed in the background, and close the connections that a URL made."""
+        await self._driver.close()
+        await asyncio.to_thread(self._close)
+        if self._owns_client:
+            await self._async_link.client.aclose()
+            self._link.client.close()
+
+    # For AsyncCachedFunction
+
+    async def _answer(self, question: Question) -> Any:
+        progress = Progress()
+        try:
+            hit = near_hit(self._desk, question)
+            return hit[0] if hit is not None else await self._driver.drive(answer(self._desk, question), progress)
+        except BaseException as error:  # noqa: BLE001 - sorted out there
+            self._rescued(progress, error)
+        return await self._plainly(question, progress)
+
+    async def _refresh(self, question: Question) -> Any:
+        progress = Progress()
+        try:
+            return await self._driver.drive(refresh(self._desk, question), progress)
+        except BaseException as error:  # noqa: BLE001 - sorted out there
+            self._rescued(progress, error)
+        return await self._plainly(question, progress)
+
+    async def _plainly(self, question: Question, progress: Progress) -> Any:
+        return await question.compute() if progress.results is None else progress.results[0]
+
+    async def _peek(self, question: Question, default: Any) -> Any:
+        try:
+            return await self._driver.drive(peek(self._desk, question, default))
+        except Unavailable:
+            return default
+
+    async def _invalidate(self, tags: tuple[bytes, ...]) -> None:
+        try:
+            await self._driver.drive(self._pending.invalidate(tags))
+        except Unavailable:
+            self._pending.retry()
+        except BaseException:
+            self._pending.retry()
+            raise
+
+
+class AsyncCachedFunction(Generic[P, R]):
+    """A coroutine function whose results are kept. Called like the function itself."""
+
+    def __init__(self, cache: AsyncAggregationCache, function: Callable[P, Awaitable[R]], known: Function) -> None:
+        functools.update_wrapper(self, function)
+        if sys.version_info >= (3, 12):
+            inspect.markcoroutinefunction(self)
+        self._cache = cache
+        self._known = known
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = await self._cache._answer(self._known.question(args, kwargs))
+        return result
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute the result now, and keep it; whatever is kept already."""
+        result: R = await self._cache._refresh(self._known.question(args, kwargs))
+        return result
+
+    async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """The result if a fresh one is kept, else None. Computes nothing."""
+        result: R | None = await self._cache._peek(self._known.question(args, kwargs), None)
+        return result
+
+    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Make the result for these arguments stale, in all processes."""
+        await self._cache._invalidate((result_tag(self._known.key(args, kwargs)),))
+
+    async def clear(self) -> None:
+        """Make all results of this function stale, in all processes."""
+        await self._cache._invalidate((self._known.tag,))
+
+    def __repr__(self) -> str:
+        return f"<cached: {self._known.name}>"

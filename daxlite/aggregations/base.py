@@ -1,0 +1,262 @@
+"""What the aggregation caches for threads and for asyncio have in common."""
+
+import logging
+import os
+import traceback
+import weakref
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from ..cache.watchers import unwatch_changes, watch_changes
+from ..core.tags import Tag
+from ..shared.breaker import Breaker
+from ..shared.bus import Bus
+from ..shared.keyspace import Keyspace
+from ..shared.link import FAILURES, Link
+from ..shared.tags import EVERYTHING, result_tag, shared_tags
+from .answer import Desk, Question
+from .canonical import digest
+from .capture import Knowledge
+from .codec import Codec
+from .dependencies import Dependency, tags_of
+from .driver import Progress
+from .envelope import Envelope
+from .flights import Flights
+from .function import Dependencies, Function, name_of
+from .near import Near
+from .options import Options
+from .pending import Pending
+from .sealing import Sealer
+from .settings import AggregationConfig, OptionNames
+from .stats import AggregationStats, Counters
+from .store import Store
+from .threads import capture_in_threads
+
+_logger: Final = logging.getLogger("daxlite")
+
+BY_KEY: Final = "get_or_compute"
+"""Under this name it is counted what `get_or_compute` does."""
+
+
+class Base:
+    """Everything but the calls. As a ChangeWatcher it hears of the changes that wrapped clients make."""
+
+    def __init__(
+        self,
+        client: Any,
+        namespace: str,
+        config: AggregationConfig | None,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        random: Callable[[], float],
+        me: Callable[[], object],
+    ) -> None:
+        if config is not None and not isinstance(config, AggregationConfig):
+            raise TypeError(f"config is {config!r}; it must be a daxlite.aggregations.AggregationConfig")
+        self.config: Final = config if config is not None else AggregationConfig()
+        self.namespace: Final = namespace
+        self._defaults = Options(ttl=self.config.ttl)
+        keyspace = Keyspace(namespace)
+        sealer = Sealer(self.config.encryption_keys) if self.config.encryption_keys else None
+        envelope = Envelope(compress_above=self.config.compress_above, sealer=sealer)
+        self._link = Link(client, Breaker(clock))
+        self._bus = Bus(self._link, keyspace.channel, clock, self._heard)
+        self._near = Near(self.config.near_bytes, self._bus, clock)
+        self._pending = Pending(keyspace, self._near, self._bus, self._link)
+        self._flights = Flights()
+        self._desk = Desk(
+            store=Store(keyspace, envelope, self._near, self._pending),
+            near=self._near,
+            flights=self._flights,
+            keyspace=keyspace,
+            link=self._link,
+            knowledge=Knowledge(),
+            clock=clock,
+            wall_clock=wall_clock,
+            random=random,
+            most_bytes=self.config.max_value_bytes,
+            complain=self._complain,
+            me=me,
+        )
+        self._counters: dict[str, Counters] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._complaints: set[str] = set()
+        self._faults = 0
+        self._clock = clock
+        capture_in_threads()
+        watch_changes(self)
+        _all.add(self)
+
+    # For the application
+
+    def stats(self) -> AggregationStats:
+        """A snapshot of all counts of this process."""
+        near_entries, near_bytes = self._near.size()
+        return AggregationStats(
+            functions={name: counters.snapshot() for name, counters in self._counters.items()},
+            redis_errors=self._link.breaker.errors,
+            skipped=self._link.breaker.skipped,
+            is_available=not self._link.breaker.is_open,
+            is_listening=self._bus.is_heard(self._clock()),
+            pending_invalidations=len(self._pending),
+            near_entries=near_entries,
+            near_bytes=near_bytes,
+            faults=self._faults,
+        )
+
+    # For daxlite
+
+    def changed(self, tags: Collection[Tag] | None) -> None:
+        """As ChangeWatcher.changed: what depends on these tags is stale, here and in other processes."""
+        self._pending.invalidate_now(shared_tags(tags))
+
+    def _function(
+        self,
+        function: Callable[..., Any],
+        options: Options,
+        *,
+        name: str | None,
+        version: str | int | None,
+        key: Callable[..., Any] | None,
+        returns: Any,
+        tags: Iterable[str],
+        depends_on: Dependencies,
+    ) -> Function:
+        """What is known of a function that is to be cached."""
+        if name is not None and (not isinstance(name, str) or not name):
+            raise TypeError(f"name is {name!r}; it must be a string that is not empty")
+        name = name_of(function) if name is None else name
+        self._register(name, function)
+        return Function(
+            self.namespace,
+            function,
+            self._counters_of(name),
+            options,
+            name=name,
+            version=version,
+            key=key,
+            returns=returns,
+            tags=tags_of(tags),
+            depends_on=depends_on,
+        )
+
+    def _keyed(
+        self,
+        key: Any,
+        compute: Callable[[], Any],
+        ttl: float | None,
+        *,
+        tags: Iterable[str],
+        depends_on: Iterable[Dependency | str],
+        returns: Any,
+        options: OptionNames,
+    ) -> Question:
+        """The question for a result that has a key of its own."""
+        digested = self._digest(key)
+        return Question(
+            key=digested,
+            name=BY_KEY,
+            options=self._options(ttl, options),
+            codec=_codec(returns) if returns is not UNSET else _PLAIN,
+            counters=self._counters_of(BY_KEY),
+            tags=(EVERYTHING, result_tag(digested), *tags_of(tags), *tags_of(depends_on)),
+            compute=compute,
+        )
+
+    def _digest(self, key: Any) -> bytes:
+        return digest(BY_KEY, self.namespace, key)
+
+    def _options(self, ttl: float | None, options: OptionNames) -> Options:
+        if ttl is None and not options:
+            return self._defaults
+        if ttl is not None and callable(ttl):
+            raise TypeError("ttl is a function; write @aggregations.cached() with parentheses")
+        return replace(self._defaults, ttl=self.config.ttl if ttl is None else ttl, **options)
+
+    def _rescued(self, progress: Progress, error: BaseException) -> None:
+        """Raise what is the application's; what is a fault of daxlite's own is counted, and ends here."""
+        if error is progress.error or not isinstance(error, Exception):
+            raise error
+        if self.config.on_error == "raise" and isinstance(error, FAILURES):
+            raise error
+        self._fault(error)
+
+    def _heard(self, tags: Collection[bytes]) -> None:
+        self._near.bump(tags)
+
+    def _counters_of(self, name: str) -> Counters:
+        return self._counters.setdefault(name, Counters())
+
+    def _complain(self, name: str, error: Exception) -> None:
+        """Say, once for each function, why its results are not stored."""
+        if name not in self._complaints:
+            self._complaints.add(name)
+            _logger.warning("the results of %s are not stored: %s", name, error)
+
+    def _fault(self, error: BaseException) -> None:
+        """Count a fault of daxlite's own and log the first. Its message is left out: it may quote a result."""
+        self._faults += 1
+        if self._faults == 1:
+            where = "".join(traceback.format_tb(error.__traceback__))
+            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
+            _logger.error(message, type(error).__name__, where)
+
+    def _register(self, name: str, function: Callable[..., Any]) -> None:
+        """See that no two functions stand under one name, as closures of one definition would."""
+        known = self._functions.setdefault(name, function)
+        if known is not function and _captured(known) != _captured(function):
+            raise ValueError(
+                f"two functions with different closures are both called {name}: their results would be taken for "
+                "each other's; give each a name= of its own"
+            )
+
+    def _close(self) -> None:
+        unwatch_changes(self)
+        self._bus.close()
+        self._pending.close()
+        self._near.clear()
+
+    def _begin(self) -> None:
+        """Begin anew in a child process: the threads of the parent are not there any more."""
+        self._bus.begin()
+        self._near.begin()
+        self._flights.begin()
+        self._pending.begin()
+        self._desk.refreshing.clear()
+        for counters in self._counters.values():
+            counters.begin()
+
+
+_PLAIN: Final = Codec()
+
+
+@lru_cache(256)
+def _codec(returns: Any) -> Codec:
+    return Codec(returns)
+
+
+def _captured(function: Callable[..., Any]) -> Sequence[int]:
+    """What a function has taken from the scopes around it, by identity."""
+    found = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            found.append(id(cell.cell_contents))
+        except ValueError:  # not yet assigned
+            found.append(0)
+    return found
+
+
+_all: Final[weakref.WeakSet[Base]] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for one in list(_all):
+        one._begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_in_child)

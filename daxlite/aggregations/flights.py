@@ -1,0 +1,66 @@
+"""Computations under way in this process, for others to wait for (single flight)."""
+
+import threading
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import NamedTuple
+
+from .entry import Entry
+from .near import Moment
+
+
+class Landed(NamedTuple):
+    """What came of a flight, for those who waited."""
+
+    entry: Entry
+    since: Moment
+    """A moment at which it was true."""
+    is_clean: bool
+    """Whether nothing that it depends on had changed until then."""
+
+
+class Flight:
+    """One computation, or look into Redis, that others wait for."""
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        """The thread or task that flies it, and so cannot wait for it."""
+        self.future: Future[Landed | None] = Future()
+        """Threads and tasks can wait for it alike."""
+
+    @property
+    def landed(self) -> Landed | None:
+        """What came of it; None if nothing did, or has yet."""
+        return self.future.result() if self.future.done() else None
+
+
+class Flights:
+    """The flights of one process, by key."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with none, as a new process does after a fork."""
+        self._lock = threading.RLock()  # a signal handler may come in between; then it leads a flight of its own
+        self._by_key: dict[bytes, Flight] = {}
+
+    def start_or_join(self, key: bytes, me: object) -> tuple[Flight, bool]:
+        """The flight for a key, and whether the caller, a thread or a task, is the one who has to fly it."""
+        with self._lock:
+            flight = self._by_key.get(key)
+            if flight is not None:
+                return flight, False
+            flight = self._by_key[key] = Flight(me)
+            return flight, True
+
+    def land(self, key: bytes, flight: Flight, landed: Landed | None = None) -> None:
+        """End a flight; more than once does no harm."""
+        with self._lock:
+            if self._by_key.get(key) is flight:
+                del self._by_key[key]
+        with suppress(InvalidStateError):
+            flight.future.set_result(landed)
+
+    def __len__(self) -> int:
+        return len(self._by_key)

@@ -1,0 +1,124 @@
+"""Invalidations: sent at once, and not forgotten where Redis could not be told (promise P7).
+
+Whoever changed something deletes the stamps of its tags, and tells the other processes. Where that fails the tags are
+remembered and sent again: before this process believes Redis anything, and by a thread of its own otherwise.
+"""
+
+import threading
+from collections.abc import Collection, Generator
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from ..shared.bus import Bus, message
+from ..shared.keyspace import Keyspace
+from ..shared.link import Link, Unavailable
+from ..shared.stamps import Command, drop
+from ..shared.tags import EVERYTHING
+from .near import Near
+from .steps import Run
+
+Commands: TypeAlias = Generator[Run, list[Any], None]
+"""Steps that are nothing but commands."""
+
+MOST_PENDING: Final = 20_000
+"""Beyond, everything of the namespace is invalidated once Redis is back."""
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 10.0
+
+
+class Pending:
+    """The tags that changed and of which Redis has not been told yet."""
+
+    def __init__(self, keyspace: Keyspace, near: Near, bus: Bus, link: Link) -> None:
+        self._keyspace = keyspace
+        self._near = near
+        self._bus = bus
+        self._link = link
+        self._tags: dict[bytes, int] = {}
+        """With the number of the change that was last added: a tag may change again while it is being sent."""
+        self._number = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Start without a thread, as a new process does after a fork. What was pending still is: twice does no harm."""
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def invalidate(self, tags: Collection[bytes], extra: tuple[Command, ...] = ()) -> Commands:
+        """Drop the stamps of tags that changed, here and in Redis, and tell the others. Raises Unavailable, but then
+        they are pending. `extra`: commands to send along."""
+        self._add(tags)
+        try:
+            yield from self.flush(extra)
+        finally:
+            # Last: a result that is read from Redis meanwhile, and was still true there, must not be kept here.
+            self._near.bump(tags)
+
+    def flush(self, extra: tuple[Command, ...] = ()) -> Commands:
+        """Send what is pending."""
+        with self._lock:
+            sending = dict(self._tags)
+        if not sending and not extra:
+            return
+        # The stamps go first: who hears of it looks for them, and must not find them.
+        tell = message(self._bus.origin, sending, self._keyspace.channel)
+        yield Run((*drop(map(self._keyspace.stamp, sending)), *extra, tell))
+        with self._lock:
+            for tag, number in sending.items():
+                if self._tags.get(tag) == number:
+                    del self._tags[tag]
+
+    def _add(self, tags: Collection[bytes]) -> None:
+        with self._lock:
+            self._number += 1
+            self._tags.update(dict.fromkeys(tags, self._number))
+            if len(self._tags) > MOST_PENDING:
+                self._tags = {EVERYTHING: self._number}
+
+    # For threads
+
+    def invalidate_now(self, tags: Collection[bytes]) -> None:
+        """The same for a thread that cannot take steps: the one that has just written to DynamoDB. Never raises
+        Unavailable: what Redis cannot be told now it is told later."""
+        try:
+            self._run(self.invalidate(tags))
+        except Unavailable:
+            self.retry()
+
+    def retry(self) -> None:
+        """Have a thread send what is pending as soon as Redis takes it."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._send_later, name="daxlite-pending", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, and wait until it has ended."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _send_later(self) -> None:
+        pause = FIRST_PAUSE
+        while self._tags and not self._stop.wait(pause):
+            with suppress(Unavailable):
+                self._run(self.flush())
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _run(self, steps: Commands) -> None:
+        """Take steps that are nothing but commands."""
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    replies = self._link.run(step.commands)
+                except Unavailable as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(replies)
+        except StopIteration:
+            return

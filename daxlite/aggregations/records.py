@@ -1,0 +1,53 @@
+"""Records: dataclasses, msgspec Structs and attrs classes, which are what their fields say and nothing else."""
+
+import dataclasses
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+_BUILTINS: Final = (str, int, float, bytes, bytearray, tuple, list, dict, set, frozenset)
+_BOOKKEEPING: Final = frozenset(("__dict__", "__weakref__"))
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """The fields of a record in their order, or None for what is no record, or is more than its fields.
+
+    More than its fields is an instance that carries attributes beside them, or one that is a list or a number as well.
+    What a `cached_property` keeps does not count: it follows from the fields.
+
+    >>> @dataclasses.dataclass
+    ... class Order:
+    ...     id: str
+    >>> fields_of(Order("o#1")), fields_of("o#1")
+    ({'id': 'o#1'}, None)
+    """
+    names = field_names(type(value))
+    if names is None or isinstance(value, _BUILTINS) or has_more_than(value, names):
+        return None
+    try:
+        return {name: getattr(value, name) for name in names}
+    except AttributeError:  # a field that was never set, or was deleted
+        return None
+
+
+def field_names(kind: type) -> tuple[str, ...] | None:
+    """The names of the fields of a class of records; None for another class."""
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    return None if attributes is None else tuple(attribute.name for attribute in attributes)
+
+
+def has_more_than(value: Any, names: tuple[str, ...]) -> bool:
+    """Whether an instance carries, or its class has room for, attributes beside these."""
+    kind = type(value)
+    own = set(getattr(value, "__dict__", ()))
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        own.update((slots,) if isinstance(slots, str) else slots)
+    return any(
+        not isinstance(getattr(kind, name, None), cached_property) for name in own.difference(names, _BOOKKEEPING)
+    )

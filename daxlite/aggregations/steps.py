@@ -1,0 +1,55 @@
+"""Steps: what has to happen outside before a result is there. The logic yields them; a driver for threads and one for
+asyncio take them."""
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+from ..shared.stamps import Command
+
+if TYPE_CHECKING:
+    from .capture import Capture
+    from .flights import Flight
+
+T = TypeVar("T")
+
+
+class Get(NamedTuple):
+    """Read keys of Redis. A list of bytes or None comes back, or Unavailable is raised."""
+
+    keys: tuple[str, ...]
+
+
+class Run(NamedTuple):
+    """Send commands to Redis. Their replies come back, or Unavailable is raised."""
+
+    commands: tuple[Command, ...]
+
+
+class Compute(NamedTuple):
+    """Call the application's function. Its result comes back, or its exception is raised."""
+
+    call: Callable[[], Any]
+    capture: "Capture"
+
+
+class Sleep(NamedTuple):
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+class Wait(NamedTuple):
+    """Wait until a flight has landed, though not for longer than so many seconds."""
+
+    flight: "Flight"
+    seconds: float
+
+
+class Spawn(NamedTuple):
+    """Take other steps in the background. A function comes back that ends them."""
+
+    steps: "Callable[[], Steps[Any]]"
+
+
+Step: TypeAlias = Get | Run | Compute | Sleep | Wait | Spawn
+Steps: TypeAlias = Generator[Step, Any, T]

@@ -1,0 +1,125 @@
+"""Results in Redis, as steps: look one up, take stamps, save one, lock one."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from ..shared import stamps
+from ..shared.keyspace import Keyspace
+from ..shared.stamps import new_stamp
+from .capture import Capture
+from .entry import Entry, packed, unpacked
+from .envelope import Envelope
+from .errors import Corrupt
+from .near import Moment, Near
+from .pending import Pending
+from .stats import Counters
+from .steps import Get, Run, Steps
+
+# Keys of which it is remembered on what their results depend, so that the stamps can be asked for together with the
+# result. Only a hint.
+MOST_HINTS: Final = 10_000
+
+# Deletes a lock, or gives it a new life, if it still is the caller's.
+_UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
+_RENEW: Final = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+)
+
+
+class Found(NamedTuple):
+    """A result that Redis has."""
+
+    entry: Entry
+    is_current: bool
+    """Whether all of its tags have the stamps with which it was computed."""
+    since: Moment
+    """A moment before its stamps were looked at."""
+
+
+class Store:
+    """The results of one namespace. Its methods are steps; all may raise Unavailable."""
+
+    def __init__(self, keyspace: Keyspace, envelope: Envelope, near: Near, pending: Pending) -> None:
+        self.keyspace = keyspace
+        self._envelope = envelope
+        self._near = near
+        self._pending = pending
+        self._hints: dict[bytes, tuple[bytes, ...]] = {}
+
+    # Results
+
+    def fetch(self, key: bytes, tags: tuple[bytes, ...], counters: Counters) -> Steps[Found | None]:
+        """The result, if there is one. `tags`: on what it depends in any case."""
+        yield from self._pending.flush()  # what could not be invalidated before must not be found now
+        # One that was found before will depend on about the same. Its stamps are asked for in the same round trip.
+        hint = self._hints.get(key, tags)
+        since = self._near.now()
+        data, *values = yield Get((self.keyspace.value(key), *map(self.keyspace.stamp, hint)))
+        if data is None:
+            return None
+        counters.add("bytes_read", len(data))
+        try:
+            entry = unpacked(self._envelope.unwrap(data, key))
+        except Corrupt:
+            counters.add("corrupt")
+            return None
+        seen: dict[bytes, bytes | None] = dict(zip(hint, values, strict=True))
+        if unseen := [tag for tag in entry.tags if tag not in seen]:
+            seen.update(zip(unseen, (yield Get(tuple(map(self.keyspace.stamp, unseen)))), strict=True))
+        self._remember(key, entry)
+        is_current = all(seen[tag] == stamp for tag, stamp in entry.stamp_of.items())
+        if not is_current:
+            counters.add("invalidations")
+        return Found(entry, is_current, since)
+
+    def are_current(self, capture: Capture) -> Steps[bool]:
+        """Whether nothing on which a computation depends has changed since it read it."""
+        found = yield Get(tuple(map(self.keyspace.stamp, capture.stamp_of)))
+        return bool(found == list(capture.stamp_of.values()))
+
+    def save(self, key: bytes, entry: Entry, seconds: float, most_bytes: int) -> Steps[int]:
+        """Store a result for so long. Returns its size, or 0 if it was too large."""
+        data = self._envelope.wrap(packed(entry), key)
+        if len(data) > most_bytes:
+            return 0
+        # The stamps first: whatever happens in between, no result outlives them.
+        commands = stamps.keep(map(self.keyspace.stamp, entry.tags), seconds)
+        yield Run((*commands, ("SET", self.keyspace.value(key), data, "PX", max(1, round(seconds * 1000)))))
+        self._remember(key, entry)
+        return len(data)
+
+    # Stamps
+
+    def take(self, capture: Capture, tags: Iterable[bytes]) -> Steps[None]:
+        """Take the stamps of what a computation depends on, or may turn out to depend on."""
+        wanted = list(dict.fromkeys(tags))
+        fresh = [new_stamp() for _ in wanted]
+        replies = yield Run(tuple(stamps.take([*map(self.keyspace.stamp, wanted)], fresh)))
+        capture.bring(dict(zip(wanted, stamps.taken(replies, fresh), strict=True)))
+
+    def hint(self, key: bytes) -> tuple[bytes, ...]:
+        """On what a result depended when it was last seen."""
+        return self._hints.get(key, ())
+
+    def _remember(self, key: bytes, entry: Entry) -> None:
+        # Single dictionary operations, which need no lock: it is only a hint.
+        if len(self._hints) >= MOST_HINTS:
+            self._hints.clear()
+        self._hints[key] = entry.tags
+
+    # Locks
+
+    def lock(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
+        """Take the lock of a result, if nobody has it."""
+        (reply,) = yield Run((("SET", self.keyspace.lock(key), token, "NX", "PX", round(seconds * 1000)),))
+        return bool(reply)
+
+    def renew(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
+        """Give a lock a new life. False if it is somebody else's by now."""
+        name = self.keyspace.lock(key)
+        (reply,) = yield Run((("EVAL", _RENEW, 1, name, token, round(seconds * 1000)),))
+        return bool(reply)
+
+    def unlock(self, key: bytes, token: bytes) -> Steps[None]:
+        """Give a lock back, if it is still ours."""
+        yield Run((("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))

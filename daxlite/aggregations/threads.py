@@ -1,0 +1,60 @@
+"""Threads that a computation starts belong to it: what they read is captured too.
+
+Tasks of asyncio and `asyncio.to_thread` take the context of whoever starts them along, threads and pools do not. So the
+two ways to start one are wrapped, once, when the first aggregation cache is made. Outside of a computation, and for
+everything but the note who watches the reads, nothing changes.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import wrapt
+
+from .capture import Capture, capturing, open_capture
+
+_is_installed = False
+_installing = threading.Lock()
+
+
+def capture_in_threads() -> None:
+    """Wrap `threading.Thread.start` and `ThreadPoolExecutor.submit`, once."""
+    global _is_installed
+    with _installing:
+        if not _is_installed:
+            wrapt.wrap_function_wrapper(threading.Thread, "start", _start)
+            wrapt.wrap_function_wrapper(ThreadPoolExecutor, "submit", _submit)
+            _is_installed = True
+
+
+def _start(
+    start: Callable[..., None], thread: threading.Thread, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    capture = open_capture()
+    if capture is not None:
+        # On the instance: a subclass's own run() is what it calls.
+        thread.run = _captured(capture, thread.run)  # type: ignore[method-assign]
+    start(*args, **kwargs)
+
+
+def _submit(
+    submit: Callable[..., Future[Any]],
+    pool: ThreadPoolExecutor,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Future[Any]:
+    capture = open_capture()
+    if capture is None or not args:
+        return submit(*args, **kwargs)
+    function, *rest = args
+    with capturing(None):  # a worker that the pool starts for this outlives the computation, and is not its own
+        return submit(_captured(capture, function), *rest, **kwargs)
+
+
+def _captured(capture: Capture, function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with capturing(capture):
+            return function(*args, **kwargs)
+
+    return run

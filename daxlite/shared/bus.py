@@ -1,0 +1,122 @@
+"""The bus: processes tell each other which tags changed, over Redis's publish and subscribe.
+
+Nothing depends on it but the trust in what a process keeps for itself: whoever has not heard from the server for a
+moment does not know what it missed, and asks Redis again (promise P5).
+"""
+
+import math
+import os
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import msgspec
+
+from ..core.encoding import encode
+from .link import FAILURES, Link
+from .stamps import Command
+from .tags import EVERYTHING
+
+POLL: Final = 0.1
+"""Seconds after which it is looked, while nothing comes, whether to go on listening at all."""
+HEARTBEAT: Final = 0.5
+"""Seconds of silence after which the server is asked for a sign of life."""
+TRUST: Final = 2.0
+"""Seconds for which a sign of life is good."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+
+_decode: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+
+
+def message(origin: bytes, tags: Collection[bytes], channel: str) -> Command:
+    """Tell the others which tags changed."""
+    return ("PUBLISH", channel, encode((origin, list(tags))))
+
+
+class Bus:
+    """Listens in a thread of its own, from the first time that somebody wants to know."""
+
+    def __init__(
+        self, link: Link, channel: str, clock: Callable[[], float], heard: Callable[[Collection[bytes]], None]
+    ) -> None:
+        self._link = link
+        self._channel = channel
+        self._clock = clock
+        self._heard = heard
+        self.begin()
+
+    def begin(self) -> None:
+        """Start without a thread, as a new process does after a fork."""
+        self.origin = os.urandom(8)
+        """Who speaks: what this process says itself, it need not hear."""
+        self.epoch = 0
+        """Counts the times that listening began: what was learned before may have been missed since."""
+        self._alive_at: float | None = None
+        self._asked_at = -math.inf
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def is_heard(self, now: float) -> bool:
+        """Whether this process has heard everything so far, but for what is on its way."""
+        return self._alive_at is not None and now - self._alive_at < TRUST
+
+    def listen(self) -> None:
+        """Start to listen, if nobody has."""
+        if self._thread is not None or self._stop.is_set() or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="daxlite-bus", daemon=True)
+                self._thread.start()
+        finally:
+            self._starting.release()
+
+    def close(self) -> None:
+        """Stop listening, and wait until it has stopped."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        stop, pause = self._stop, FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                with self._link.client.pubsub() as subscription:
+                    subscription.subscribe(self._channel)
+                    while not stop.is_set():
+                        if self._listen(subscription):
+                            pause = FIRST_PAUSE
+            except FAILURES:
+                pass  # while nobody listens, nothing is believed; the calls themselves find out what is wrong
+            self._alive_at = None
+            stop.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _listen(self, subscription: Any) -> bool:
+        """Take one message, or ask for a sign of life. Returns whether there was one."""
+        received = subscription.get_message(timeout=POLL)
+        if received is None:
+            now = self._clock()
+            if self._alive_at is not None and not self.is_heard(now):
+                raise TimeoutError("no sign of life")
+            if now - self._asked_at >= HEARTBEAT:
+                self._asked_at = now
+                subscription.ping()
+            return False
+        if received["type"] == "subscribe":
+            self.epoch += 1
+        elif received["type"] == "message":
+            self._take(received["data"])
+        self._alive_at = self._clock()
+        return True
+
+    def _take(self, data: bytes) -> None:
+        try:
+            origin, tags = _decode(data)
+        except msgspec.DecodeError:
+            origin, tags = b"", [EVERYTHING]  # somebody speaks whom we do not understand: anything may have changed
+        if origin != self.origin:
+            self._heard(tags)

@@ -1,0 +1,127 @@
+"""The way to Redis: commands go out, replies come back, and whatever goes wrong is Unavailable."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import redis
+import redis.asyncio
+from redis.exceptions import RedisClusterException, RedisError
+
+from .breaker import Breaker
+from .stamps import Command
+
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What redis-py raises where the fault is not in the program."""
+# These say that the server cannot be reached or will not answer for a while. Others, such as a full memory or a
+# replica that takes no writes, come at once and cost nobody any time.
+_OUTAGES: Final = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ClusterError,
+    RedisClusterException,
+    OSError,
+)
+
+
+class Unavailable(Exception):  # noqa: N818 - what is meant is a state, of which there may be no error at all
+    """Redis did not do it. `cause` is redis-py's error; None where the circuit breaker did not even ask."""
+
+    def __init__(self, cause: Exception | None = None) -> None:
+        super().__init__("Redis is left alone after it failed several times" if cause is None else str(cause))
+        self.cause = cause
+
+
+class Link:
+    """Commands to a server or a cluster, for threads."""
+
+    def __init__(self, client: "redis.Redis | redis.RedisCluster", breaker: Breaker) -> None:
+        self.client: Any = client
+        self.breaker = breaker
+        self.is_cluster = isinstance(client, redis.RedisCluster)
+
+    def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
+        with guarded(self.breaker):
+            return self._pipelined([("GET", key) for key in keys]) if self.is_cluster else self._one(("MGET", *keys))
+
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to commands that each concern one key, in their order, in one round trip. The last may be a
+        PUBLISH: in a cluster, where it concerns all nodes, it is sent when the others are done. Raises Unavailable."""
+        with guarded(self.breaker):
+            if self.is_cluster and commands[-1][0] == "PUBLISH":
+                return [*self._pipelined(commands[:-1]), self._one(commands[-1])]
+            return [self._one(commands[0])] if len(commands) == 1 else self._pipelined(commands)
+
+    def _one(self, command: Command) -> Any:
+        return self.client.execute_command(*command)
+
+    def _pipelined(self, commands: Iterable[Command]) -> list[Any]:
+        with self._pipeline() as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return checked(pipeline.execute(raise_on_error=False))
+
+    def _pipeline(self) -> Any:
+        return self.client.pipeline() if self.is_cluster else self.client.pipeline(transaction=False)
+
+
+class AsyncLink:
+    """The same for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis | redis.asyncio.RedisCluster", breaker: Breaker) -> None:
+        self.client: Any = client
+        self.breaker = breaker
+        self.is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """As Link.get."""
+        with guarded(self.breaker):
+            if self.is_cluster:
+                return await self._pipelined([("GET", key) for key in keys])
+            found: list[bytes | None] = await self._one(("MGET", *keys))
+            return found
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """As Link.run."""
+        with guarded(self.breaker):
+            if self.is_cluster and commands[-1][0] == "PUBLISH":
+                return [*await self._pipelined(commands[:-1]), await self._one(commands[-1])]
+            return [await self._one(commands[0])] if len(commands) == 1 else await self._pipelined(commands)
+
+    async def _one(self, command: Command) -> Any:
+        return await self.client.execute_command(*command)
+
+    async def _pipelined(self, commands: Iterable[Command]) -> list[Any]:
+        async with self._pipeline() as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return checked(await pipeline.execute(raise_on_error=False))
+
+    def _pipeline(self) -> Any:
+        return self.client.pipeline() if self.is_cluster else self.client.pipeline(transaction=False)
+
+
+@contextmanager
+def guarded(breaker: Breaker) -> Iterator[None]:
+    """Asks the breaker first, and tells it what came of it."""
+    if not breaker.allows():
+        raise Unavailable
+    try:
+        yield
+    except FAILURES as error:
+        breaker.errors += 1
+        if isinstance(error, _OUTAGES):
+            breaker.failed()
+        else:
+            breaker.succeeded()  # it answered, if only to refuse
+        raise Unavailable(error) from error
+    breaker.succeeded()
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """The replies. Raises the first error among them."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
