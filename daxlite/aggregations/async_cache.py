@@ -12,17 +12,17 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
-from ..shared.breaker import Breaker
 from ..shared.clients import AsyncClient, Client, async_client_of, client_of
 from ..shared.link import AsyncLink, Unavailable
 from ..shared.tags import EVERYTHING, named_tag, result_tag
-from .answer import Question, answer, near_hit, peek, refresh
+from .answer import answer, near_hit, peek, refresh
 from .async_driver import AsyncDriver
 from .base import Base
 from .cache import with_on_error
 from .dependencies import Dependency
 from .driver import Progress
 from .function import Dependencies, Function
+from .question import Question
 from .settings import AggregationConfig, OptionNames
 
 P = ParamSpec("P")
@@ -73,8 +73,7 @@ class AsyncAggregationCache(Base):
             raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
         client = client_of(server if isinstance(server, str) else sync_client, timeout)
         super().__init__(client, namespace, config, clock, wall_clock, random, asyncio.current_task)
-        # A breaker of its own: connections of the one kind may fail where those of the other do not.
-        self._async_link = AsyncLink(async_client_of(server, timeout), Breaker(clock))
+        self._async_link = AsyncLink(async_client_of(server, timeout), self._link.breaker)
         self._owns_client = isinstance(server, str)
         self._driver = AsyncDriver(self._async_link, raises=self.config.on_error == "raise")
 
@@ -131,6 +130,10 @@ class AsyncAggregationCache(Base):
         """Make everything stale that has one of these tags, in all processes."""
         await self._invalidate(tuple(map(named_tag, names)))
 
+    async def peek(self, key: Any, default: Any = None, *, returns: Any = UNSET) -> Any:
+        """What `get_or_compute` keeps under a key, if it is fresh, else the default. Computes nothing."""
+        return await self._peek(self._look(key, returns), default)
+
     async def invalidate(self, key: Any) -> None:
         """Make stale what `get_or_compute` keeps under a key."""
         await self._invalidate((result_tag(self._digest(key)),))
@@ -172,17 +175,18 @@ class AsyncAggregationCache(Base):
     async def _peek(self, question: Question, default: Any) -> Any:
         try:
             return await self._driver.drive(peek(self._desk, question, default))
-        except Unavailable:
-            return default
+        except BaseException as error:  # noqa: BLE001 - sorted out there
+            if not isinstance(error, Unavailable):
+                self._rescued(Progress(), error)
+        return default
 
     async def _invalidate(self, tags: tuple[bytes, ...]) -> None:
         try:
             await self._driver.drive(self._pending.invalidate(tags))
-        except Unavailable:
+        except BaseException as error:  # noqa: BLE001 - sorted out there
             self._pending.retry()
-        except BaseException:
-            self._pending.retry()
-            raise
+            if not isinstance(error, Unavailable):
+                self._rescued(Progress(), error)
 
 
 class AsyncCachedFunction(Generic[P, R]):
@@ -208,7 +212,7 @@ class AsyncCachedFunction(Generic[P, R]):
         return result
 
     async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        """The result if a fresh one is kept, else None. Computes nothing."""
+        """The result if a fresh one is kept, else None; which may be the result as well. Computes nothing."""
         result: R | None = await self._cache._peek(self._known.question(args, kwargs), None)
         return result
 

@@ -4,7 +4,7 @@ import logging
 import os
 import traceback
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -18,7 +18,6 @@ from ..shared.bus import Bus
 from ..shared.keyspace import Keyspace
 from ..shared.link import FAILURES, Link
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
-from .answer import Desk, Question
 from .canonical import digest
 from .capture import Knowledge
 from .codec import Codec
@@ -26,10 +25,11 @@ from .dependencies import Dependency, tags_of
 from .driver import Progress
 from .envelope import Envelope
 from .flights import Flights
-from .function import Dependencies, Function, name_of
+from .function import Dependencies, Function, is_another, name_of
 from .near import Near
 from .options import Options
 from .pending import Pending
+from .question import Desk, Question
 from .sealing import Sealer
 from .settings import AggregationConfig, OptionNames
 from .stats import AggregationStats, Counters
@@ -62,9 +62,9 @@ class Base:
         self._defaults = Options(ttl=self.config.ttl)
         keyspace = Keyspace(namespace)
         sealer = Sealer(self.config.encryption_keys) if self.config.encryption_keys else None
-        envelope = Envelope(compress_above=self.config.compress_above, sealer=sealer)
+        envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, sealer)
         self._link = Link(client, Breaker(clock))
-        self._bus = Bus(self._link, keyspace.channel, clock, self._heard)
+        self._bus = Bus(self._link, keyspace.channel, clock, wall_clock)
         self._near = Near(self.config.near_bytes, self._bus, clock)
         self._pending = Pending(keyspace, self._near, self._bus, self._link)
         self._flights = Flights()
@@ -78,7 +78,6 @@ class Base:
             clock=clock,
             wall_clock=wall_clock,
             random=random,
-            most_bytes=self.config.max_value_bytes,
             complain=self._complain,
             me=me,
         )
@@ -86,10 +85,11 @@ class Base:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._complaints: set[str] = set()
         self._faults = 0
-        self._clock = clock
         capture_in_threads()
         watch_changes(self)
         _all.add(self)
+        # The threads do not keep this alive; when it is gone, or the program ends, they end.
+        weakref.finalize(self, _stop, self._bus, self._pending)
 
     # For the application
 
@@ -97,11 +97,11 @@ class Base:
         """A snapshot of all counts of this process."""
         near_entries, near_bytes = self._near.size()
         return AggregationStats(
-            functions={name: counters.snapshot() for name, counters in self._counters.items()},
+            functions={name: counters.snapshot() for name, counters in list(self._counters.items())},
             redis_errors=self._link.breaker.errors,
             skipped=self._link.breaker.skipped,
             is_available=not self._link.breaker.is_open,
-            is_listening=self._bus.is_heard(self._clock()),
+            is_listening=self._bus.is_heard,
             pending_invalidations=len(self._pending),
             near_entries=near_entries,
             near_bytes=near_bytes,
@@ -167,6 +167,14 @@ class Base:
             compute=compute,
         )
 
+    def _look(self, key: Any, returns: Any) -> Question:
+        """The same to look at what there is."""
+
+        def nothing() -> None:
+            """Is never called."""
+
+        return self._keyed(key, nothing, None, tags=(), depends_on=(), returns=returns, options={})
+
     def _digest(self, key: Any) -> bytes:
         return digest(BY_KEY, self.namespace, key)
 
@@ -181,12 +189,12 @@ class Base:
         """Raise what is the application's; what is a fault of daxlite's own is counted, and ends here."""
         if error is progress.error or not isinstance(error, Exception):
             raise error
+        if progress.error is not None and progress.results is None:
+            self._fault(error)
+            raise progress.error
         if self.config.on_error == "raise" and isinstance(error, FAILURES):
             raise error
         self._fault(error)
-
-    def _heard(self, tags: Collection[bytes]) -> None:
-        self._near.bump(tags)
 
     def _counters_of(self, name: str) -> Counters:
         return self._counters.setdefault(name, Counters())
@@ -206,13 +214,14 @@ class Base:
             _logger.error(message, type(error).__name__, where)
 
     def _register(self, name: str, function: Callable[..., Any]) -> None:
-        """See that no two functions stand under one name, as closures of one definition would."""
+        """See that no two functions stand under one name, as closures of one definition would, or lambdas."""
         known = self._functions.setdefault(name, function)
-        if known is not function and _captured(known) != _captured(function):
+        if is_another(known, function):
             raise ValueError(
-                f"two functions with different closures are both called {name}: their results would be taken for "
-                "each other's; give each a name= of its own"
+                f"two different functions are both called {name}: their results would be taken for each other's; "
+                "give each a name= of its own"
             )
+        self._functions[name] = function
 
     def _close(self) -> None:
         unwatch_changes(self)
@@ -227,8 +236,14 @@ class Base:
         self._flights.begin()
         self._pending.begin()
         self._desk.refreshing.clear()
-        for counters in self._counters.values():
+        for counters in list(self._counters.values()):
             counters.begin()
+
+
+def _stop(bus: Bus, pending: Pending) -> None:
+    bus.stop()
+    pending.stop()
+    pending.try_again()
 
 
 _PLAIN: Final = Codec()
@@ -237,17 +252,6 @@ _PLAIN: Final = Codec()
 @lru_cache(256)
 def _codec(returns: Any) -> Codec:
     return Codec(returns)
-
-
-def _captured(function: Callable[..., Any]) -> Sequence[int]:
-    """What a function has taken from the scopes around it, by identity."""
-    found = []
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            found.append(id(cell.cell_contents))
-        except ValueError:  # not yet assigned
-            found.append(0)
-    return found
 
 
 _all: Final[weakref.WeakSet[Base]] = weakref.WeakSet()

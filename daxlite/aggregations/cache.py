@@ -14,11 +14,12 @@ from msgspec import UNSET
 from ..shared.clients import Client, client_of
 from ..shared.link import Unavailable
 from ..shared.tags import EVERYTHING, named_tag, result_tag
-from .answer import Question, answer, near_hit, peek, refresh
+from .answer import answer, near_hit, peek, refresh
 from .base import Base
 from .dependencies import Dependency
 from .driver import Driver, Progress
 from .function import Dependencies, Function
+from .question import Question
 from .settings import AggregationConfig, OptionNames
 
 P = ParamSpec("P")
@@ -140,6 +141,10 @@ class AggregationCache(Base):
         """Make everything stale that has one of these tags, in all processes."""
         self._invalidate(tuple(map(named_tag, names)))
 
+    def peek(self, key: Any, default: Any = None, *, returns: Any = UNSET) -> Any:
+        """What `get_or_compute` keeps under a key, if it is fresh, else the default. Computes nothing."""
+        return self._peek(self._look(key, returns), default)
+
     def invalidate(self, key: Any) -> None:
         """Make stale what `get_or_compute` keeps under a key."""
         self._invalidate((result_tag(self._digest(key)),))
@@ -179,17 +184,18 @@ class AggregationCache(Base):
     def _peek(self, question: Question, default: Any) -> Any:
         try:
             return self._driver.drive(peek(self._desk, question, default))
-        except Unavailable:
-            return default
+        except BaseException as error:  # noqa: BLE001 - sorted out there
+            if not isinstance(error, Unavailable):
+                self._rescued(Progress(), error)
+        return default
 
     def _invalidate(self, tags: tuple[bytes, ...]) -> None:
         try:
             self._driver.drive(self._pending.invalidate(tags))
-        except Unavailable:
+        except BaseException as error:  # noqa: BLE001 - sorted out there
             self._pending.retry()
-        except BaseException:
-            self._pending.retry()
-            raise
+            if not isinstance(error, Unavailable):
+                self._rescued(Progress(), error)
 
 
 class CachedFunction(Generic[P, R]):
@@ -213,7 +219,7 @@ class CachedFunction(Generic[P, R]):
         return result
 
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        """The result if a fresh one is kept, else None. Computes nothing."""
+        """The result if a fresh one is kept, else None; which may be the result as well. Computes nothing."""
         result: R | None = self._cache._peek(self._known.question(args, kwargs), None)
         return result
 

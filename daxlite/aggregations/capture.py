@@ -7,6 +7,7 @@ The stamp of a tag is always taken before the first read that depends on it. So 
 deletes this stamp, whenever it comes, and the result is found to be stale.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
@@ -18,6 +19,7 @@ from ..shared.keyspace import Keyspace
 from ..shared.link import Link, Unavailable
 from ..shared.stamps import new_stamp, take, taken
 from ..shared.tags import shared_tag
+from .entry import Entry
 
 MOST_TAGS = 256
 """As many tags as are noted one by one for a result. What reads more depends on whole tables: each hit has to look at
@@ -64,9 +66,11 @@ class Capture:
         wall_clock: Callable[[], float],
         keys: frozenset[bytes] = frozenset(),
         *,
+        ttl: float = math.inf,
         notes: bool = True,
     ) -> None:
         self._wall_clock = wall_clock
+        self._ttl = ttl
         self._notes = notes
         """False: reads are only watched, so that no cache of this process gives something old."""
         self.keys = keys
@@ -84,6 +88,10 @@ class Capture:
         self._asks = True
         self.settled_at = 0.0
         """The moment until which what was read may be older than the last change of it, by a replica's lag."""
+        self.oldest = math.inf
+        """When the oldest of the results was computed from which this one is."""
+        self.ends_at = math.inf
+        """When the result must end, for the sake of these."""
 
     # dict.setdefault and dict.update are atomic, and whoever comes first is the safe one: no lock is needed, and so a
     # signal handler that reads cannot wait for itself.
@@ -98,8 +106,16 @@ class Capture:
         for tag in tags:
             self.stamp_of.setdefault(tag, self._taken[tag])
 
-    def adopt(self, stamps: Mapping[bytes, bytes]) -> None:
-        """Depend on what another result depends on, under the stamps with which that one was true."""
+    def adopt(self, entry: Entry) -> None:
+        """Depend on all that another result depends on, under the stamps with which that one was true."""
+        self.settled_at = max(self.settled_at, entry.settled_at)
+        self.oldest = min(self.oldest, entry.computed_at)
+        # The ages of both do not add up to more than the longer of their TTLs.
+        self.ends_at = min(self.ends_at, max(entry.computed_at + self._ttl, entry.expires_at))
+        self.adopt_stamps(entry.stamp_of)
+
+    def adopt_stamps(self, stamps: Mapping[bytes, bytes]) -> None:
+        """Depend on what another computation has read, under its stamps."""
         for tag, stamp in stamps.items():
             if self.stamp_of.setdefault(tag, self._taken.setdefault(tag, stamp)) != stamp:
                 self.is_whole = False  # it changed between the two readings of it

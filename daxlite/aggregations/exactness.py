@@ -35,7 +35,7 @@ def difference(one: Any, other: Any, depth: int = 0) -> str | None:
         return None if _LEAVES[kind](one) == _LEAVES[kind](other) else type_name(kind)
     if kind is dict:
         return _in_dict(one, other, depth + 1)
-    if kind is list or (isinstance(one, tuple) and _is_plain_tuple(kind, one)):
+    if kind is list or (_is_plain_tuple(kind, one) and _is_plain_tuple(kind, other)):
         return _in_sequence(kind, one, other, depth + 1)
     if kind is set or kind is frozenset:
         return _in_set(kind, one, other, depth + 1)
@@ -93,10 +93,10 @@ def _in_record(kind: type, one: Any, other: Any, depth: int) -> str | None:
     return _in_dict(fields, other_fields, depth)
 
 
-def _is_plain_tuple(kind: type, value: tuple[Any, ...]) -> bool:
+def _is_plain_tuple(kind: type, value: Any) -> bool:
     if kind is tuple:
         return True
-    return hasattr(kind, "_fields") and not has_more_than(value, ())
+    return issubclass(kind, tuple) and hasattr(kind, "_fields") and not has_more_than(value, ())
 
 
 def _time(value: Any) -> Any:

@@ -1,19 +1,21 @@
 """What is known of a function whose results are kept."""
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ..shared.tags import EVERYTHING, function_tag, result_tag
-from .answer import Question
 from .arguments import Arguments
 from .canonical import digest
 from .codec import Codec
 from .dependencies import Dependency, tags_of
 from .options import Options
+from .question import Question
 from .stats import Counters
 
 Dependencies: TypeAlias = Iterable[Dependency | str] | Callable[..., Iterable[Dependency | str]]
@@ -77,10 +79,52 @@ class Function:
 
 def name_of(function: Callable[..., Any]) -> str:
     """The name under which a function's results stand, unless it is given another."""
-    try:
-        return f"{function.__module__}.{function.__qualname__}"
-    except AttributeError:
-        raise TypeError(f"{function!r} has no name of its own: give it one with name=") from None
+    name = getattr(function, "__qualname__", None)
+    if name is None or inspect.ismethod(function):  # whose object would be neither in the name nor in the key
+        raise TypeError(f"{function!r} has no name of its own: give it one with name=")
+    return f"{_module_of(function)}.{name}"
+
+
+def _module_of(function: Callable[..., Any]) -> str:
+    """Where a function is defined, by a name that is the same in all processes: a program's own file is `__main__`
+    where it is started, and `__mp_main__` in the processes that multiprocessing starts."""
+    name = function.__module__
+    if name not in ("__main__", "__mp_main__"):
+        return name
+    main = sys.modules.get(name)
+    spec = getattr(main, "__spec__", None)
+    file = getattr(main, "__file__", None)
+    return spec.name if spec is not None else Path(file).stem if file else name
+
+
+def is_another(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
+    """Whether two functions of one name may give different results. One that is defined anew, as in a notebook or by a
+    reload, takes the place of the first."""
+    if known is function:
+        return False
+    code = getattr(function, "__code__", None)
+    if code is None or code != getattr(known, "__code__", None):
+        return not _is_defined_anew(known)
+    return _enclosed(known) != _enclosed(function)
+
+
+def _is_defined_anew(known: Callable[..., Any]) -> bool:
+    """Whether its name still stands for what was made of it, and is about to stand for something else."""
+    found: Any = sys.modules.get(getattr(known, "__module__", None) or "")
+    for part in getattr(known, "__qualname__", "<none>").split("."):
+        found = getattr(found, part, None)
+    return found is not None and getattr(found, "__wrapped__", None) is known
+
+
+def _enclosed(function: Callable[..., Any]) -> list[int]:
+    """What a function has taken from the scopes around it, by identity."""
+    found = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            found.append(id(cell.cell_contents))
+        except ValueError:  # not yet assigned
+            found.append(0)
+    return found
 
 
 def return_type(function: Callable[..., Any]) -> Any:

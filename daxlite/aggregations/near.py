@@ -44,6 +44,7 @@ class Near:
         self._max_bytes = max_bytes
         self._bus = bus
         self._clock = clock
+        bus.heard = self.bump
         self.begin()
 
     def begin(self) -> None:
@@ -53,12 +54,14 @@ class Near:
         self._kept: _Entries = _Entries(self._max_bytes, self._changes)
 
     def now(self) -> Moment:
-        """This moment."""
+        """This moment. Whoever asks is about to have something to keep, so from now on it is listened."""
+        if self._max_bytes > 0:
+            self._bus.listen()
         return Moment(self._changes.now, self._clock(), self._bus.epoch)
 
     def get(self, key: bytes) -> Entry | None:
         """The result, if nothing that it depends on changed, as far as anybody told."""
-        if not self._kept or not self._bus.is_heard(self._clock()):
+        if not self._kept or not self._bus.is_heard:
             return None
         with suppress(Reentered), self.lock:
             kept = self._kept.get(key)
@@ -71,10 +74,7 @@ class Near:
 
     def put(self, key: bytes, entry: Entry, since: Moment) -> None:
         """Keep a result that was true at a moment, if nothing changed since."""
-        if self._max_bytes <= 0:
-            return
-        self._bus.listen()
-        if not self._bus.is_heard(self._clock()) or since.epoch != self._bus.epoch:
+        if self._max_bytes <= 0 or not self._bus.is_heard or since.epoch != self._bus.epoch:
             return
         with suppress(Reentered), self.lock:
             stamps = self._changes.hold(entry.tags)

@@ -92,22 +92,36 @@ class Pending:
     def retry(self) -> None:
         """Have a thread send what is pending as soon as Redis takes it."""
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if self._tags and self._thread is None:
                 self._thread = threading.Thread(target=self._send_later, name="daxlite-pending", daemon=True)
                 self._thread.start()
 
-    def close(self) -> None:
-        """End the thread, and wait until it has ended."""
+    def try_again(self) -> None:
+        """Send what is pending, if Redis takes it."""
+        with suppress(Unavailable):
+            self._run(self.flush())
+
+    def stop(self) -> None:
+        """Have the thread end."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+
+    def close(self) -> None:
+        """The same, wait until it has ended, and try a last time."""
+        self.stop()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+        self.try_again()
 
     def _send_later(self) -> None:
         pause = FIRST_PAUSE
-        while self._tags and not self._stop.wait(pause):
-            with suppress(Unavailable):
-                self._run(self.flush())
+        while not self._stop.wait(pause):
+            self.try_again()
             pause = min(2 * pause, LONGEST_PAUSE)
+            with self._lock:  # so that nobody counts on a thread that is about to end
+                if not self._tags:
+                    self._thread = None
+                    return
 
     def _run(self, steps: Commands) -> None:
         """Take steps that are nothing but commands."""

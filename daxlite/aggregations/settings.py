@@ -31,7 +31,7 @@ class AggregationConfig:
     near_bytes: int = 64 * MIB
     """The most that results kept in this process may take. 0: each call asks Redis."""
     max_value_bytes: int = 16 * MIB
-    """The largest result worth storing, as it stands in Redis."""
+    """The largest result worth storing, before it is compressed."""
     compress_above: int | None = 1024
     """Results of more bytes are compressed. None: never."""
     encryption_keys: tuple[bytes, ...] = ()

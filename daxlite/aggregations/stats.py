@@ -19,7 +19,7 @@ class AggregationCounts:
     shared_hits: int = 0
     """Results from Redis."""
     stale_hits: int = 0
-    """Results served after their TTL: while the next one was computed, or because that failed."""
+    """Results served after their TTL, while the next one was computed."""
     misses: int = 0
     """Calls for which there was no fresh result."""
     joined: int = 0
@@ -34,6 +34,8 @@ class AggregationCounts:
     """Time spent waiting for other processes."""
     compute_errors: int = 0
     """Computations that raised."""
+    stale_on_error: int = 0
+    """Misses answered by an old result, because the computation raised."""
     early_refreshes: int = 0
     """Computations in the background, before or after the TTL had ended."""
     stored: int = 0

@@ -77,11 +77,9 @@ class Store:
         found = yield Get(tuple(map(self.keyspace.stamp, capture.stamp_of)))
         return bool(found == list(capture.stamp_of.values()))
 
-    def save(self, key: bytes, entry: Entry, seconds: float, most_bytes: int) -> Steps[int]:
-        """Store a result for so long. Returns its size, or 0 if it was too large."""
+    def save(self, key: bytes, entry: Entry, seconds: float) -> Steps[int]:
+        """Store a result for so long. Returns its size. Raises Unstorable if it is too large."""
         data = self._envelope.wrap(packed(entry), key)
-        if len(data) > most_bytes:
-            return 0
         # The stamps first: whatever happens in between, no result outlives them.
         commands = stamps.keep(map(self.keyspace.stamp, entry.tags), seconds)
         yield Run((*commands, ("SET", self.keyspace.value(key), data, "PX", max(1, round(seconds * 1000)))))

@@ -171,11 +171,9 @@ class State:
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
         for table in self._reached_by(change.table):
-            tags = _bumped(change, table.schema)
-            self._bump(table, tags)
-            self._note_untold(tags, change.table, table.schema)
-        if change.table not in self.tables and is_anybody_watching():
-            self._note_untold(_bumped(change, None), change.table, None)
+            self._bump(table, _bumped(change, table.schema))
+        if is_anybody_watching():
+            self._note_untold(change)
 
     def outdate(self, tags: Collection[Tag]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, and whoever watches knows it already."""
@@ -214,11 +212,14 @@ class State:
             if tag.kind == "item" and tag.value is not None and self.entries.discard(table.item(tag.value)):
                 table.counters["item"].invalidations += 1
 
-    def _note_untold(self, tags: Iterable[Tag], id: TableId, schema: TableSchema | None) -> None:
-        if is_anybody_watching():
-            self.untold.update(tags)
-            if schema is None:  # others may know the keys, and depend on partitions that cannot be named here
-                self.untold.add(table_tag(id))
+    def _note_untold(self, change: Change) -> None:
+        """What those who watch are to be told: they know tables by their names, so the aliases of this one, which may
+        not be described themselves, have nothing to add."""
+        table = self.tables.get(change.table)
+        schema = None if table is None else table.schema
+        self.untold.update(_bumped(change, schema))
+        if schema is None:  # others may know the keys, and depend on partitions that cannot be named here
+            self.untold.add(table_tag(change.table))
 
     def forget(self, table: Table) -> None:
         """Drop everything of a table, and what is known of its keys: it may have been made anew."""

@@ -30,6 +30,7 @@ class Breaker:
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until: float | None = None
+        self._is_probing = False
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +46,7 @@ class Breaker:
             self.skipped += 1
             return False
         self._open_until = now + self._pause
+        self._is_probing = True
         return True
 
     def succeeded(self) -> None:
@@ -53,7 +55,10 @@ class Breaker:
 
     def failed(self) -> None:
         self._failures += 1
-        if self._open_until is not None:
+        if self._open_until is None:
+            if self._failures >= FAILURES:
+                self._open_until = self._clock() + self._pause
+        elif self._is_probing:  # else it was under way already when it opened, and says nothing new
+            self._is_probing = False
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        if self._failures >= FAILURES:
             self._open_until = self._clock() + self._pause

@@ -37,13 +37,13 @@ def message(origin: bytes, tags: Collection[bytes], channel: str) -> Command:
 class Bus:
     """Listens in a thread of its own, from the first time that somebody wants to know."""
 
-    def __init__(
-        self, link: Link, channel: str, clock: Callable[[], float], heard: Callable[[Collection[bytes]], None]
-    ) -> None:
+    def __init__(self, link: Link, channel: str, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
         self._link = link
         self._channel = channel
         self._clock = clock
-        self._heard = heard
+        self._wall_clock = wall_clock
+        self.heard: Callable[[Collection[bytes]], None] = lambda tags: None
+        """Is told what others changed."""
         self.begin()
 
     def begin(self) -> None:
@@ -52,15 +52,21 @@ class Bus:
         """Who speaks: what this process says itself, it need not hear."""
         self.epoch = 0
         """Counts the times that listening began: what was learned before may have been missed since."""
-        self._alive_at: float | None = None
+        self._alive_at: tuple[float, float] | None = None
+        """When there was a sign of life, by both clocks."""
         self._asked_at = -math.inf
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def is_heard(self, now: float) -> bool:
+    @property
+    def is_heard(self) -> bool:
         """Whether this process has heard everything so far, but for what is on its way."""
-        return self._alive_at is not None and now - self._alive_at < TRUST
+        alive_at = self._alive_at
+        if alive_at is None:
+            return False
+        # A machine that is frozen and thawed, as Lambda does it, finds its monotonic clock where it was.
+        return self._clock() - alive_at[0] < TRUST and abs(self._wall_clock() - alive_at[1]) < TRUST
 
     def listen(self) -> None:
         """Start to listen, if nobody has."""
@@ -73,9 +79,13 @@ class Bus:
         finally:
             self._starting.release()
 
-    def close(self) -> None:
-        """Stop listening, and wait until it has stopped."""
+    def stop(self) -> None:
+        """Have it stop listening, for good."""
         self._stop.set()
+
+    def close(self) -> None:
+        """The same, and wait until it has stopped."""
+        self.stop()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -99,9 +109,9 @@ class Bus:
         """Take one message, or ask for a sign of life. Returns whether there was one."""
         received = subscription.get_message(timeout=POLL)
         if received is None:
-            now = self._clock()
-            if self._alive_at is not None and not self.is_heard(now):
+            if self._alive_at is not None and not self.is_heard:
                 raise TimeoutError("no sign of life")
+            now = self._clock()
             if now - self._asked_at >= HEARTBEAT:
                 self._asked_at = now
                 subscription.ping()
@@ -110,7 +120,7 @@ class Bus:
             self.epoch += 1
         elif received["type"] == "message":
             self._take(received["data"])
-        self._alive_at = self._clock()
+        self._alive_at = self._clock(), self._wall_clock()
         return True
 
     def _take(self, data: bytes) -> None:
@@ -119,4 +129,4 @@ class Bus:
         except msgspec.DecodeError:
             origin, tags = b"", [EVERYTHING]  # somebody speaks whom we do not understand: anything may have changed
         if origin != self.origin:
-            self._heard(tags)
+            self.heard(tags)
