@@ -3,7 +3,7 @@
 import sys
 
 # What the `demo` extra brings. Anything else that cannot be imported is a real fault and keeps its traceback.
-DEMO_PACKAGES = frozenset({"typer", "click", "rich", "moto", "flask", "werkzeug"})
+DEMO_PACKAGES = frozenset({"typer", "click", "rich", "moto", "flask", "werkzeug", "redis", "fakeredis"})
 
 
 def main() -> None:

@@ -42,6 +42,19 @@ def _endpoint(value: str | None) -> str | None:
     return value
 
 
+def _redis(value: str | None) -> str | None:
+    if value is None or value.startswith("unix://"):
+        return value
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise typer.BadParameter("this is not a URL such as redis://127.0.0.1:6379/0")  # it may hold a password
+    return value
+
+
 def _console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
@@ -68,14 +81,21 @@ def demo(
         str | None,
         typer.Option(callback=_endpoint, help="A DynamoDB-compatible server to use instead of the embedded moto."),
     ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(callback=_redis, help="A Redis or Valkey server to use instead of the embedded Valkey."),
+    ] = None,
 ) -> None:
-    """Run one workload through a plain boto3 client and a wrapped one, compare them, and check every answer.
+    """Run one workload through a plain boto3 client and a wrapped one, compare them, and check every answer. Then ask
+    for an aggregation of the same data: cold, hot, in another process, and after writes.
 
     Exits with 0 if all answers agree, 1 if any differs, 2 if the demo could not run.
     """
     from daxlite.demo import DemoError, Settings, run
 
-    settings = Settings(items=items, reads=reads, writes=writes, seed=seed, endpoint_url=endpoint_url)
+    settings = Settings(
+        items=items, reads=reads, writes=writes, seed=seed, endpoint_url=endpoint_url, redis_url=redis_url
+    )
     try:
         agreed = run(settings, _console())
     except (BotoCoreError, ClientError, DemoError) as error:

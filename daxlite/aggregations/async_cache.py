@@ -12,6 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
+from ..calls.bypass import bypass
 from ..shared.clients import AsyncClient, Client, async_client_of, client_of
 from ..shared.link import AsyncLink, Unavailable
 from ..shared.tags import EVERYTHING, named_tag, result_tag
@@ -71,10 +72,22 @@ class AsyncAggregationCache(Base):
         timeout = (config or AggregationConfig()).timeout
         if not isinstance(server, str) and sync_client is None:
             raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
-        client = client_of(server if isinstance(server, str) else sync_client, timeout)
-        super().__init__(client, namespace, config, clock, wall_clock, random, asyncio.current_task)
-        self._async_link = AsyncLink(async_client_of(server, timeout), self._link.breaker)
         self._owns_client = isinstance(server, str)
+        super().__init__(
+            lambda: client_of(server if isinstance(server, str) else sync_client, timeout),
+            self._owns_client,
+            namespace,
+            config,
+            clock,
+            wall_clock,
+            random,
+            asyncio.current_task,
+        )
+
+        def connect() -> Any:
+            return async_client_of(server, timeout)
+
+        self._async_link = AsyncLink(connect(), self._link.breaker, connect if self._owns_client else None)
         self._driver = AsyncDriver(self._async_link, raises=self.config.on_error == "raise")
 
     def cached(
@@ -170,7 +183,10 @@ class AsyncAggregationCache(Base):
         return await self._plainly(question, progress)
 
     async def _plainly(self, question: Question, progress: Progress) -> Any:
-        return await question.compute() if progress.results is None else progress.results[0]
+        if progress.results is not None:
+            return progress.results[0]
+        with bypass():  # nobody has seen to it that the caches of this process are not behind
+            return await question.compute()
 
     async def _peek(self, question: Question, default: Any) -> Any:
         try:

@@ -47,7 +47,8 @@ class Base:
 
     def __init__(
         self,
-        client: Any,
+        connect: Callable[[], Any],
+        is_ours: bool,
         namespace: str,
         config: AggregationConfig | None,
         clock: Callable[[], float],
@@ -63,10 +64,10 @@ class Base:
         keyspace = Keyspace(namespace)
         sealer = Sealer(self.config.encryption_keys) if self.config.encryption_keys else None
         envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, sealer)
-        self._link = Link(client, Breaker(clock))
+        self._link = Link(connect(), Breaker(clock), connect if is_ours else None)
         self._bus = Bus(self._link, keyspace.channel, clock, wall_clock)
         self._near = Near(self.config.near_bytes, self._bus, clock)
-        self._pending = Pending(keyspace, self._near, self._bus, self._link)
+        self._pending = Pending(keyspace, self._near, self._bus, self._link, wall_clock)
         self._flights = Flights()
         self._desk = Desk(
             store=Store(keyspace, envelope, self._near, self._pending),
@@ -231,6 +232,7 @@ class Base:
 
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
+        self._link.begin()
         self._bus.begin()
         self._near.begin()
         self._flights.begin()

@@ -1,8 +1,8 @@
 """One encoding for each value, and no encoding for two values: what a key is made of.
 
 Values count as they are written: 1, 1.0, True and Decimal("1") are four, Decimal("1.0") and Decimal("1.00") two, 0.0
-and -0.0 two, and a moment in Berlin is not the same moment in UTC. Only the order of a dict and of a set does not
-count.
+and -0.0 two, and a moment in Berlin is not the same moment in UTC. Only the order of a dict, of a Counter, of a
+defaultdict and of a set does not count.
 
 The encoding is MessagePack. None, bool, int, float, str and bytes are as they are; everything else is an array
 that begins with the number of its kind, so nothing else can look like it.
@@ -11,6 +11,7 @@ that begins with the number of its kind, so nothing else can look like it.
 import hashlib
 import math
 import pathlib
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,18 +21,21 @@ from uuid import UUID
 
 import msgspec
 
+from .containers import factory_number
 from .errors import Unkeyable, type_name
 from .records import fields_of, has_more_than
 from .zones import ZoneForm, zone_form
 
-_KINDS: Final = range(20)
+_KINDS: Final = range(26)
 (_LIST, _TUPLE, _DICT, _SET, _FROZENSET, _BYTEARRAY, _INT, _STR, _DECIMAL, _UUID) = _KINDS[:10]
-(_DATE, _TIME, _TIMEDELTA, _DATETIME, _PATH, _ENUM, _SUBCLASS, _NAMED_TUPLE, _RECORD, _TEXT_DICT) = _KINDS[10:]
+(_DATE, _TIME, _TIMEDELTA, _DATETIME, _PATH, _ENUM, _SUBCLASS, _NAMED_TUPLE, _RECORD, _TEXT_DICT) = _KINDS[10:20]
+(_COUNTER, _ORDERED_DICT, _DEFAULTDICT, _DEQUE, _RANGE, _COMPLEX) = _KINDS[20:]
 
 _DEEPEST: Final = 100
 _ALLOWED: Final = (
-    "allowed are None, bool, int, float, str, bytes, Decimal, UUID, dates and times, Path, Enum members, dataclasses,"
-    " Structs, NamedTuples, and lists, tuples, dicts and sets of these"
+    "allowed are None, bool, int, float, complex, str, bytes, Decimal, UUID, dates and times, Path, range, Enum"
+    " members, dataclasses, Structs, NamedTuples, and lists, tuples, dicts, sets, deques, Counters, OrderedDicts"
+    " and defaultdicts of these"
 )
 
 pack: Final = msgspec.msgpack.Encoder().encode
@@ -131,6 +135,31 @@ def _dict(value: dict[Any, Any], depth: int) -> Any:
     return _DICT, *(end for pair in pairs for end in pair)
 
 
+def _special_dict(kind: int) -> Callable[[Any, int], Any]:
+    def of_kind(value: Any, depth: int) -> Any:
+        try:
+            factory = factory_number(value)
+        except TypeError as error:
+            raise Unkeyable(f"{error} cannot be a part of a key; convert it with dict(...)") from None
+        if kind == _ORDERED_DICT:
+            return kind, *(form(end, depth + 1) for pair in value.items() for end in pair)
+        return kind, factory, *_dict(value, depth)
+
+    return of_kind
+
+
+def _deque(value: deque[Any], depth: int) -> Any:
+    return _DEQUE, value.maxlen, *(form(part, depth + 1) for part in value)
+
+
+def _range(value: range, depth: int) -> Any:
+    return _RANGE, *(_int(bound, depth) for bound in (value.start, value.stop, value.step))
+
+
+def _complex(value: complex, depth: int) -> Any:
+    return _COMPLEX, _float(value.real, depth), _float(value.imag, depth)
+
+
 def _decimal(value: Decimal, depth: int) -> Any:
     return _DECIMAL, str(value).upper()  # the application's decimal context may say "e" for "E"
 
@@ -207,4 +236,10 @@ _FORMS: Final[dict[type, Callable[[Any, int], Any]]] = {
     time: _time,
     timedelta: lambda value, depth: (_TIMEDELTA, value.days, value.seconds, value.microseconds),
     datetime: _datetime,
+    Counter: _special_dict(_COUNTER),
+    OrderedDict: _special_dict(_ORDERED_DICT),
+    defaultdict: _special_dict(_DEFAULTDICT),
+    deque: _deque,
+    range: _range,
+    complex: _complex,
 }

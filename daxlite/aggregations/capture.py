@@ -17,7 +17,7 @@ from ..cache.watchers import read_watcher
 from ..core.tags import Tag, scan_tag, table_tag
 from ..shared.keyspace import Keyspace
 from ..shared.link import Link, Unavailable
-from ..shared.stamps import new_stamp, take, taken
+from ..shared.stamps import begun, seconds_since_change, take, taken
 from ..shared.tags import shared_tag
 from .entry import Entry
 
@@ -41,14 +41,17 @@ class Knowledge:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Cache, dict[tuple[Tag, ...] | Tag, bytes]] = WeakKeyDictionary()
 
-    def catch_up(self, cache: Cache, seen: Mapping[Tag, bytes], drop: Collection[Tag] | None = None) -> None:
+    def catch_up(
+        self, cache: Cache, seen: Mapping[Tag, bytes], now: float, drop: Collection[Tag] | None = None
+    ) -> None:
         """Make the cache true for tags whose stamps are these. `drop`: what to drop instead of the tags themselves."""
         known = self._known.setdefault(cache, {})
         place = {tag: (tag, *drop) if drop else tag for tag in seen}
         news = [tag for tag, stamp in seen.items() if known.get(place[tag]) != stamp]
         if not news:
             return
-        cache.outdate(drop or news)
+        ages = {tag: seconds_since_change(seen[tag], now) for tag in news}
+        cache.outdate(ages if drop is None else dict.fromkeys(drop, min(ages.values())))
         if len(known) > MOST_KNOWN:
             known.clear()
         # Only now: a reader in another thread must not trust the cache before it is true.
@@ -149,9 +152,10 @@ class Capture:
             tags = [tag for table in whole for tag in (table_tag(table), scan_tag(table, None))]
         shared = {tag: shared_tag(tag) for tag in tags}
         if not self._take([tag for tag in shared.values() if tag not in self._taken]):
-            cache.outdate(drop or tags)  # whether it is behind, nobody can tell
+            cache.outdate(dict.fromkeys(drop or tags, math.inf))  # whether it is behind, nobody can tell
             return
-        self._knowledge.catch_up(cache, {tag: self._taken[digest] for tag, digest in shared.items()}, drop)
+        seen = {tag: self._taken[digest] for tag, digest in shared.items()}
+        self._knowledge.catch_up(cache, seen, self._wall_clock(), drop)
         if self._notes:
             self.depend(shared.values())
         if settles_for := cache.settles_for(lagging):
@@ -164,7 +168,7 @@ class Capture:
         if not self._asks:
             return False
         keys = [self.keyspace.stamp(tag) for tag in tags]
-        fresh = [new_stamp() for _ in keys]
+        fresh = [begun() for _ in keys]
         try:
             self.bring(dict(zip(tags, taken(self._link.run(take(keys, fresh)), fresh), strict=True)))
         except (Unavailable, ValueError):

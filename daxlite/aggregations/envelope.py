@@ -27,7 +27,7 @@ class Envelope:
     """Wraps encoded results for Redis.
 
     `compress_above`: larger results are compressed if that makes them smaller; in bytes, `None` for never.
-    `max_bytes`: the largest result, in bytes before compression. `sealer`: encrypts; see `Sealer`.
+    `max_value_bytes`: the largest result, in bytes before compression. `sealer`: encrypts; see `Sealer`.
 
     >>> envelope = Envelope()
     >>> wrapped = envelope.wrap(b"0" * 5000, b"key 1")
@@ -35,25 +35,27 @@ class Envelope:
     (True, True)
     """
 
-    __slots__ = ("_compress_above", "_max_bytes", "_sealer")
+    __slots__ = ("_compress_above", "_max_value_bytes", "_sealer")
 
     def __init__(
-        self, compress_above: int | None = 1024, max_bytes: int = 64 * MIB, sealer: Sealer | None = None
+        self, compress_above: int | None = 1024, max_value_bytes: int = 64 * MIB, sealer: Sealer | None = None
     ) -> None:
         if compress_above is not None and not _is_number(compress_above, 0):
             raise ValueError(f"compress_above is {compress_above!r}; it must be a number of bytes, or None for never")
-        if not _is_number(max_bytes, 1):
-            raise ValueError(f"max_bytes is {max_bytes!r}; it must be a whole number of bytes, at least 1")
+        if not _is_number(max_value_bytes, 1):
+            raise ValueError(f"max_value_bytes is {max_value_bytes!r}; it must be a whole number of bytes, at least 1")
         if sealer is not None and not isinstance(sealer, Sealer):
             raise TypeError(f"sealer is a {type(sealer).__name__}; it must be a daxlite Sealer or None")
         self._compress_above = compress_above
-        self._max_bytes = max_bytes
+        self._max_value_bytes = max_value_bytes
         self._sealer = sealer
 
     def wrap(self, data: bytes, bound_to: bytes) -> bytes:
-        """The data as it is stored under the key `bound_to`. Raises Unstorable if it is larger than `max_bytes`."""
-        if len(data) > self._max_bytes:
-            raise Unstorable(f"a result of {len(data)} bytes is larger than max_bytes, which is {self._max_bytes}")
+        """The data as it is stored under the key `bound_to`. Raises Unstorable above `max_value_bytes`."""
+        if len(data) > self._max_value_bytes:
+            raise Unstorable(
+                f"a result of {len(data)} bytes is larger than max_value_bytes, which is {self._max_value_bytes}"
+            )
         flags = 0
         if self._compress_above is not None and len(data) > self._compress_above:
             smaller = zlib.compress(data, _LEVEL)
@@ -85,18 +87,18 @@ class Envelope:
                 raise Corrupt("damaged, or stored under another key")
         if flags & _COMPRESSED:
             return self._decompress(body)
-        if len(body) > self._max_bytes:
-            raise Corrupt("larger than max_bytes")
+        if len(body) > self._max_value_bytes:
+            raise Corrupt("larger than max_value_bytes")
         return body
 
     def _decompress(self, body: bytes) -> bytes:
         stream = zlib.decompressobj()
         try:
-            data = stream.decompress(body, self._max_bytes + 1)  # no further: a few bytes can stand for many
+            data = stream.decompress(body, self._max_value_bytes + 1)  # no further: a few bytes can stand for many
         except zlib.error:
             raise Corrupt("damaged") from None
-        if len(data) > self._max_bytes:
-            raise Corrupt("larger than max_bytes")
+        if len(data) > self._max_value_bytes:
+            raise Corrupt("larger than max_value_bytes")
         if not stream.eof or stream.unused_data:
             raise Corrupt("cut off, or continued")
         return data

@@ -36,7 +36,7 @@ class Options:
     """Each TTL is shortened by a random part of up to this fraction."""
     lock_ttl: float = 10.0
     """Whoever computes renews his lock while he lives; if he dies, the others wait no longer than this."""
-    longest_wait: float = 30.0
+    longest_wait: float = 60.0
     """A caller that has waited so long for another's computation computes for himself."""
     capture: bool = True
     """Whether what is read through wrapped clients while computing becomes a dependency. False: only what is given."""

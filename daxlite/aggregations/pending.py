@@ -5,14 +5,16 @@ remembered and sent again: before this process believes Redis anything, and by a
 """
 
 import threading
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
+
+from redis.exceptions import OutOfMemoryError
 
 from ..shared.bus import Bus, message
 from ..shared.keyspace import Keyspace
 from ..shared.link import Link, Unavailable
-from ..shared.stamps import Command, drop
+from ..shared.stamps import Command, remove, replace
 from ..shared.tags import EVERYTHING
 from .near import Near
 from .steps import Run
@@ -29,7 +31,8 @@ LONGEST_PAUSE: Final = 10.0
 class Pending:
     """The tags that changed and of which Redis has not been told yet."""
 
-    def __init__(self, keyspace: Keyspace, near: Near, bus: Bus, link: Link) -> None:
+    def __init__(self, keyspace: Keyspace, near: Near, bus: Bus, link: Link, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
         self._keyspace = keyspace
         self._near = near
         self._bus = bus
@@ -66,7 +69,13 @@ class Pending:
             return
         # The stamps go first: who hears of it looks for them, and must not find them.
         tell = message(self._bus.origin, sending, self._keyspace.channel)
-        yield Run((*drop(map(self._keyspace.stamp, sending)), *extra, tell))
+        keys = [*map(self._keyspace.stamp, sending)]
+        try:
+            yield Run((*replace(keys, self._wall_clock()), *extra, tell))
+        except Unavailable as error:
+            if not isinstance(error.cause, OutOfMemoryError):
+                raise
+            yield Run((*remove(keys), *extra, tell))
         with self._lock:
             for tag, number in sending.items():
                 if self._tags.get(tag) == number:

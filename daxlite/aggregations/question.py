@@ -70,7 +70,7 @@ def is_fresh(desk: Desk, entry: Entry) -> bool:
 
 def is_due(desk: Desk, entry: Entry, options: Options) -> bool:
     """Whether it is time to compute the next result, by XFetch: the nearer the end, and the longer it takes."""
-    if not options.early_refresh:
-        return False
+    if not options.early_refresh or entry.settled_at >= entry.expires_at:
+        return False  # one that ends early because it may be old is not better for being computed at once
     early_by = -log(1 - desk.random()) * options.early_refresh * entry.seconds
     return desk.wall_clock() + early_by >= entry.expires_at

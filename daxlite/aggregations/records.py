@@ -1,12 +1,18 @@
 """Records: dataclasses, msgspec Structs and attrs classes, which are what their fields say and nothing else."""
 
 import dataclasses
+from collections import deque
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
-_BUILTINS: Final = (str, int, float, bytes, bytearray, tuple, list, dict, set, frozenset)
+_BUILTINS: Final = (
+    *(str, int, float, complex, Decimal, bytes, bytearray, date, time, timedelta),
+    *(tuple, list, dict, set, frozenset, deque),
+)
 _BOOKKEEPING: Final = frozenset(("__dict__", "__weakref__"))
 
 

@@ -2,11 +2,13 @@
 
     native      None, bool, int (64 bits), float, str, bytes, list, dict with keys of these, datetime in UTC
     extensions  int of any size, str with lone surrogates, bytearray, tuple, set, frozenset, dict with other keys,
-                Decimal, UUID, date, time, timedelta, datetime without a zone or in another
+                Decimal, UUID, date, time, timedelta, datetime without a zone or in another, complex, range,
+                Counter, OrderedDict, deque, defaultdict with one of the FACTORIES
 
 A subclass of one of these is not one of these. There is no way in which data could name a class or a module.
 """
 
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,6 +18,7 @@ from uuid import UUID
 import msgspec
 from msgspec.msgpack import Ext
 
+from .containers import FACTORIES, factory_number
 from .errors import Unstorable, type_name
 from .exactness import DEEPEST
 from .zones import ZoneForm, zone_form, zone_from
@@ -23,6 +26,7 @@ from .zones import ZoneForm, zone_form, zone_from
 _TUPLE, _SET, _FROZENSET, _DICT, _BYTEARRAY, _INT, _STR, _DECIMAL, _UUID, _DATE, _TIME, _TIMEDELTA, _DATETIME = range(
     1, 14
 )
+_COUNTER, _ORDERED_DICT, _DEFAULTDICT, _DEQUE, _RANGE, _COMPLEX = range(14, 20)
 
 _Time: TypeAlias = tuple[int, int, int, int, int, ZoneForm]
 _Datetime: TypeAlias = tuple[int, int, int, int, int, int, int, int, ZoneForm]
@@ -82,9 +86,35 @@ def _members(code: int) -> Callable[[Any, int], Any]:
 
 
 def _dict(value: dict[Any, Any], depth: int) -> Any:
+    pairs = _pairs(value, depth)
+    return pairs if type(pairs) is dict else Ext(_DICT, _pack(pairs))
+
+
+def _pairs(value: dict[Any, Any], depth: int) -> dict[Any, Any] | list[Any]:
+    """A dict if MessagePack can take one with these keys, or else a list of each key and its value."""
     if all(_form(key, depth + 1) is key for key in value):
         return {key: _form(part, depth + 1) for key, part in value.items()}
-    return Ext(_DICT, _pack([_form(end, depth + 1) for pair in value.items() for end in pair]))
+    return [_form(end, depth + 1) for pair in value.items() for end in pair]
+
+
+def _special_dict(code: int) -> Callable[[Any, int], Any]:
+    def form(value: Any, depth: int) -> Any:
+        try:
+            factory = factory_number(value)
+        except TypeError as error:
+            raise Unstorable(f"a result with {error} cannot be stored as it is; convert it with dict(...)") from None
+        pairs = _pairs(value, depth)
+        return Ext(code, _pack((factory, pairs) if code == _DEFAULTDICT else pairs))
+
+    return form
+
+
+def _deque(value: deque[Any], depth: int) -> Any:
+    return Ext(_DEQUE, _pack([value.maxlen, *(_form(part, depth + 1) for part in value)]))
+
+
+def _range(value: range, depth: int) -> Any:
+    return Ext(_RANGE, _pack([_int(bound, depth) for bound in (value.start, value.stop, value.step)]))
 
 
 def _time(value: time, depth: int) -> Any:
@@ -125,6 +155,12 @@ _FORMS: Final[dict[type, Callable[[Any, int], Any]]] = {
     time: _time,
     timedelta: lambda value, depth: Ext(_TIMEDELTA, _pack((value.days, value.seconds, value.microseconds))),
     datetime: _datetime,
+    Counter: _special_dict(_COUNTER),
+    OrderedDict: _special_dict(_ORDERED_DICT),
+    defaultdict: _special_dict(_DEFAULTDICT),
+    deque: _deque,
+    range: _range,
+    complex: lambda value, depth: Ext(_COMPLEX, _pack((value.real, value.imag))),
 }
 
 
@@ -140,6 +176,11 @@ _decode_time: Final = msgspec.msgpack.Decoder(_Time).decode
 _decode_datetime: Final = msgspec.msgpack.Decoder(_Datetime).decode
 _decode_timedelta: Final = msgspec.msgpack.Decoder(tuple[int, int, int]).decode
 _decode_int: Final = msgspec.msgpack.Decoder(int).decode
+_decode_pairs: Final = msgspec.msgpack.Decoder(dict[Any, Any] | list[Any], ext_hook=_from_extension).decode
+_decode_defaultdict: Final = msgspec.msgpack.Decoder(
+    tuple[int, dict[Any, Any] | list[Any]], ext_hook=_from_extension
+).decode
+_decode_complex: Final = msgspec.msgpack.Decoder(tuple[float, float]).decode
 
 
 def _to_set(data: memoryview) -> set[Any]:
@@ -151,8 +192,28 @@ def _to_set(data: memoryview) -> set[Any]:
 
 
 def _to_dict(data: memoryview) -> dict[Any, Any]:
-    ends = _decode_list(data)
-    return dict(zip(ends[::2], ends[1::2], strict=True))
+    return _from_pairs(_decode_pairs(data))
+
+
+def _from_pairs(pairs: dict[Any, Any] | list[Any]) -> dict[Any, Any]:
+    return pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _to_defaultdict(data: memoryview) -> defaultdict[Any, Any]:
+    factory, pairs = _decode_defaultdict(data)
+    return defaultdict(FACTORIES[factory], _from_pairs(pairs))
+
+
+def _to_deque(data: memoryview) -> deque[Any]:
+    maxlen, *parts = _decode_list(data)
+    if maxlen is not None and maxlen < len(parts):
+        raise ValueError("a deque that is longer than its maxlen")
+    return deque(parts, maxlen)
+
+
+def _to_range(data: memoryview) -> range:
+    start, stop, step = _decode_list(data)
+    return range(start, stop, step)
 
 
 def _to_decimal(data: memoryview) -> Decimal:
@@ -188,4 +249,10 @@ _EXTENSIONS: Final[dict[int, Callable[[memoryview], Any]]] = {
     _TIME: _to_time,
     _TIMEDELTA: lambda data: timedelta(*_decode_timedelta(data)),
     _DATETIME: _to_datetime,
+    _COUNTER: lambda data: Counter(_to_dict(data)),
+    _ORDERED_DICT: lambda data: OrderedDict(_to_dict(data)),
+    _DEFAULTDICT: _to_defaultdict,
+    _DEQUE: _to_deque,
+    _RANGE: _to_range,
+    _COMPLEX: lambda data: complex(*_decode_complex(data)),
 }

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from ..shared import stamps
 from ..shared.keyspace import Keyspace
-from ..shared.stamps import new_stamp
 from .capture import Capture
 from .entry import Entry, packed, unpacked
 from .envelope import Envelope
@@ -91,7 +90,7 @@ class Store:
     def take(self, capture: Capture, tags: Iterable[bytes]) -> Steps[None]:
         """Take the stamps of what a computation depends on, or may turn out to depend on."""
         wanted = list(dict.fromkeys(tags))
-        fresh = [new_stamp() for _ in wanted]
+        fresh = [stamps.begun() for _ in wanted]
         replies = yield Run(tuple(stamps.take([*map(self.keyspace.stamp, wanted)], fresh)))
         capture.bring(dict(zip(wanted, stamps.taken(replies, fresh), strict=True)))
 

@@ -129,13 +129,14 @@ class Cache:
 
     # For the edges
 
-    def outdate(self, tags: Collection[Tag]) -> None:
+    def outdate(self, ages: Mapping[Tag, float]) -> None:
         """Make every answer true again that depends on these tags: somebody else may have changed what they stand for.
 
+        ages: for each tag, the seconds since it changed; infinity where that is long ago, or nobody knows of a change.
         Those who watch changes are not told: it is they who tell.
         """
         with suppress(Reentered), self._state.lock:  # as in `clear`
-            self._state.outdate(tags)
+            self._state.outdate(ages)
 
     def settles_for(self, tags: Collection[Tag]) -> float:
         """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""

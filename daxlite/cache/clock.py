@@ -73,17 +73,19 @@ class ChangeClock:
             if not stamp.holders:
                 del self.stamps[stamp.tag]
 
-    def bump(self, tags: Iterable[Hashable], moment: float) -> int:
-        """Note a change of these tags at this moment; returns its tick."""
+    def bump(self, tags: Iterable[Hashable], moment: float, age: float = 0.0) -> int:
+        """Note, at this moment, a change of these tags so many seconds ago; returns its tick."""
         self.now += 1
-        self.latest = moment
+        changed_at = moment - age
+        self.latest = max(self.latest, changed_at)
+        is_settling = age < self._window
         for tag in tags:
-            # Without a settle window nobody needs to know of a change that nobody watches: there is nothing to spoil.
-            stamp = self._stamp(tag) if self._window else self.stamps.get(tag)
+            # What has settled nobody needs to know of who does not watch it: there is nothing to spoil.
+            stamp = self._stamp(tag) if is_settling else self.stamps.get(tag)
             if stamp is not None:
                 stamp.tick = self.now
-                stamp.changed_at = moment
-                if self._window:
+                if is_settling:
+                    stamp.changed_at = max(stamp.changed_at, changed_at)
                     self._settle(stamp)
         self._forget_settled(moment)
         return self.now

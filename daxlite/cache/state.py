@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -175,15 +175,14 @@ class State:
         if is_anybody_watching():
             self._note_untold(change)
 
-    def outdate(self, tags: Collection[Tag]) -> None:
-        """Make true again what depends on these tags: they changed elsewhere, and whoever watches knows it already."""
-        by_table: dict[TableId, set[Tag]] = {}
-        for tag in tags:
+    def outdate(self, ages: Mapping[Tag, float]) -> None:
+        """Make true again what depends on these tags: they changed elsewhere, so many seconds ago, and whoever watches
+        knows it already."""
+        for tag, age in ages.items():
             # Each change of a table is one of its scans too, and of the pages read before anybody knew its keys.
-            by_table.setdefault(tag.table, {scan_tag(tag.table, None)}).add(tag)
-        for id, changed in by_table.items():
-            for table in self._reached_by(id):
-                self._bump(table, changed)
+            changed = {tag, scan_tag(tag.table, None)}
+            for table in self._reached_by(tag.table, age):
+                self._bump(table, changed, age)
 
     def note_change_of_stranger(self) -> None:
         """Something changed in a table that nobody has asked for yet; whoever does so next finds it settling."""
@@ -197,16 +196,16 @@ class State:
         self.leaders.clear()
         self.entries.drop_all()
 
-    def _reached_by(self, id: TableId) -> list[Table]:
+    def _reached_by(self, id: TableId, age: float = 0.0) -> list[Table]:
         """The tables that a change of this one changes, or may change."""
-        if id not in self.tables:
+        if id not in self.tables and age < self._config.settle_window:
             self.note_change_of_stranger()
         return [table for table in self._places.get(id.place, ()) if may_be_same(table.id, id)]
 
-    def _bump(self, table: Table, tags: Iterable[Tag]) -> None:
-        """Note a change of these tags, whatever name they have for the table."""
+    def _bump(self, table: Table, tags: Iterable[Tag], age: float = 0.0) -> None:
+        """Note a change of these tags, so many seconds ago, whatever name they have for the table."""
         own = [tag if tag.table == table.id else tag._replace(table=table.id) for tag in tags]
-        self.changes.bump(own, self.now())
+        self.changes.bump(own, self.now(), age)
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
         for tag in own:
             if tag.kind == "item" and tag.value is not None and self.entries.discard(table.item(tag.value)):

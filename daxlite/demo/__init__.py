@@ -1,14 +1,16 @@
-"""The demo: a shop's orders behind a raw and a wrapped client, compared in speed, in cost and in what they say."""
+"""The demo: a shop's orders behind a raw and a wrapped client, compared in speed, in cost and in what they say; and an
+aggregation of them."""
 
 import gc
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from time import perf_counter
 from uuid import uuid4
 
 from rich.console import Console
 
 import daxlite
+from daxlite.demo.aggregation import STEPS, Shop, aggregate
 from daxlite.demo.check import CheckResult, check
 from daxlite.demo.connect import embedded_client, foreign_client
 from daxlite.demo.duel import duel
@@ -16,7 +18,8 @@ from daxlite.demo.measure import Lane
 from daxlite.demo.meter import Meter
 from daxlite.demo.orders import make_orders
 from daxlite.demo.progress import progress
-from daxlite.demo.report import latencies, totals, verdict
+from daxlite.demo.redis_servers import redis_server
+from daxlite.demo.report import aggregations, latencies, totals, verdict
 from daxlite.demo.server import embedded_server
 from daxlite.demo.settings import Client, DemoError, Response, Settings
 from daxlite.demo.table import load, temporary_tables
@@ -34,7 +37,14 @@ def run(settings: Settings, console: Console) -> bool:
     orders = make_orders(settings.items, settings.seed)
     workload = make_workload(orders, settings.reads, settings.write_count, settings.seed)
     with ExitStack() as stack:
-        plain, inner, suffix = stack.enter_context(_clients(settings, console))
+        connect, url, suffix = stack.enter_context(_dynamodb(settings, console))
+        server = stack.enter_context(redis_server(settings.redis_url))
+        console.print(server.description, markup=False, soft_wrap=True)
+        console.print(
+            f"{settings.items:,} orders in a table with an index; {settings.reads:,} reads and "
+            f"{settings.write_count:,} writes,\nthe same for a plain boto3 client and for a wrapped one"
+        )
+        plain, inner = (stack.enter_context(closing(connect(url))) for _ in range(2))
         table, raw_table = (name + suffix for name in TABLES)
         stack.enter_context(temporary_tables(plain, (table, raw_table)))
         with progress(console, "loading the two tables", 2 * len(orders)) as advance:
@@ -59,8 +69,11 @@ def run(settings: Settings, console: Console) -> bool:
         queries = workload.queries()
         with progress(console, "checking that all answers agree", len(workload.keys) + len(queries)) as advance:
             check(plain, wrapped.client, table, workload.keys, queries, result, advance)
+        shop = Shop(connect, url, table, server, settings)
+        with progress(console, "asking for a week's revenue", STEPS) as advance:
+            rows = aggregate(shop, plain, result, advance)
 
-    for shown in tables:
+    for shown in (*tables, aggregations(rows)):
         console.print(shown)
     verdict(console, result)
     return not result.disagreements
@@ -81,21 +94,13 @@ def _long_lived() -> Iterator[None]:
 
 
 @contextmanager
-def _clients(settings: Settings, console: Console) -> Iterator[tuple[Client, Client, str]]:
-    """A client to use as it is, one to wrap, and what to append to table names."""
-    with ExitStack() as stack:
-        if settings.endpoint_url is None:
-            connect, suffix = embedded_client, ""
-            url = stack.enter_context(embedded_server())
+def _dynamodb(settings: Settings, console: Console) -> Iterator[tuple[Callable[[str], Client], str, str]]:
+    """How to connect to the server, its URL, and what to append to table names."""
+    if settings.endpoint_url is None:
+        with embedded_server() as url:
             console.print(f"a DynamoDB server (moto) of our own at {url}", markup=False)
-        else:
-            connect, suffix, url = foreign_client, f"-daxlite-{uuid4().hex[:8]}", settings.endpoint_url
-            console.print(f"the DynamoDB server at {url}, with tables that are removed at the end", markup=False)
-        clients = connect(url), connect(url)
-        for client in clients:
-            stack.callback(client.close)
-        console.print(
-            f"{settings.items:,} orders in a table with an index; {settings.reads:,} reads and "
-            f"{settings.write_count:,} writes,\nthe same for a plain boto3 client and for a wrapped one"
-        )
-        yield *clients, suffix
+            yield embedded_client, url, ""
+    else:
+        url = settings.endpoint_url
+        console.print(f"the DynamoDB server at {url}, with tables that are removed at the end", markup=False)
+        yield foreign_client, url, f"-daxlite-{uuid4().hex[:8]}"

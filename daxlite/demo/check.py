@@ -31,12 +31,21 @@ class CheckResult:
     keys: int = 0
     queries: int = 0
     along_the_way: int = 0
+    aggregations: int = 0
     disagreements: list[Disagreement] = field(default_factory=list)
 
     def compare(self, request: object, raw: Response, wrapped: Response, tables: tuple[str, str] = ("", "")) -> None:
         """Note a disagreement if the answers differ; `tables` are the names to take for one, raw and wrapped."""
         if meaning(raw, tables[0]) != meaning(wrapped, tables[1]):
             self.disagreements.append(Disagreement(str(request), _shown(raw), _shown(wrapped)))
+
+    def compare_totals(self, what: str, raw: dict[Any, Any], cached: dict[Any, Any]) -> None:
+        """Note a disagreement if an aggregation is not what it is with a plain client."""
+        self.aggregations += 1
+        if raw != cached:
+            groups = [group for group in {**raw, **cached} if raw.get(group) != cached.get(group)]
+            differing = ({group: totals.get(group) for group in groups} for totals in (raw, cached))
+            self.disagreements.append(Disagreement(what, *map(_shown, differing)))
 
 
 def check(
@@ -113,6 +122,7 @@ def summary(result: CheckResult) -> Iterable[str]:
     """The lines that report a check."""
     verdict = "all agree" if not result.disagreements else f"{len(result.disagreements):,} DISAGREE"
     along = f" (and {result.along_the_way:,} pairs of answers while running)" if result.along_the_way else ""
-    yield f"checked {result.keys:,} keys and {result.queries:,} queries{along}: {verdict}"
+    totals = f", {result.aggregations:,} aggregations" if result.aggregations else ""
+    yield f"checked {result.keys:,} keys and {result.queries:,} queries{along}{totals}: {verdict}"
     for found in result.disagreements[:5]:
         yield f"  {found.request}\n    raw     {found.raw}\n    wrapped {found.wrapped}"

@@ -1,5 +1,6 @@
 """The tables at the end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -7,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
+from daxlite.demo.aggregation import Row, speedup
 from daxlite.demo.check import CheckResult, summary
 from daxlite.demo.measure import Lane, percentile
 from daxlite.demo.workload import METHODS, WRITES
@@ -70,6 +72,21 @@ def totals(raw: Lane, wrapped: Lane, stats: Any, seconds: float) -> RenderableTy
 
 def _row(label: str, raw: float, wrapped: float, form: str) -> tuple[str, str, str, str]:
     return label, form.format(raw), form.format(wrapped), f"{1 - wrapped / raw:.1%}" if raw else ""
+
+
+def aggregations(rows: Sequence[Row]) -> Table:
+    """Where each answer came from, what it took, and how much faster that is than to compute it cold."""
+    title = "an aggregation: the revenue of a week by day, status and currency"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table.add_column("\nasked for", no_wrap=True)
+    table.add_column("answered\nfrom", no_wrap=True)
+    for heading in ("reads sent\nto DynamoDB", "\ntime", "\nspeedup"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        asked = row.asked
+        faster = "" if row is rows[0] else f"{speedup(rows, row):,.0f} x"
+        table.add_row(row.when, asked.source, f"{asked.reads:,}", duration(asked.seconds), faster)
+    return table
 
 
 def verdict(console: Console, result: CheckResult) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import IO
+from typing import IO, Any
 
 from daxlite.demo.settings import DemoError
 
@@ -28,7 +28,7 @@ def embedded_server() -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(),
+            env=surroundings(),
             # Ctrl-C reaches every process of the terminal's group. The server must outlive it until the demo is done
             # with it, or the last thing on the screen would be a refused connection.
             start_new_session=True,
@@ -36,12 +36,15 @@ def embedded_server() -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{_port(process, errors)}"
         finally:
-            _stop(process)
+            stop(process)
 
 
-def _environment() -> dict[str, str]:
-    """Ours without what points at an AWS account, and with the package importable where it is not installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+def surroundings(*, aws: bool = False) -> dict[str, str]:
+    """The environment of a child: ours, with the package importable where it is not installed.
+
+    aws: with what points at an AWS account.
+    """
+    kept = {name: value for name, value in os.environ.items() if aws or not name.startswith(("AWS_", "MOTO_"))}
     kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     return kept
 
@@ -65,8 +68,12 @@ def _port(process: subprocess.Popen[bytes], errors: IO[bytes]) -> int:
     return int(line)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def stop(process: subprocess.Popen[Any], *, gently: bool = False) -> None:
+    """End a child. gently: by the end of its standard input."""
+    if gently and process.stdin is not None:
+        process.stdin.close()
+    else:
+        process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -18,13 +18,14 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run. `writes` is a share of all operations; `endpoint_url` replaces the embedded server."""
+    """One run. `writes` is a share of all operations; the two URLs replace the embedded servers."""
 
     items: int = 5_000
     reads: int = 20_000
     writes: float = 0.05
     seed: int = 1
     endpoint_url: str | None = None
+    redis_url: str | None = None
 
     @property
     def write_count(self) -> int:

@@ -47,4 +47,10 @@ def async_client_of(server: Any, timeout: float) -> Any:
 def _checked(client: Any) -> Any:
     if client.get_encoder().decode_responses:
         raise ValueError("this client has decode_responses=True; results are bytes, which it would take for text")
+    # A replica may still have a stamp that is gone, and show an old result as true.
+    strategy = getattr(client, "load_balancing_strategy", None)
+    if strategy is not None or getattr(client, "read_from_replicas", False):
+        raise ValueError("this client reads from replicas, which may be behind; daxlite must read what it has written")
+    if not getattr(getattr(client, "connection_pool", None), "is_master", True):
+        raise ValueError("this client is of a Sentinel's replicas, which take no writes; give it master_for(...)")
     return client

@@ -1,6 +1,7 @@
 """The way to Redis: commands go out, replies come back, and whatever goes wrong is Unavailable."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -35,10 +36,25 @@ class Unavailable(Exception):  # noqa: N818 - what is meant is a state, of which
 class Link:
     """Commands to a server or a cluster, for threads."""
 
-    def __init__(self, client: "redis.Redis | redis.RedisCluster", breaker: Breaker) -> None:
+    def __init__(
+        self,
+        client: "redis.Redis | redis.RedisCluster",
+        breaker: Breaker,
+        reconnect: Callable[[], Any] | None = None,
+    ) -> None:
+        """reconnect: makes another client, where daxlite made the first."""
         self.client: Any = client
+        self._reconnect = reconnect
+        self._left: list[Any] = []
         self.breaker = breaker
-        self.is_cluster = isinstance(client, redis.RedisCluster)
+        self.is_cluster = isinstance(self.client, redis.RedisCluster)
+
+    def begin(self) -> None:
+        """Connect anew, in a process that forked. The parent's client may be locked by a thread that is not there any
+        more, so it is not even closed."""
+        if self._reconnect is not None:
+            self._left.append(self.client)
+            self.client = self._reconnect()
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
@@ -69,10 +85,27 @@ class Link:
 class AsyncLink:
     """The same for asyncio."""
 
-    def __init__(self, client: "redis.asyncio.Redis | redis.asyncio.RedisCluster", breaker: Breaker) -> None:
-        self.client: Any = client
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis | redis.asyncio.RedisCluster",
+        breaker: Breaker,
+        reconnect: Callable[[], Any] | None = None,
+    ) -> None:
+        self._client: Any = client
+        self._reconnect = reconnect
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.breaker = breaker
-        self.is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+        self.is_cluster = isinstance(self._client, redis.asyncio.RedisCluster)
+
+    @property
+    def client(self) -> Any:
+        """A client for the event loop that runs: connections belong to the loop in which they were made."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and self._reconnect is not None:
+                self._client = self._reconnect()
+            self._loop = loop
+        return self._client
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """As Link.get."""

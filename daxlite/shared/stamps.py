@@ -4,15 +4,18 @@ Each tag that something depends on has a stamp in Redis, a token that was never 
 stamps that its tags had *before* it was computed, and is true for as long as they still have them.
 
     reader   |-- stamp s1 ---- computes (old) ---- stored with s1 --|   s1 is gone: stale
-    writer            |-- PutItem --- s1 deleted --|
+    writer            |-- PutItem --- s2 instead of s1 --|
     another                                |-- stamp s2 --- computes (new) --- stored with s2 --|
 
-To invalidate is to delete the stamp: one command, whatever hangs on it, and nothing is left behind for tags on which
-nobody depends. A stamp that Redis evicted, or lost in a crash, is gone too and counts as changed; one that comes
-back is another one. So no order of arrival, no retry and no loss of stamps can make an old result look true.
+To invalidate is to put another stamp in its place: one command, whatever hangs on it. That one says when it was put
+there, so that whoever reads soon after knows that a replica of DynamoDB's may not have heard of the change; and it goes
+by itself, unless a result comes to depend on it. A stamp that Redis evicted, or lost in a crash, counts as changed, and
+the next one is another one. So no order of arrival, no retry and no loss of stamps can make an old result look true.
 """
 
+import math
 import os
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -24,11 +27,35 @@ MARGIN: Final = 60.0  # seconds
 # From the moment it is taken until a result with it is stored: a computation that takes longer may find it gone, and
 # is then not stored.
 LONGEST_COMPUTATION: Final = 3600.0  # seconds
+CHANGE_SHOWS_FOR: Final = 15.0
+"""Seconds for which the stamp of a change stays, if nothing depends on it. Lags of replicas may be as long."""
+
+_MOMENT: Final = struct.Struct(">d")
+_RANDOM_BYTES: Final = 12
+_CHANGED: Final = b"c"
+_BEGUN: Final = b"b"
 
 
-def new_stamp() -> bytes:
-    """A token that nobody ever used: 96 random bits."""
-    return os.urandom(12)
+def begun() -> bytes:
+    """A stamp of a tag that did not change lately: a token that nobody ever used, of 96 random bits."""
+    return _BEGUN + os.urandom(_RANDOM_BYTES)
+
+
+def changed(moment: float) -> bytes:
+    """A stamp of a tag that changed at this moment, in seconds since the epoch."""
+    return _CHANGED + _MOMENT.pack(moment) + os.urandom(_RANDOM_BYTES)
+
+
+def seconds_since_change(stamp: bytes, now: float) -> float:
+    """How long ago the change was that left this stamp; infinity if there was none lately.
+
+    >>> seconds_since_change(changed(100.0), 102.5), seconds_since_change(begun(), 102.5)
+    (2.5, inf)
+    """
+    if stamp[:1] != _CHANGED or len(stamp) != 1 + _MOMENT.size + _RANDOM_BYTES:
+        return math.inf
+    moment: float = _MOMENT.unpack_from(stamp, 1)[0]
+    return max(0.0, now - moment)  # clocks of two hosts may differ a little
 
 
 def take(keys: Sequence[str], stamps: Iterable[bytes]) -> list[Command]:
@@ -56,6 +83,12 @@ def keep(keys: Iterable[str], seconds: float) -> list[Command]:
     return [("PEXPIRE", key, milliseconds, "GT") for key in keys]
 
 
-def drop(keys: Iterable[str]) -> list[Command]:
-    """Invalidate."""
+def replace(keys: Iterable[str], moment: float) -> list[Command]:
+    """Invalidate, at this moment."""
+    milliseconds = round(CHANGE_SHOWS_FOR * 1000)
+    return [("SET", key, changed(moment), "PX", milliseconds) for key in keys]
+
+
+def remove(keys: Iterable[str]) -> list[Command]:
+    """Invalidate, where Redis has no memory for more: but nobody will know when that was."""
     return [("DEL", key) for key in keys]

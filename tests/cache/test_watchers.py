@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator
@@ -107,7 +108,7 @@ def test_p4_an_alias_that_nobody_described_makes_no_change_coarser(ear: Ear) -> 
         (lambda cache: cache.learn_key(cache.table(ID), ["another"]), {TABLE}),
         (lambda cache: cache.learn_key(cache.table(ID), ["pk"]), None),
         (lambda cache: cache.clear(), None),
-        (lambda cache: cache.outdate([TABLE, SCAN]), None),
+        (lambda cache: cache.outdate({TABLE: 0.0, SCAN: 0.0}), None),
         (lambda cache: cache.invalidate("U", {"pk": "a"}), {table_tag(TableId("", "", "", "U"))}),
         (lambda cache: cache.invalidate("arn:aws:dynamodb:a:1:table/U"), {table_tag(TableId("", "", "", "U"))}),
     ],
@@ -237,7 +238,7 @@ def test_what_is_outdated_and_no_more(tag: Tag, item: bool, page: bool, scan: bo
     room.fill(NEW)
     room.fill_page()
     room.fill_page("s", kind="scan", index=None)
-    room.cache.outdate([tag])
+    room.cache.outdate({tag: math.inf})
     assert (room.get() != "unknown", room.has_page(), room.has_page("s", "scan")) == (item, page, scan)
 
 
@@ -247,14 +248,14 @@ def test_a_page_that_was_read_before_the_keys_were_known_is_outdated_by_its_part
     with room.cache.flight(room.table, None) as flight:
         room.cache.describe(room.table, SCHEMA, None, flight)
     assert room.has_page()
-    room.cache.outdate([partition_tag(ID, "g", partition_value([ITEM["owner"]]))])
+    room.cache.outdate({partition_tag(ID, "g", partition_value([ITEM["owner"]])): math.inf})
     assert not room.has_page()
 
 
 def test_p3_a_read_that_overlapped_is_not_stored_and_the_next_one_is_strong() -> None:
     room = Room(settle_window=5)
     with room.flight() as flight:
-        room.cache.outdate([ITEM_TAG])
+        room.cache.outdate({ITEM_TAG: 0.0})
         flight.fill_item(item_key(KEY), OLD)
     assert room.get() == "unknown"
     with room.flight() as flight:
@@ -265,7 +266,7 @@ def test_how_long_something_settles() -> None:
     room = Room(settle_window=5)
     tags = OF_ANN
     assert room.cache.settles_for(tags) == room.cache.settles_for([]) == 0
-    room.cache.outdate(tags)
+    room.cache.outdate(dict.fromkeys(tags, 0.0))
     room.clock.now += 2
     assert room.cache.settles_for(tags) == pytest.approx(3)
     assert room.cache.settles_for([index_tag(ID, "g")]) == 0
@@ -274,12 +275,33 @@ def test_how_long_something_settles() -> None:
     assert Room().cache.settles_for(tags) == 0
 
 
+@pytest.mark.parametrize(("age", "left"), [(0.0, 5), (2.0, 3), (5.0, 0), (60.0, 0), (math.inf, 0)])
+def test_a_change_elsewhere_settles_from_the_moment_at_which_it_was_made(age: float, left: float) -> None:
+    room = Room(settle_window=5)
+    room.fill()
+    room.cache.outdate({ITEM_TAG: age})
+    assert room.get() == "unknown", "dropped, however long ago it was"
+    assert room.cache.settles_for([ITEM_TAG]) == pytest.approx(left)
+    with room.flight() as flight:
+        assert flight.is_settling == (left > 0)
+    stranger = ID._replace(name="Stranger")
+    room.cache.outdate({table_tag(stranger): age})
+    assert (room.cache.settles_for([table_tag(room.cache.table(stranger).id)]) > 0) == (left > 0)
+
+
+def test_an_older_change_that_is_heard_of_later_does_not_end_the_settling_of_a_newer_one() -> None:
+    room = Room(settle_window=5)
+    room.cache.outdate({ITEM_TAG: 1.0})
+    room.cache.outdate({ITEM_TAG: 4.0})
+    assert room.cache.settles_for([ITEM_TAG]) == pytest.approx(4)
+
+
 def test_within_the_lock_of_its_own_thread_nothing_is_raised(ear: Ear) -> None:
     """As a signal handler would find it. Whoever holds the lock drops everything on leaving it."""
     room = Room(settle_window=5)
     room.fill()
     with room.cache._state.lock:
-        room.cache.outdate([ITEM_TAG])
+        room.cache.outdate({ITEM_TAG: 0.0})
         room.cache.invalidate("T")
         assert room.cache.settles_for([ITEM_TAG]) == 5
         assert ear.take() == [None], "who watches is told at once"

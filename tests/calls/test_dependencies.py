@@ -277,7 +277,7 @@ def test_what_the_watcher_outdates_is_read_anew(eye: Eye) -> None:
     for read in (lab.get, lab.query, lambda: lab.by_owner("ann")):
         read()
         assert lab.is_hit(read())
-        eye.look = lambda: lab.cache.outdate(eye.told[-1])
+        eye.look = lambda: lab.cache.outdate(dict.fromkeys(eye.told[-1], 0.0))
         assert not lab.is_hit(read())
         eye.look = lambda: None
         if read is not lab.get:

@@ -1,5 +1,6 @@
 """The differential check finds what a wrong cache would answer, and nothing else."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,3 +71,15 @@ def test_batches_have_no_order_and_tables_of_two_names_are_one() -> None:
     assert left == meaning({"Responses": {"Mine": batch[::-1]}, "UnprocessedKeys": {}}, "Mine")
     assert left != meaning({"Responses": {"Mine": batch[:1]}, "UnprocessedKeys": {}}, "Mine")
     assert left != meaning({"Responses": {"Other": batch}, "UnprocessedKeys": {}}, "Mine")
+
+
+def test_an_aggregation_that_differs_is_found_and_shown() -> None:
+    result = CheckResult()
+    raw = {("mon", "EUR"): Decimal(1), ("tue", "EUR"): Decimal(2)}
+    result.compare_totals("the revenue", raw, {**raw})
+    assert (result.aggregations, result.disagreements) == (1, [])
+    result.compare_totals("the revenue", raw, {("mon", "EUR"): Decimal(1), ("tue", "EUR"): Decimal(3)})
+    first, shown = summary(result)
+    assert first == "checked 0 keys and 0 queries, 2 aggregations: 1 DISAGREE"
+    assert "tue" in shown
+    assert "mon" not in shown

@@ -1,0 +1,53 @@
+"""The example of an aggregation does what it says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daxlite.demo.server import embedded_server
+from tests.valkey import Valkey
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "aggregations.py"
+
+SAYS = """\
+    computing 2026-11-22
+computed, once for all processes: {'c#0': Decimal('59.97'), 'c#1': Decimal('39.98')}
+from Redis or this process: {'c#0': Decimal('59.97'), 'c#1': Decimal('39.98')}
+another day changed, still there: {'c#0': Decimal('59.97'), 'c#1': Decimal('39.98')}
+this day changed, so it is stale: None
+    computing 2026-11-22
+computed again: {'c#0': Decimal('64.97'), 'c#1': Decimal('39.98')}
+    computing 2026-11-22
+computed whatever there is: {'c#0': Decimal('64.97'), 'c#1': Decimal('39.98')}
+dropped by hand: None
+    asking for the rate
+one rate for two calls: 11.73
+    asking for the rate
+another one: 11.73
+revenue of a day: 3 computations, 1 hits
+get_or_compute: 2 computations, 1 hits
+Redis failed 0 times
+"""
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="examples come with the sources only")
+def test_the_example_does_what_it_says(valkey: Valkey) -> None:
+    with embedded_server() as url:
+        aws = {
+            "AWS_ENDPOINT_URL_DYNAMODB": url,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-W", "error", EXAMPLE, valkey.url],
+            env={**os.environ, **aws, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (done.stderr, done.stdout) == ("", SAYS)
