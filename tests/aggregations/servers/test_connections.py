@@ -1,0 +1,112 @@
+"""The ways to a server: through a Sentinel, as a user who may do little, and over a socket in the file system."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from daxlite.aggregations import AggregationCache, AggregationConfig
+from tests.valkey import SentinelGroup, Valkey, only_keys_of, running_valkey
+
+from .load import KEYS, Numbers, load_on
+from .waiting import wait_until
+
+
+def test_p7_every_answer_is_right_while_a_sentinel_fails_over(sentinel_group: SentinelGroup, namespace: str) -> None:
+    with (
+        sentinel_group.sentinel(socket_timeout=0.5) as sentinel,
+        sentinel.master_for(sentinel_group.name) as client,
+        closing(AggregationCache(client, namespace)) as cache,
+    ):
+        numbers = Numbers(cache)
+        assert numbers.are_cached()
+        with load_on(numbers) as load:
+            time.sleep(0.2)
+            sentinel_group.fail_over()
+            wait_until("the new primary is asked", lambda: cache.stats().is_available)
+        load.check()
+        wait_until("results are cached again", numbers.are_cached, 20.0)
+        assert cache.stats().pending_invalidations == 0
+        assert [numbers.ask(key) for key in range(KEYS)] == [numbers.now[key] for key in range(KEYS)]
+        wait_until("the bus listens to the new primary", lambda: cache.stats().is_listening)
+        assert cache.stats().faults == 0
+
+
+class TestAUser:
+    """What a user of the server has to be allowed, and nothing more."""
+
+    @pytest.fixture
+    def permissions(self, namespace: str) -> list[str]:
+        commands = ["get", "mget", "set", "del", "pexpire", "eval", "publish", "subscribe", "unsubscribe", "ping"]
+        # The keys and the channel of the namespace. +client|setinfo, by which redis-py names itself, it does without.
+        return [f"~{namespace}:*", f"&{namespace}:*", "-@all", *[f"+{command}" for command in commands]]
+
+    @pytest.fixture
+    def server(self, permissions: list[str]) -> Iterator[Valkey]:
+        with running_valkey("--user", "shop", "on", ">secret", *permissions) as server:
+            yield server
+
+    def test_who_may_touch_the_keys_and_the_channel_of_the_namespace_needs_no_more(
+        self, server: Valkey, namespace: str
+    ) -> None:
+        url = f"redis://shop:secret@{server.host}:{server.port}/0"
+        with (
+            server.client() as admin,
+            only_keys_of(namespace, admin),
+            closing(AggregationCache(url, namespace)) as cache,
+            closing(AggregationCache(url, namespace, AggregationConfig(near_bytes=0))) as other,
+        ):
+            numbers = Numbers(cache)
+            assert numbers.are_cached()
+            wait_until("it listens", lambda: cache.stats().is_listening)
+            numbers.ask(0)
+            numbers.now[0] = 1
+            other.invalidate_tags("number 0")
+            wait_until("it heard of it", lambda: numbers.ask(0) == 1)
+            # Long enough for the lock to be renewed.
+            assert cache.get_or_compute("slow", lambda: time.sleep(0.3), lock_ttl=0.2) is None
+            other.clear()
+            refused = [
+                event["object"] for event in admin.acl_log() if not str(event["object"]).startswith(("client", "hello"))
+            ]
+            assert not refused
+            assert (cache.stats().redis_errors, other.stats().redis_errors, cache.stats().faults) == (0, 0, 0)
+
+    def test_who_may_not_touch_them_computes(self, server: Valkey) -> None:
+        url = f"redis://shop:secret@{server.host}:{server.port}/0"
+        with closing(AggregationCache(url, "somebody-elses")) as cache:
+            assert [cache.get_or_compute("a", lambda: 1, ttl=60) for _ in range(5)] == [1] * 5
+            assert cache.stats().redis_errors > 0
+
+    def test_who_has_the_wrong_password_computes(self, server: Valkey, namespace: str) -> None:
+        url = f"redis://shop:wrong@{server.host}:{server.port}/0"
+        with closing(AggregationCache(url, namespace)) as cache:
+            assert [cache.get_or_compute("a", lambda: 1, ttl=60) for _ in range(5)] == [1] * 5
+            cache.invalidate_tags("a")
+            assert cache.stats().redis_errors > 0
+            assert not cache.stats().is_available
+        with (
+            closing(AggregationCache(url, namespace, on_error="raise")) as cache,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            cache.get_or_compute("a", lambda: 1, ttl=60)
+
+
+def test_a_socket_in_the_file_system(tmp_path: Path, namespace: str) -> None:
+    path = tmp_path / "socket"
+    with (
+        running_valkey("--unixsocket", str(path)) as server,
+        server.client() as client,
+        only_keys_of(namespace, client),
+        closing(AggregationCache(f"unix://{path}?db=3", namespace)) as cache,
+    ):
+        numbers = Numbers(cache)
+        assert numbers.are_cached()
+        wait_until("it listens", lambda: cache.stats().is_listening)
+        assert cache.stats().redis_errors == 0
+        assert not client.dbsize()
+        with redis.Redis(unix_socket_path=str(path), db=3) as third, only_keys_of(namespace, third):
+            assert third.dbsize() > KEYS

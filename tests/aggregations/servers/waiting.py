@@ -1,0 +1,13 @@
+"""Waiting for what has to come true, though not for ever."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(what: str, holds: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait until it holds, and return how long that took. It fails after these seconds."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"waited for {seconds} s in vain: {what}"
+        time.sleep(0.005)
+    return time.monotonic() - began
