@@ -1,20 +1,25 @@
 """What is wrong with caches that people put in front of DynamoDB today, each fault a test of ours.
 
-Found in Amazon's own sample of a Python cache for DynamoDB, where each of the first five lets a wrong item or an
-exception out.
+The first five were found in Amazon's own sample of a Python cache for DynamoDB, where each lets a wrong item or an
+exception out; the others in libraries that keep results of functions.
 """
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 
 from daxlite import KeySchema, TableConfig, TableSchema
+from daxlite.aggregations.envelope import Envelope
+from daxlite.aggregations.errors import Corrupt
+from daxlite.aggregations.sealing import Sealer
 from daxlite.cache import clock as clock_module
 from daxlite.cache import flight as flight_module
 from daxlite.cache import state as state_module
+from tests.aggregations.scripted import Counted, World
+from tests.aggregations.stage import Stage
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
 
 COMPOSITE = {"tables": {TABLE: TableConfig(schema=TableSchema(KeySchema.of("pk", "sk")))}}
@@ -242,3 +247,141 @@ def test_fault_5_a_write_costs_no_more_for_what_is_cached() -> None:
     assert work(lab.put) <= alone + 5
     assert lab.is_hit(lab.query(value={"S": "7"}))
     assert not lab.is_hit(lab.query(value=KEY["pk"]))
+
+
+# 6. A loader that raises once leaves the next caller hanging
+
+
+@pytest.mark.parametrize("error", [LookupError("no luck"), KeyboardInterrupt(), SystemExit()], ids=repr)
+def test_fault_6_a_computation_that_raises_leaves_nobody_hanging(error: BaseException) -> None:
+    world = World()
+    one, other = world.process(), world.process()
+
+    def fail() -> None:
+        raise error
+
+    function = Counted(1, fail)
+    totals = [process.cache.cached(ttl=60)(function) for process in (one, other)]
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            totals[0]()
+    assert not world.server.keys(":lock")
+    function.takes = lambda: None
+    began = world.clock()
+    assert [totals[1](), totals[0]()] == [1, 1]
+    assert world.clock() == began, "nobody waited"
+
+
+def test_fault_6_nor_those_who_wait_already() -> None:
+    world = World()
+    stage, process, fails = Stage(world.clock), world.process(), [True]
+
+    def compute() -> Generator[None, None, int]:
+        yield
+        if fails.pop():
+            raise LookupError("no luck")
+        return 1
+
+    total = process.cache.cached(ttl=60)(compute)
+    callers = [stage.asks(process, total._known.question((), {})) for _ in range(3)]
+    for caller in callers:
+        stage.turn(caller)
+    fails[:0] = [False] * 3
+    stage.run()
+    assert isinstance(callers[0].error, LookupError)
+    assert [caller.result for caller in callers[1:]] == [1, 1]
+    assert world.clock() == World().clock(), "nobody waited for a time limit"
+
+
+# 7. What is deleted by a tag depends on which result was stored last
+
+
+@pytest.mark.parametrize("ttls", [(10, 86400), (86400, 10)], ids=["short first", "long first"])
+def test_fault_7_a_tag_reaches_every_result_however_long_it_lives(ttls: tuple[float, float]) -> None:
+    world = World()
+    process = world.process(near_bytes=0)
+    functions = [Counted(name=f"lives {ttl}") for ttl in ttls]
+    totals = [
+        process.cache.cached(ttl=ttl, jitter=0.0, tags=["orders"])(function)
+        for ttl, function in zip(ttls, functions, strict=True)
+    ]
+    for total in totals:
+        total()
+    for seconds in (5, 20, 4000, 80_000):
+        world.clock.advance(seconds)
+        for function in functions:
+            function.value += 1
+        process.cache.invalidate_tags("orders")
+        assert [total() for total in totals] == [function.value for function in functions]
+
+
+def test_fault_7_a_value_does_not_choose_how_it_is_checked() -> None:
+    """A cache with a key believes nothing that was not sealed with it, whatever the value says of itself."""
+    plain, sealed = Envelope(), Envelope(sealer=Sealer([bytes(32)]))
+    forged = plain.wrap(b"forged", b"key")
+    with pytest.raises(Corrupt):
+        sealed.unwrap(forged, b"key")
+    genuine = sealed.wrap(b"genuine", b"key")
+    assert sealed.unwrap(genuine, b"key") == b"genuine"
+    for at in range(2):
+        for header in range(256):
+            other = bytearray(genuine)
+            other[at] = header
+            if bytes(other) != genuine:
+                with pytest.raises(Corrupt):
+                    sealed.unwrap(bytes(other), b"key")
+            other = bytearray(forged)
+            other[at] = header
+            with pytest.raises(Corrupt):
+                sealed.unwrap(bytes(other), b"key")
+
+
+def test_fault_7_who_can_write_in_redis_cannot_forge_a_result() -> None:
+    world = World()
+    process, forger = world.process(encryption_keys=(bytes(32),), near_bytes=0), world.process()
+    total = process.cache.cached(name="total")(Counted("genuine"))
+    forger.cache.cached(name="total")(Counted("forged"))()
+    assert total() == "genuine"
+    assert process.counts.corrupt > 0
+
+
+# 8. A lock on which other processes do not wait
+
+
+def test_fault_8_a_caller_in_another_process_waits_for_the_computation() -> None:
+    world = World()
+    stage, calls = Stage(world.clock), []
+
+    def compute() -> Generator[None, None, int]:
+        calls.append(1)
+        for _ in range(5):
+            yield
+        return len(calls)
+
+    callers = []
+    for process in (world.process(), world.process(), world.process()):
+        total = process.cache.cached(name="total")(compute)
+        callers.append(stage.asks(process, total._known.question((), {})))
+    turn = iter(range(10_000))
+    stage.run(lambda able: able[next(turn) % len(able)])
+    assert [caller.result for caller in callers] == [1, 1, 1]
+    assert len(calls) == 1
+
+
+# 9. A clear() that wipes what others keep
+
+
+def test_fault_9_clear_leaves_alone_what_is_not_its_own() -> None:
+    world = World()
+    one, other = world.process(namespace="one"), world.process(namespace="one.two")
+    for process in (one, other):
+        process.cache.get_or_compute("k", lambda: 1)
+    world.server.data["sessions"] = b"of somebody else", world.clock() + 1000
+    own = {key: entry for key, entry in world.server.data.items() if key.startswith("one:")}
+    foreign = world.server.data.items() - own.items()
+    world.server.take()
+    one.cache.clear()
+    assert len(world.server.take()) == 2, "however much there is"
+    assert foreign <= world.server.data.items()
+    assert one.cache.get_or_compute("k", lambda: 2) == 2
+    assert other.cache.get_or_compute("k", lambda: 2) == 1

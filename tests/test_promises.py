@@ -4,12 +4,18 @@ The long forms are elsewhere; this is what to read, and what must never move wit
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from daxlite.aggregations.capture import capturing
 from daxlite.cache import state as state_module
+from daxlite.cache.watchers import unwatch_changes, watch_changes
+from daxlite.shared.bus import TRUST
+from tests.aggregations.scripted import World as Shared
+from tests.calls.scripted import Lab, made
 from tests.simulator import Simulator
 from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, Fault
 from tests.simulator.history import Call
@@ -228,3 +234,100 @@ def test_p7_faults_of_ours_never_reach_the_application(
     monkeypatch.undo()
     assert essence(read(world)) == essence(read(world, client=world.raw))
     assert world.cache.stats().faults >= 2
+
+
+# Results of computations, in two processes that share a Redis
+
+
+def read_note(lab: Lab) -> str:
+    note: str = lab.get()["Item"]["note"]["S"]
+    return note
+
+
+class Shop:
+    """Two processes that compute the same from one item, each through a wrapped client of its own."""
+
+    def __init__(self) -> None:
+        self.shared = Shared()
+        self.note = "old"
+        self.processes = [self.shared.process() for _ in range(2)]
+        self.labs = [
+            Lab(GetItem=lambda params: made(Item={**params["Key"], "note": {"S": self.note}}), PutItem=made())
+            for _ in self.processes
+        ]
+        for process in self.processes:
+            unwatch_changes(process.cache)  # each hears of the changes of its own client alone, see `put`
+            process.bus.listen()
+        self.totals = [
+            process.cache.cached(name="total")(partial(read_note, lab))
+            for process, lab in zip(self.processes, self.labs, strict=True)
+        ]
+
+    def put(self, process: int, note: str) -> None:
+        watch_changes(self.processes[process].cache)
+        try:
+            self.note = note
+            self.labs[process].put()
+        finally:
+            unwatch_changes(self.processes[process].cache)
+
+    def all(self) -> list[str]:
+        with capturing(None):
+            return [total() for total in self.totals]
+
+
+def test_p2_read_your_writes_of_a_result() -> None:
+    shop = Shop()
+    for note in ("old", "new", "newer"):
+        shop.put(0, note)
+        for _ in range(3):
+            assert shop.totals[0]() == note
+
+
+def test_p3_no_resurrection_of_a_result_that_overlapped_a_write() -> None:
+    shop = Shop()
+
+    def overtaken() -> str:
+        note = read_note(shop.labs[0])
+        with capturing(None):
+            shop.put(1, "new")
+        return note
+
+    total = shop.processes[0].cache.cached(name="overtaken")(overtaken)
+    assert total() == "old"
+    assert shop.processes[0].counts.stored == 0
+    assert total() == "new"
+
+
+def test_p5_together_a_write_in_one_process_is_seen_by_the_other() -> None:
+    shop = Shop()
+    for _ in range(3):
+        assert shop.all() == ["old", "old"]
+    assert shop.processes[1].counts.computations == 0, "one computes for both"
+    shop.put(0, "new")
+    assert shop.all() == ["new", "new"]
+
+
+def test_p5_together_who_cannot_hear_the_others_does_not_trust_what_it_keeps() -> None:
+    shop = Shop()
+    for _ in range(3):
+        assert shop.all() == ["old", "old"]
+    shop.processes[1].bus.is_deaf = True
+    shop.put(0, "new")
+    shop.shared.clock.advance(TRUST)
+    assert shop.all() == ["new", "new"]
+
+
+def test_p7_faults_of_redis_never_reach_the_application_and_no_change_is_forgotten() -> None:
+    shop = Shop()
+    assert shop.all() == ["old", "old"]
+    with shop.shared.server.down():
+        shop.put(0, "new")
+        assert shop.totals[0]() == "new"
+    shop.shared.clock.advance(60)
+    shop.processes[0].cache._pending.try_again()
+    assert shop.all() == ["new", "new"]
+    shop.shared.server.flush()
+    assert shop.all() == ["new", "new"]
+    shop.put(1, "newer")
+    assert shop.all() == ["newer", "newer"]

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import traceback
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from .codec import Codec
 from .dependencies import Dependency, tags_of
 from .driver import Progress
 from .envelope import Envelope
+from .faults import Faults
 from .flights import Flights
 from .function import Dependencies, Function, is_another, name_of
 from .near import Near
@@ -67,7 +67,8 @@ class Base:
         self._link = Link(connect(), Breaker(clock), connect if is_ours else None)
         self._bus = Bus(self._link, keyspace.channel, clock, wall_clock)
         self._near = Near(self.config.near_bytes, self._bus, clock)
-        self._pending = Pending(keyspace, self._near, self._bus, self._link, wall_clock)
+        self._faults = Faults()
+        self._pending = Pending(keyspace, self._near, self._bus, self._link, wall_clock, self._faults)
         self._flights = Flights()
         self._desk = Desk(
             store=Store(keyspace, envelope, self._near, self._pending),
@@ -85,7 +86,6 @@ class Base:
         self._counters: dict[str, Counters] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         self._complaints: set[str] = set()
-        self._faults = 0
         capture_in_threads()
         watch_changes(self)
         _all.add(self)
@@ -106,7 +106,7 @@ class Base:
             pending_invalidations=len(self._pending),
             near_entries=near_entries,
             near_bytes=near_bytes,
-            faults=self._faults,
+            faults=self._faults.count,
         )
 
     # For daxlite
@@ -191,11 +191,11 @@ class Base:
         if error is progress.error or not isinstance(error, Exception):
             raise error
         if progress.error is not None and progress.results is None:
-            self._fault(error)
+            self._faults.note(error)
             raise progress.error
         if self.config.on_error == "raise" and isinstance(error, FAILURES):
             raise error
-        self._fault(error)
+        self._faults.note(error)
 
     def _counters_of(self, name: str) -> Counters:
         return self._counters.setdefault(name, Counters())
@@ -205,14 +205,6 @@ class Base:
         if name not in self._complaints:
             self._complaints.add(name)
             _logger.warning("the results of %s are not stored: %s", name, error)
-
-    def _fault(self, error: BaseException) -> None:
-        """Count a fault of daxlite's own and log the first. Its message is left out: it may quote a result."""
-        self._faults += 1
-        if self._faults == 1:
-            where = "".join(traceback.format_tb(error.__traceback__))
-            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
-            _logger.error(message, type(error).__name__, where)
 
     def _register(self, name: str, function: Callable[..., Any]) -> None:
         """See that no two functions stand under one name, as closures of one definition would, or lambdas."""

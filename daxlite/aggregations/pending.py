@@ -6,7 +6,6 @@ remembered and sent again: before this process believes Redis anything, and by a
 
 import threading
 from collections.abc import Callable, Collection, Generator
-from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from redis.exceptions import OutOfMemoryError
@@ -16,6 +15,7 @@ from ..shared.keyspace import Keyspace
 from ..shared.link import Link, Unavailable
 from ..shared.stamps import Command, remove, replace
 from ..shared.tags import EVERYTHING
+from .faults import Faults
 from .near import Near
 from .steps import Run
 
@@ -31,8 +31,17 @@ LONGEST_PAUSE: Final = 10.0
 class Pending:
     """The tags that changed and of which Redis has not been told yet."""
 
-    def __init__(self, keyspace: Keyspace, near: Near, bus: Bus, link: Link, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        near: Near,
+        bus: Bus,
+        link: Link,
+        wall_clock: Callable[[], float],
+        faults: Faults,
+    ) -> None:
         self._wall_clock = wall_clock
+        self._faults = faults
         self._keyspace = keyspace
         self._near = near
         self._bus = bus
@@ -97,6 +106,9 @@ class Pending:
             self._run(self.invalidate(tags))
         except Unavailable:
             self.retry()
+        except Exception:
+            self.retry()
+            raise
 
     def retry(self) -> None:
         """Have a thread send what is pending as soon as Redis takes it."""
@@ -107,8 +119,12 @@ class Pending:
 
     def try_again(self) -> None:
         """Send what is pending, if Redis takes it."""
-        with suppress(Unavailable):
+        try:
             self._run(self.flush())
+        except Unavailable:
+            pass  # it stays pending
+        except Exception as error:  # noqa: BLE001 - in a thread, or while the program ends: it has nowhere else to go
+            self._faults.note(error)
 
     def stop(self) -> None:
         """Have the thread end."""

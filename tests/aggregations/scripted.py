@@ -1,0 +1,418 @@
+"""A Redis of few words: a model of the commands that daxlite sends, with a clock that a test moves and faults on order.
+
+`Server` is the model, `Client` and `AsyncClient` are redis-py's for it, `Process` is one process that uses it: an
+aggregation cache with a near cache, a clock and a bus of its own, in which nothing happens by itself. What runs in the
+background waits until the test lets it, and the bus is a subscription that is read whenever the cache looks.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from daxlite.aggregations import AggregationCache, AggregationConfig
+from daxlite.aggregations.async_driver import AsyncDriver
+from daxlite.aggregations.capture import capturing
+from daxlite.aggregations.driver import Driver
+from daxlite.aggregations.steps import Sleep, Steps
+from daxlite.shared.bus import Bus
+
+# The two scripts, and what they would be without the comparison of tokens.
+SCRIPT = re.compile(
+    r"(?P<guard>if redis\.call\('GET', KEYS\[1\]\) == ARGV\[1\] then )?return redis\.call\("
+    r"'(?P<command>DEL|PEXPIRE)', KEYS\[1\](?:, ARGV\[2\])?\)(?: else return 0 end)?"
+)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Server:
+    """What Redis holds, and what it says."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.data: dict[str, tuple[bytes, float]] = {}
+        """Values, and the moments at which they expire; all have one."""
+        self.log: list[tuple[Any, ...]] = []
+        self.failing: Callable[[tuple[Any, ...]], BaseException | None] = lambda command: None
+        """What a command raises instead of a reply."""
+        self.subscriptions: list[Subscription] = []
+
+    # What may happen to it
+
+    def evict(self, key: str) -> None:
+        self.data.pop(key, None)
+
+    def flush(self) -> None:
+        self.data.clear()
+
+    @contextmanager
+    def down(self, error: BaseException | None = None) -> Iterator[None]:
+        """No command is answered."""
+        before, self.failing = self.failing, lambda command: error or redis.ConnectionError("down")
+        try:
+            yield
+        finally:
+            self.failing = before
+
+    def fail_at(self, number: int, error: BaseException | None = None) -> None:
+        """The command of this number, from now, is not answered."""
+        left = number
+
+        def fail(command: tuple[Any, ...]) -> BaseException | None:
+            nonlocal left
+            left -= 1
+            return (error or redis.ConnectionError("down")) if left == -1 else None
+
+        self.failing = fail
+
+    def keys(self, kind: str = "") -> list[str]:
+        """The keys that are there; of one kind: value, lock, stamp."""
+        now = self.clock()
+        return [key for key, (_, until) in self.data.items() if now < until and key.endswith(kind)]
+
+    def take(self) -> list[str]:
+        """The names of the commands since this was last asked."""
+        names = [command[0] for command in self.log]
+        self.log = []
+        return names
+
+    # Commands
+
+    def execute(self, command: tuple[Any, ...]) -> Any:
+        if (error := self.failing(command)) is not None:
+            raise error
+        self.log.append(command)
+        name, *args = command
+        reply = getattr(self, f"_{name.lower()}")(*args)
+        if name == "EVAL" or not isinstance(reply, bool):
+            return reply
+        return reply or (None if name == "SET" else False)
+
+    def _live(self, key: str) -> bytes | None:
+        value, until = self.data.get(key, (None, 0.0))
+        return value if self.clock() < until else None
+
+    def _get(self, key: str) -> bytes | None:
+        return self._live(key)
+
+    def _mget(self, *keys: str) -> list[bytes | None]:
+        return [self._live(key) for key in keys]
+
+    def _set(self, key: str, value: bytes, *options: Any) -> bool:
+        *flags, px, milliseconds = options
+        assert px == "PX", "a key without an end"
+        assert isinstance(milliseconds, int)
+        assert milliseconds > 0
+        if "NX" in flags and self._live(key) is not None:
+            return False
+        self.data[key] = bytes(value), self.clock() + milliseconds / 1000
+        return True
+
+    def _pexpire(self, key: str, milliseconds: int, *options: str) -> bool:
+        value = self._live(key)
+        until = self.clock() + milliseconds / 1000
+        if value is None or ("GT" in options and until <= self.data[key][1]):
+            return False
+        self.data[key] = value, until
+        return True
+
+    def _del(self, key: str) -> int:
+        is_there = self._live(key) is not None
+        self.data.pop(key, None)
+        return int(is_there)
+
+    def _eval(self, script: str, keys: int, key: str, token: bytes, *rest: Any) -> int:
+        match = SCRIPT.fullmatch(script)
+        assert match is not None, "an unknown script"
+        assert keys == 1
+        if match["guard"] and self._live(key) != token:
+            return 0
+        return self._del(key) if match["command"] == "DEL" else int(self._pexpire(key, *rest))
+
+    def _publish(self, channel: str, data: bytes) -> int:
+        heard = [subscription for subscription in self.subscriptions if subscription.channel == channel]
+        for subscription in heard:
+            subscription.queue.append({"type": "message", "data": data})
+        return len(heard)
+
+    def _ping(self) -> bool:
+        return True
+
+
+class Subscription:
+    """As redis-py's PubSub. Nothing waits: where there is nothing to read, get_message says so."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.queue: list[dict[str, Any]] = []
+        self.channel: str | None = None
+        self.is_deaf = False
+        """The connection hangs: nothing comes any more, and nobody knows."""
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self in self.server.subscriptions:
+            self.server.subscriptions.remove(self)
+
+    def subscribe(self, channel: str) -> None:
+        self.server.execute(("PING",))
+        self.channel = channel
+        self.server.subscriptions.append(self)
+        self.queue.append({"type": "subscribe", "data": 1})
+
+    def ping(self) -> None:
+        self.server.execute(("PING",))
+        if not self.is_deaf:
+            self.queue.append({"type": "pong", "data": b""})
+
+    def get_message(self, timeout: float = 0.0) -> dict[str, Any] | None:
+        return self.queue.pop(0) if self.queue and not self.is_deaf else None
+
+
+class Client(redis.Redis):
+    """redis-py's client of a scripted server."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self.server.execute(args)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        assert not transaction
+        return Pipeline(self.server)
+
+    def pubsub(self, **options: Any) -> Any:
+        return Subscription(self.server)
+
+
+class Pipeline:
+    """Commands in one round trip: all are sent, or none is answered."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.commands: list[tuple[Any, ...]] = []
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.commands = []
+
+    def execute_command(self, *args: Any) -> None:
+        self.commands.append(args)
+
+    def execute(self, raise_on_error: bool = True) -> Any:
+        assert not raise_on_error
+        return [self.server.execute(command) for command in self.commands]
+
+
+class AsyncPipeline(Pipeline):
+    async def __aenter__(self) -> "AsyncPipeline":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.commands = []
+
+    async def execute(self, raise_on_error: bool = True) -> Any:
+        return super().execute(raise_on_error)
+
+
+class AsyncClient(redis.asyncio.Redis):
+    """The same for asyncio."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self.server.execute(args)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        assert not transaction
+        return AsyncPipeline(self.server)
+
+
+class ScriptedBus(Bus):
+    """A bus without a thread: what the thread would do by itself is done whenever the cache looks."""
+
+    subscription: Subscription | None = None
+    is_deaf = False
+    _was_deaf = False
+    _is_pumping = False
+
+    def listen(self) -> None:
+        if self.subscription is None and not self.is_deaf and not self._stop.is_set():
+            subscription = self._link.client.pubsub()
+            try:
+                subscription.subscribe(self._channel)
+            except (redis.RedisError, OSError):
+                return
+            self.subscription = subscription
+
+    @property
+    def is_heard(self) -> bool:
+        self.pump()
+        return super().is_heard
+
+    def pump(self) -> None:
+        """Read everything that came, and ask for a sign of life."""
+        if self.subscription is None or self._is_pumping:
+            return
+        self.subscription.is_deaf, self._is_pumping, self._asked_at = self.is_deaf, True, -math.inf
+        self._was_deaf |= self.is_deaf
+        try:
+            if self._alive_at is not None and not self._was_deaf:
+                # The thread would have had signs of life all the time.
+                self.subscription.server.execute(("PING",))
+                self._alive_at = self._clock(), self._wall_clock()
+            while self._listen(self.subscription):
+                pass
+            self._listen(self.subscription)  # the sign of life
+        except (redis.RedisError, OSError):
+            self.lose()
+        finally:
+            self._is_pumping = False
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        if self.subscription is not None:
+            self.subscription.__exit__()
+        self.subscription, self._alive_at, self._was_deaf = None, None, False
+
+
+class ScriptedDriver(Driver):
+    """Takes steps as a thread does, but sleeps by the clock, and keeps for later what is for the background."""
+
+    clock: Clock
+    asleep: Callable[[], None]
+    """What others do while this one sleeps."""
+    background: list[Callable[[], Steps[Any]]]
+
+    def _take(self, step: Any, progress: Any, stop: Any) -> Any:
+        if isinstance(step, Sleep):
+            self.clock.advance(step.seconds)
+            self.asleep()
+            return None
+        return super()._take(step, progress, stop)
+
+    def _spawn(self, steps: Callable[[], Steps[Any]]) -> Callable[[], None]:
+        self.background.append(steps)
+
+        def end() -> None:
+            if steps in self.background:
+                self.background.remove(steps)
+
+        return end
+
+
+class Process:
+    """One process that uses a server."""
+
+    def __init__(
+        self,
+        server: Server,
+        clock: Clock,
+        namespace: str = "shop",
+        *,
+        random: Callable[[], float] = lambda: 0.0,
+        **config: Any,
+    ) -> None:
+        self.server = server
+        self.clock = clock
+        self.cache = AggregationCache(
+            Client(server), namespace, AggregationConfig(**config), clock=clock, wall_clock=clock, random=random
+        )
+        self.bus = scripted_bus(self.cache)
+        self.driver = ScriptedDriver(self.cache._link, raises=self.cache.config.on_error == "raise")
+        self.driver.clock, self.driver.asleep, self.driver.background = clock, lambda: None, []
+        self.cache._driver = self.driver
+        self.cache._pending.retry = lambda: None  # type: ignore[method-assign]
+        # No thread: what is pending is sent when the process asks Redis for something, or when the test says so.
+
+    @property
+    def counts(self) -> Any:
+        return self.cache.stats().total
+
+    def run_background(self) -> int:
+        """Do now what was for the background; returns how much that was."""
+        waiting, self.driver.background = self.driver.background, []
+        for steps in waiting:
+            try:
+                self.driver.drive(steps())
+            except Exception:  # noqa: BLE001, S112 - nobody waits for it
+                continue
+        return len(waiting)
+
+
+def scripted_bus(cache: Any) -> ScriptedBus:
+    """Have a cache's bus wait to be asked, instead of listening in a thread."""
+    cache._bus.__class__ = ScriptedBus
+    bus: ScriptedBus = cache._bus
+    return bus
+
+
+class ScriptedAsyncDriver(AsyncDriver):
+    """As ScriptedDriver: time is the test's."""
+
+    clock: Clock
+
+    async def _take(self, step: Any, progress: Any) -> Any:
+        if isinstance(step, Sleep):
+            task = asyncio.current_task()
+            if task is not None and task.get_name() == "daxlite":
+                await asyncio.Event().wait()  # in the background: until it is ended
+            self.clock.advance(step.seconds)
+            return None
+        return await super()._take(step, progress)
+
+
+class World:
+    """A server, its clock, and as many processes as a test wants."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.server = Server(self.clock)
+
+    def process(self, **settings: Any) -> Process:
+        settings.setdefault("random", lambda: 0.0)
+        return Process(self.server, self.clock, **settings)
+
+
+class Counted:
+    """A function that counts its calls, and returns what a test last said."""
+
+    def __init__(self, value: Any = 1, takes: Callable[[], Any] = lambda: None, name: str = "counted") -> None:
+        self.__qualname__ = name
+        self.value, self.calls, self.takes = value, 0, takes
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        value = self.value
+        self.takes()
+        return value
+
+
+def elsewhere() -> AbstractContextManager[None]:
+    """What is done within is done by another process, though it happens to run inside of a computation of this one."""
+    return capturing(None)

@@ -1,0 +1,165 @@
+"""Several callers who take their steps in an order that a test chooses.
+
+Each caller is a sequence of turns: between two steps of one, whatever the others do may happen. A computation may have
+turns of its own, as a function that yields between what it reads; a writer is a function that yields too.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from daxlite.aggregations.answer import answer, near_hit
+from daxlite.aggregations.capture import capturing
+from daxlite.aggregations.driver import Ended, Progress
+from daxlite.aggregations.question import Question
+from daxlite.aggregations.steps import Compute, Sleep, Spawn, Wait
+from tests.aggregations.scripted import Process
+
+Turns = Generator[Any, Any, Any]
+
+
+class Actor:
+    """Somebody who takes turns."""
+
+    def __init__(self, turns: Turns, name: str) -> None:
+        self.name = name
+        self.turns = turns
+        self.is_done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.can_go: Callable[[], bool] = lambda: True
+        self.wakes_at: float | None = None
+
+    def turn(self) -> None:
+        self.wakes_at = None
+        try:
+            waits_for = next(self.turns)
+        except StopIteration as finished:
+            self.is_done, self.result = True, finished.value
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.is_done, self.error = True, error
+        else:
+            self.can_go, self.wakes_at = waits_for or ((lambda: True), None)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Stage:
+    """The actors of one world, which has one clock."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.actors: list[Actor] = []
+        self.acting: Actor | None = None
+
+    def enter(self, turns: Turns, name: str) -> Actor:
+        actor = Actor(turns, name)
+        self.actors.append(actor)
+        return actor
+
+    def asks(self, process: Process, question: Question, name: str = "caller") -> Actor:
+        """A caller of a function."""
+        process.cache._desk.me = lambda: self.acting
+        return self.enter(self._asking(process, question), name)
+
+    def able(self) -> list[Actor]:
+        """Who can take a turn now; where all sleep, time passes until the first one wakes."""
+        left = [actor for actor in self.actors if not actor.is_done]
+        able = [actor for actor in left if self._can_go(actor)]
+        if not able and (moments := [actor.wakes_at for actor in left if actor.wakes_at is not None]):
+            self.clock.now = max(self.clock.now, min(moments))
+            able = [actor for actor in left if self._can_go(actor)]
+        assert able or not left, f"{left} wait for each other"
+        return able
+
+    def turn(self, actor: Actor) -> None:
+        self.acting = actor
+        actor.turn()
+        self.acting = None
+
+    def run(self, choose: Callable[[list[Actor]], Actor] = lambda able: able[0]) -> None:
+        """Until all are done."""
+        while able := self.able():
+            self.turn(choose(able))
+
+    def run_until(self, actor: Actor, holds: Callable[[], bool]) -> None:
+        """One actor alone, until something is so."""
+        while not holds():
+            assert not actor.is_done, f"{actor} is done before"
+            self.turn(actor)
+
+    def _can_go(self, actor: Actor) -> bool:
+        return actor.can_go() or (actor.wakes_at is not None and self.clock() >= actor.wakes_at)
+
+    def _asking(self, process: Process, question: Question) -> Turns:
+        progress = Progress()
+        try:
+            hit = near_hit(process.cache._desk, question)
+            if hit is not None:
+                return hit[0]
+            return (yield from self._taking(process, answer(process.cache._desk, question), progress))
+        except BaseException as error:  # noqa: BLE001 - sorted out there
+            process.cache._rescued(progress, error)
+        return process.cache._plainly(question, progress)
+
+    def _taking(self, process: Process, steps: Any, progress: Progress, ended: list[bool] | None = None) -> Turns:
+        """As Driver.drive, with a turn for each step."""
+        reply: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                step = steps.send(reply) if error is None else steps.throw(error)
+                reply = error = None
+                # What waits does so before its turn; all other steps may be overtaken before they are taken.
+                match step:
+                    case Sleep(seconds):
+                        yield (lambda: bool(ended)), self.clock() + seconds
+                    case Wait(flight, seconds):
+                        yield flight.future.done, self.clock() + seconds
+                    case _:
+                        yield None
+                try:
+                    if ended:
+                        raise Ended
+                    reply = yield from self._take(process, step, progress)
+                except BaseException as raised:  # noqa: BLE001 - thrown into the steps
+                    error = raised
+        except StopIteration as finished:
+            return finished.value
+
+    def _take(self, process: Process, step: Any, progress: Progress) -> Turns:
+        match step:
+            case Sleep() | Wait():
+                return None
+            case Compute(call, capture):
+                try:
+                    result = yield from self._computing(call, capture)
+                except BaseException as error:
+                    progress.error = error
+                    raise
+                progress.results = (result,)
+                return result
+            case Spawn(steps):
+                ended: list[bool] = []
+                self.enter(self._in_background(process, steps(), ended), "background")
+                return lambda: ended.append(True)
+        return process.driver._take(step, progress, None)
+
+    def _computing(self, call: Callable[[], Any], capture: Any) -> Turns:
+        with capturing(capture):
+            result = call()
+        if not isinstance(result, Generator):
+            return result
+        while True:
+            try:
+                with capturing(capture):
+                    next(result)
+            except StopIteration as finished:
+                return finished.value
+            yield None
+
+    def _in_background(self, process: Process, steps: Any, ended: list[bool]) -> Turns:
+        try:
+            yield from self._taking(process, steps, Progress(), ended)
+        except (Ended, Exception):  # noqa: BLE001 - nobody waits for it
+            return

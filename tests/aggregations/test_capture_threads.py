@@ -1,0 +1,213 @@
+"""Threads and tasks that a computation starts belong to it; those that somebody else started do not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from daxlite.cache.watchers import read_watcher
+from daxlite.shared.tags import shared_tags
+from tests.aggregations.scripted import World
+from tests.aggregations.test_capture import captured
+from tests.calls.scripted import Lab
+from tests.calls.test_dependencies import item, laboratory
+
+SECONDS = 10.0
+"""How long a test waits for what never takes so long."""
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return laboratory()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """With a worker that was started long before."""
+    with ThreadPoolExecutor(1) as made:
+        made.submit(int).result(SECONDS)
+        yield made
+
+
+def in_a_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join(SECONDS)
+
+
+def in_a_thread_of_a_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    in_a_thread(lambda: in_a_thread(read, pool), pool)
+
+
+def in_a_thread_of_its_own_class(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    class Worker(threading.Thread):
+        def run(self) -> None:
+            read()
+
+    worker = Worker()
+    worker.start()
+    worker.join(SECONDS)
+
+
+def by_a_timer(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    timer = threading.Timer(0, read)
+    timer.start()
+    timer.join(SECONDS)
+
+
+def in_a_pool_made_before(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    pool.submit(read).result(SECONDS)
+
+
+def in_a_pool_made_within(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    with ThreadPoolExecutor(2) as made:
+        list(made.map(lambda _: read(), range(3)))
+
+
+def in_a_task(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    async def task() -> None:
+        read()
+
+    async def main() -> None:
+        await asyncio.gather(task(), asyncio.create_task(task()))
+
+    asyncio.run(main())
+
+
+def by_to_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    async def main() -> None:
+        await asyncio.to_thread(read)
+
+    asyncio.run(main())
+
+
+def by_run_in_executor(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, read)
+        await loop.run_in_executor(pool, read)
+
+    asyncio.run(main())
+
+
+def in_a_copied_context(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    copy_context().run(read)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        in_a_thread,
+        in_a_thread_of_a_thread,
+        in_a_thread_of_its_own_class,
+        by_a_timer,
+        in_a_pool_made_before,
+        in_a_pool_made_within,
+        in_a_task,
+        by_to_thread,
+        by_run_in_executor,
+        in_a_copied_context,
+    ],
+)
+def test_what_is_read_in_what_the_computation_starts_is_captured(
+    world: World, lab: Lab, pool: ThreadPoolExecutor, way: Callable[..., None]
+) -> None:
+    _, tags = captured(world.process(), lambda: way(lambda: lab.get(), pool))
+    assert tags == set(shared_tags(item()))
+
+
+def test_a_thread_that_was_started_before_is_not_the_computations(world: World, lab: Lab) -> None:
+    ask, told = threading.Event(), threading.Event()
+
+    def reading() -> None:
+        ask.wait(SECONDS)
+        lab.get()
+        told.set()
+
+    thread = threading.Thread(target=reading)
+    thread.start()
+
+    def compute() -> bool:
+        ask.set()
+        return told.wait(SECONDS)
+
+    assert captured(world.process(), compute) == (True, set())
+    thread.join(SECONDS)
+
+
+def test_a_worker_of_a_pool_made_before_keeps_nothing_afterwards(
+    world: World, lab: Lab, pool: ThreadPoolExecutor
+) -> None:
+    captured(world.process(), lambda: in_a_pool_made_before(lab.get, pool))
+    assert pool.submit(read_watcher.get).result(SECONDS) is None
+
+
+def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards(world: World, lab: Lab) -> None:
+    """It lives on, and what it does for others is not the computation's."""
+    with ThreadPoolExecutor(1) as pool:
+        captured(world.process(), lambda: pool.submit(lab.get).result(SECONDS) and None)
+        assert pool.submit(read_watcher.get).result(SECONDS) is None
+        assert [thread for thread in pool._threads if not thread.is_alive()] == []
+
+
+def test_what_a_thread_reads_after_the_computation_is_over_does_not_matter(world: World, lab: Lab) -> None:
+    begin, threads = threading.Event(), []
+
+    def late() -> None:
+        begin.wait(SECONDS)
+        lab.get()
+
+    def compute() -> None:
+        thread = threading.Thread(target=late)
+        thread.start()
+        threads.append(thread)
+
+    process = world.process()
+    assert captured(process, compute) == (None, set())
+    world.server.take()
+    begin.set()
+    threads[0].join(SECONDS)
+    assert world.server.take() == []
+
+
+def test_p3_a_computation_that_waits_for_a_thread_that_asks_for_its_own_result(world: World) -> None:
+    process, depth = world.process(), []
+
+    @process.cache.cached(name="self")
+    def again() -> int:
+        depth.append(1)
+        if len(depth) < 3:
+            thread = threading.Thread(target=again)
+            thread.start()
+            thread.join(SECONDS)
+            assert not thread.is_alive(), "it waits for itself"
+        return len(depth)
+
+    assert again() == 3
+
+
+def test_the_context_of_the_application_is_left_alone(world: World, lab: Lab) -> None:
+    process = world.process()
+    captured(process, lambda: lab.get() and None)
+    assert read_watcher.get() is None
+    done: list[Any] = []
+    thread = threading.Thread(target=lambda: done.append(read_watcher.get()))
+    thread.start()
+    thread.join(SECONDS)
+    assert done == [None]
+
+
+def test_threads_outside_of_computations_are_started_as_ever(world: World) -> None:
+    world.process()
+    with ThreadPoolExecutor(1, initializer=int) as pool:
+        assert pool.submit(lambda *args, **kwargs: (args, kwargs), 1, a=2).result(SECONDS) == ((1,), {"a": 2})
+        with pytest.raises(TypeError):
+            pool.submit()  # type: ignore[call-arg]
+    with pytest.raises(RuntimeError):
+        pool.submit(int)

@@ -1,0 +1,293 @@
+"""What is cached of a function: by its name, version and arguments, with its type."""
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daxlite.aggregations import AggregationConfig, Unkeyable
+from tests.aggregations.scripted import Counted, World
+
+if TYPE_CHECKING:
+    from nowhere import Nothing  # type: ignore[import-not-found]
+
+
+def test_the_same_arguments_however_they_are_written(world: World) -> None:
+    calls = []
+
+    @world.process().cache.cached()
+    def orders(region: str, day: str = "today", *, limit: int = 10) -> list[str]:
+        calls.append((region, day, limit))
+        return [region, day]
+
+    assert orders("eu") == orders(region="eu") == orders("eu", "today", limit=10) == ["eu", "today"]
+    assert orders("eu", limit=11) == ["eu", "today"] != orders("us")
+    assert len(calls) == 3
+    assert orders.__name__ == "orders"
+    assert "orders" in repr(orders)
+
+
+@pytest.mark.parametrize("argument", [object(), print, lambda: 1, iter([])])
+def test_an_argument_that_cannot_be_keyed_is_an_error_at_the_call(world: World, argument: Any) -> None:
+    function = world.process().cache.cached()(lambda argument: 1)
+    for call in (function, function.refresh, function.peek, function.invalidate):
+        with pytest.raises(Unkeyable, match="argument 'argument'"):
+            call(argument)
+    assert not world.server.log
+
+
+def test_arguments_that_do_not_fit_are_an_error_as_python_has_it(world: World) -> None:
+    function = world.process().cache.cached()(lambda argument: 1)
+    with pytest.raises(TypeError, match="argument"):
+        function()
+    with pytest.raises(TypeError):
+        function(1, 2)
+
+
+def test_another_version_makes_other_results_and_another_process_finds_them(world: World) -> None:
+    function = Counted(1)
+    for version, value in ((None, 1), (1, 2), ("1", 3), (2, 4)):
+        function.value = value
+        for _ in range(2):
+            assert world.process().cache.cached(version=version)(function)() == value
+    with pytest.raises(TypeError, match="version"):
+        world.process().cache.cached(version=1.5)(function)  # type: ignore[arg-type]
+
+
+def test_a_name_of_ones_own(world: World) -> None:
+    process, other = world.process(), world.process()
+    assert process.cache.cached(name="total")(Counted(1))() == 1
+    assert other.cache.cached(name="total")(Counted(2, name="another"))() == 1
+    assert set(process.cache.stats().functions) == {"total"}
+    for name in ("", 5):
+        with pytest.raises(TypeError, match="name"):
+            process.cache.cached(name=name)(Counted())  # type: ignore[arg-type]
+
+
+def test_the_name_is_the_functions_own_otherwise(world: World) -> None:
+    process = world.process()
+    process.cache.cached()(Counted())()
+    assert set(process.cache.stats().functions) == {"tests.aggregations.scripted.counted"}
+
+    class Nameless:
+        def __call__(self) -> int:
+            return 1
+
+    with pytest.raises(TypeError, match="name="):
+        process.cache.cached()(Nameless())
+
+
+def test_a_key_of_ones_own_and_methods(world: World) -> None:
+    cache = world.process().cache
+
+    class Shop:
+        def __init__(self, id: str) -> None:
+            self.id, self.calls = id, 0
+
+        @cache.cached(key=lambda self, day: (self.id, day))
+        def revenue(self, day: str) -> str:
+            """What comes in."""
+            self.calls += 1
+            return f"{self.id} {day}"
+
+        @cache.cached()
+        def unkeyed(self) -> int:
+            return 1
+
+    one, other = Shop("1"), Shop("2")
+    assert [one.revenue("mon"), one.revenue("mon"), other.revenue("mon")] == ["1 mon", "1 mon", "2 mon"]
+    assert (one.calls, other.calls) == (1, 1)
+    assert Shop("1").revenue("mon") == "1 mon"
+    Shop.revenue.invalidate(Shop("1"), "mon")
+    assert (one.revenue("mon"), one.calls) == ("1 mon", 2)
+    assert Shop.revenue.__doc__ == "What comes in."
+    with pytest.raises(Unkeyable, match="'self'"):
+        one.unkeyed()
+
+
+def test_the_type_of_the_result_is_the_annotation_or_what_is_given(world: World) -> None:
+    cache = world.process(near_bytes=0).cache
+
+    @cache.cached()
+    def annotated() -> dict[str, tuple[Decimal, ...]]:
+        return {"a": (Decimal("1.10"),)}
+
+    given = cache.cached(name="given", returns=list[tuple[int, int]])(lambda: [(1, 2)])
+    for function, expected in ((annotated, {"a": (Decimal("1.10"),)}), (given, [(1, 2)])):
+        for _ in range(2):
+            assert repr(function()) == repr(expected)  # type: ignore[operator]
+    assert cache.stats().total.computations == 2
+
+
+def test_an_annotation_that_nobody_can_resolve_does_not_matter(world: World) -> None:
+    cache = world.process(near_bytes=0).cache
+
+    @cache.cached()
+    def function(argument: "Nothing" = None) -> "Nothing":
+        return (1, [2])
+
+    @cache.cached()
+    def wrong() -> "1 +":  # type: ignore[valid-type]  # noqa: F722
+        return {3}
+
+    assert function() == function() == (1, [2])
+    assert wrong() == wrong() == {3}
+    assert cache.stats().total.computations == 2
+
+
+def test_two_closures_of_one_name_are_refused(world: World) -> None:
+    cache = world.process().cache
+
+    def of(number: int) -> Any:
+        def total() -> int:
+            return number
+
+        return total
+
+    assert cache.cached()(of(1))() == 1
+    with pytest.raises(ValueError, match="name="):
+        cache.cached()(of(2))
+    assert cache.cached(name="second")(of(2))() == 2
+
+
+def test_one_closure_may_be_made_twice(world: World) -> None:
+    cache = world.process().cache
+    calls: list[int] = []
+
+    def of(log: list[int]) -> Any:
+        def total() -> int:
+            log.append(1)
+            return 1
+
+        return total
+
+    assert cache.cached()(of(calls))() == cache.cached()(of(calls))() == 1
+    assert len(calls) == 1
+
+
+def test_functions_that_differ_and_have_one_name_do_not_take_each_others_results(world: World) -> None:
+    cache = world.process().cache
+
+    class Shop:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def total(self) -> int:
+            return self.number
+
+    pairs = [
+        (lambda number=1: number + 1, lambda number=1: number * 10, 2, 10),
+        (Shop(1).total, Shop(2).total, 1, 2),
+    ]
+    for pair in pairs:
+        results: list[Any] = []
+        for function in pair[:2]:
+            try:
+                results.append(cache.cached()(function)())
+            except (TypeError, ValueError) as refused:
+                assert "name=" in str(refused)  # noqa: PT017 - it may be refused, or work
+                results.append(None)
+        for result, expected in zip(results, pair[2:], strict=True):
+            assert result in (None, expected)
+
+
+@pytest.mark.parametrize("near_bytes", [0, 1_000_000])
+def test_refresh_computes_and_keeps_whatever_there_is(world: World, near_bytes: int) -> None:
+    one, other = world.process(near_bytes=near_bytes), world.process(near_bytes=near_bytes)
+    function = Counted(1)
+    total, total_there = (process.cache.cached()(function) for process in (one, other))
+    assert total.refresh() == 1
+    assert total() == total() == total_there() == 1
+    function.value = 2
+    assert total.refresh() == 2
+    assert total() == 2
+    assert function.calls == 2
+    assert not world.server.keys(":lock")
+
+
+def test_peek_computes_nothing(world: World) -> None:
+    process, function = world.process(), Counted(5)
+    total = process.cache.cached(ttl=10, jitter=0.0, stale_while_revalidate=100, tags=["x"])(function)
+    assert total.peek() is None
+    assert function.calls == 0
+    total()
+    assert total.peek() == 5
+    before = process.counts
+    total.peek()
+    assert process.counts == before, "nor does it count"
+    process.cache.invalidate_tags("x")
+    assert total.peek() is None
+    total()
+    world.clock.advance(10)
+    assert total.peek() is None, "past its TTL it is not fresh"
+    assert function.calls == 2
+
+
+def test_what_depends_on_the_arguments(world: World) -> None:
+    process = world.process()
+    calls: list[int] = []
+    total = process.cache.cached(name="f", depends_on=lambda shop: [f"shop {shop}"])(calls.append)
+
+    assert total(1) is total(2) is total(1) is None
+    process.cache.invalidate_tags("shop 1")
+    total(1)
+    total(2)
+    assert calls == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"ttl": 0}, "ttl is 0"),
+        ({"ttl": -1}, "ttl is -1"),
+        ({"ttl": True}, "ttl is True"),
+        ({"ttl": 31 * 86400}, r"\(30 days\)"),
+        ({"ttl": lambda: 1}, "with parentheses"),
+        ({"jitter": 1}, "jitter is 1"),
+        ({"early_refresh": -1}, "early_refresh is -1"),
+        ({"stale_if_error": float("nan")}, "stale_if_error is nan"),
+        ({"stale_while_revalidate": -1}, "stale_while_revalidate is -1"),
+        ({"lock_ttl": 0}, "lock_ttl is 0"),
+        ({"longest_wait": -1}, "longest_wait is -1"),
+        ({"capture": 1}, "capture is 1"),
+        ({"unknown": 1}, "unknown"),
+        ({"tags": "one"}, "must stand in a list"),
+        ({"tags": [""]}, "no dependency"),
+        ({"depends_on": [5]}, "no dependency"),
+    ],
+)
+def test_a_wrong_setting_fails_where_it_is_written(world: World, settings: Any, says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        world.process().cache.cached(**settings)(Counted())
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"near_bytes": -1}, "near_bytes is -1"),
+        ({"near_bytes": 1.5}, "near_bytes is 1.5"),
+        ({"max_value_bytes": 0}, "max_value_bytes is 0"),
+        ({"on_error": "ignore"}, 'must be "compute" or "raise"'),
+        ({"timeout": 0}, "timeout is 0"),
+        ({"timeout": 61}, "timeout is 61"),
+        ({"encryption_keys": bytes(32)}, "must be a list"),
+    ],
+)
+def test_a_wrong_setting_of_the_cache_fails_where_it_is_written(settings: Any, says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        AggregationConfig(**settings)
+
+
+def test_a_wrong_ttl_of_the_cache_fails_before_anything_else(world: World) -> None:
+    with pytest.raises(ValueError, match="ttl is 0"):
+        world.process(ttl=0)
+
+
+def test_coroutine_functions_belong_to_the_other_cache(world: World) -> None:
+    async def function() -> int:
+        return 1
+
+    with pytest.raises(TypeError, match="AsyncAggregationCache"):
+        world.process().cache.cached()(function)
+    assert asyncio.iscoroutinefunction is not None

@@ -1,0 +1,208 @@
+"""One computation at a time, and nobody waits for a dead one for ever."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daxlite.aggregations.answer import FIRST_PAUSE, LONGEST_PAUSE, answer
+from daxlite.aggregations.driver import Progress
+from daxlite.aggregations.steps import Sleep
+from daxlite.shared.link import Unavailable
+from tests.aggregations.scripted import Counted, Process, World, elsewhere
+
+LOCK_TTL = 10.0
+
+
+def kept(process: Process, function: Callable[[], Any], **options: Any) -> Any:
+    return process.cache.cached(**{"name": "f", "lock_ttl": LOCK_TTL, **options})(function)
+
+
+def locked(world: World) -> str:
+    [lock] = world.server.keys(":lock")
+    return lock
+
+
+def test_who_finds_it_locked_waits_and_gets_the_others_result(world: World) -> None:
+    one, other = world.process(), world.process()
+    function = Counted("one's")
+
+    def come() -> None:
+        """The other process comes while this one computes, and sees it done when it looks again."""
+        began = world.clock()
+        with elsewhere():
+            for steps in [answer(other.cache._desk, kept(other, Counted("never"))._known.question((), {}))]:
+                asking.append(steps)
+                step = next(steps)
+                while not isinstance(step, Sleep):
+                    step = steps.send(other.driver._take(step, Progress(), None))
+        assert world.clock() == began
+        assert step.seconds <= 1.5 * FIRST_PAUSE
+
+    asking: list[Any] = []
+    function.takes = come
+    assert kept(one, function)() == "one's"
+    [steps] = asking
+    assert other.driver.drive(steps) == "one's"
+    assert (other.counts.awaited, other.counts.computations) == (1, 0)
+
+
+def test_a_dead_holder_delays_the_others_until_his_lock_ends(world: World) -> None:
+    one, other = world.process(), world.process()
+
+    def die() -> None:
+        world.server.failing = lambda command: ConnectionError("dead")
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        kept(one, Counted(1, die))()
+    one.driver.background.clear()  # nobody renews it
+    world.server.failing = lambda command: None
+    assert locked(world)
+    began = world.clock()
+    function = Counted(2)
+    assert kept(other, function)() == 2
+    waited = world.clock() - began
+    assert LOCK_TTL - 0.1 <= waited <= LOCK_TTL + 1.5 * LONGEST_PAUSE
+    assert other.counts.wait_seconds == pytest.approx(waited)
+    assert not world.server.keys(":lock")
+
+
+def test_nobody_waits_longer_than_he_wants(world: World) -> None:
+    one, other = world.process(), world.process()
+    results = []
+
+    def slow() -> str:
+        began = world.clock()
+        other.driver.asleep = one_renews
+        with elsewhere():
+            results.append(kept(other, Counted("own"), longest_wait=3.0)())
+        assert 3.0 <= world.clock() - began <= 3.0 + 1.5 * LONGEST_PAUSE
+        return "slow"
+
+    def one_renews() -> None:
+        key = locked(world)
+        world.server.data[key] = world.server.data[key][0], world.clock() + LOCK_TTL
+
+    assert kept(one, slow)() == "slow"
+    assert results == ["own"]
+    assert not world.server.keys(":lock")
+
+
+def test_who_did_not_get_the_lock_does_not_give_it_back(world: World) -> None:
+    one, other = world.process(), world.process()
+
+    def slow() -> int:
+        with elsewhere():
+            assert kept(other, Counted(2), longest_wait=0.0)() == 2
+        assert locked(world), "still the first one's"
+        return 1
+
+    assert kept(one, slow)() == 1
+
+
+def test_a_holder_whose_lock_ended_does_not_delete_anothers(world: World) -> None:
+    one = world.process()
+    foreign = b"somebody else's"
+
+    def slow() -> int:
+        key = locked(world)
+        world.clock.advance(LOCK_TTL)
+        assert not world.server.keys(":lock")
+        assert world.server.execute(("SET", key, foreign, "NX", "PX", 5000))
+        return 1
+
+    assert kept(one, slow)() == 1
+    assert world.server.data[locked(world)][0] == foreign
+
+
+def test_no_two_locks_have_one_token(world: World) -> None:
+    tokens = set()
+    for number in range(20):
+        process = world.process(near_bytes=0)
+        process.cache.get_or_compute(number, lambda: tokens.add(world.server.data[locked(world)][0]))
+    assert len(tokens) == 20
+    assert all(len(token) >= 12 for token in tokens)
+
+
+def renewals(process: Process) -> list[Any]:
+    return [steps() for steps in process.driver.background]
+
+
+def test_a_holder_renews_his_lock_as_long_as_he_computes(world: World) -> None:
+    process = world.process()
+
+    def slow() -> int:
+        [steps] = renewals(process)
+        step = next(steps)
+        for _ in range(10):
+            assert step.seconds <= LOCK_TTL / 2
+            world.clock.advance(step.seconds)
+            step = steps.send(process.cache._link.run(steps.send(None).commands))
+            assert world.server.data[locked(world)][1] == world.clock() + LOCK_TTL
+        return 1
+
+    assert kept(process, slow)() == 1
+    assert not process.driver.background, "he stops as soon as he is done"
+
+
+def test_who_lost_his_lock_does_not_renew_anothers(world: World) -> None:
+    process = world.process()
+
+    def slow() -> int:
+        [steps] = renewals(process)
+        world.clock.advance(next(steps).seconds)
+        key = locked(world)
+        world.server.data[key] = b"another", world.clock() + 1
+        reply = process.cache._link.run(steps.send(None).commands)
+        with pytest.raises(StopIteration):
+            steps.send(reply)
+        assert world.server.data[key][1] == world.clock() + 1
+        world.server.evict(key)
+        return 1
+
+    assert kept(process, slow)() == 1
+
+
+def test_a_renewal_that_fails_is_tried_again(world: World) -> None:
+    process = world.process()
+
+    def slow() -> int:
+        [steps] = renewals(process)
+        sleep = next(steps)
+        steps.send(None)
+        assert steps.throw(Unavailable()).seconds == sleep.seconds
+        return 1
+
+    assert kept(process, slow)() == 1
+
+
+def test_somebody_who_came_and_went_between_the_look_and_the_lock(world: World) -> None:
+    one, other = world.process(), world.process()
+    function = Counted("one's")
+
+    def as_it_locks(command: tuple[Any, ...]) -> None:
+        if command[0] == "SET" and command[1].endswith(":lock"):
+            world.server.failing = lambda command: None
+            assert kept(other, Counted("other's"))() == "other's"
+
+    world.server.failing = as_it_locks  # type: ignore[assignment]
+    assert kept(one, function)() == "other's"
+    assert function.calls == 0
+    assert one.counts.awaited == 1
+    assert not world.server.keys(":lock")
+
+
+def test_a_refresh_computes_though_somebody_else_does(world: World) -> None:
+    one, other = world.process(), world.process()
+    refreshed = []
+
+    def slow() -> int:
+        before = world.server.data[locked(world)]
+        with elsewhere():
+            refreshed.append(other.cache.cached(name="f")(Counted(2)).refresh())
+        assert world.server.data[locked(world)] == before
+        return 1
+
+    assert kept(one, slow)() == 1
+    assert refreshed == [2]

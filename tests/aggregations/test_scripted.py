@@ -1,0 +1,65 @@
+"""The scripted Redis says what fakeredis says, which says what Redis does."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import fakeredis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daxlite.aggregations.store import _RENEW, _UNLOCK
+from tests.aggregations.scripted import Client, Clock, Server
+
+keys = st.sampled_from(["a", "b", "c"])
+tokens = st.sampled_from([b"1", b"2"])
+lives = st.sampled_from([1000, 5000, 60_000])
+commands = st.one_of(
+    st.tuples(st.just("GET"), keys),
+    st.tuples(st.just("MGET"), keys, keys),
+    st.tuples(st.just("SET"), keys, tokens, st.just("NX"), st.just("PX"), lives),
+    st.tuples(st.just("SET"), keys, tokens, st.just("PX"), lives),
+    st.tuples(st.just("PEXPIRE"), keys, lives, st.just("GT")),
+    st.tuples(st.just("DEL"), keys),
+    st.tuples(st.just("EVAL"), st.just(_UNLOCK), st.just(1), keys, tokens),
+    st.tuples(st.just("EVAL"), st.just(_RENEW), st.just(1), keys, tokens, lives),
+    st.tuples(st.just("PUBLISH"), keys, tokens),
+)
+
+
+def alone(client: Any, command: tuple[Any, ...]) -> Any:
+    return client.execute_command(*command)
+
+
+def in_a_pipeline(client: Any, command: tuple[Any, ...]) -> Any:
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.execute_command(*command)
+        return pipeline.execute(raise_on_error=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([alone, in_a_pipeline]), commands, st.sampled_from([0, 0, 0.4, 4.0])), max_size=30
+    )
+)
+def test_random_commands_have_the_same_replies(
+    program: list[tuple[Callable[..., Any], tuple[Any, ...], float]],
+) -> None:
+    clock = Clock()
+    ours, theirs = Client(Server(clock)), fakeredis.FakeRedis()
+    with patch("time.time", clock):
+        for send, command, seconds in program:
+            assert send(ours, command) == send(theirs, command)
+            clock.advance(seconds)
+
+
+def test_who_listens_hears_what_is_published() -> None:
+    for client in (Client(Server(Clock())), fakeredis.FakeRedis()):
+        with client.pubsub() as subscription:
+            subscription.subscribe("channel")
+            client.execute_command("PUBLISH", "channel", b"one")
+            subscription.ping()
+            heard = [subscription.get_message(timeout=0.1) for _ in range(3)]
+        assert [message["type"] for message in heard] == ["subscribe", "message", "pong"]
+        assert heard[1]["data"] == b"one"

@@ -1,0 +1,80 @@
+"""The circuit breaker: who may ask a server that fails, and when."""
+
+import pytest
+
+from daxlite.shared.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from tests.aggregations.scripted import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def opened(clock: Clock) -> Breaker:
+    breaker = Breaker(clock)
+    for _ in range(FAILURES):
+        assert breaker.allows()
+        breaker.failed()
+    return breaker
+
+
+def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
+    breaker = Breaker(clock)
+    for _ in range(3):
+        for _ in range(FAILURES - 1):
+            breaker.failed()
+        assert breaker.allows()
+        breaker.succeeded()
+    assert not breaker.is_open
+    breaker = opened(clock)
+    assert breaker.is_open
+    assert not breaker.allows()
+    assert breaker.skipped == 1
+
+
+def test_after_the_pause_one_may_try_and_the_others_wait_for_what_comes_of_it(clock: Clock) -> None:
+    breaker = opened(clock)
+    clock.advance(FIRST_PAUSE - 0.01)
+    assert not breaker.allows()
+    clock.advance(0.01)
+    assert not breaker.is_open
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+    breaker.succeeded()
+    assert [breaker.allows() for _ in range(3)] == [True, True, True]
+
+
+def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(clock: Clock) -> None:
+    breaker, pauses = opened(clock), []
+    for _ in range(10):
+        began = clock()
+        while not breaker.allows():
+            clock.advance(0.5)
+        pauses.append(clock() - began)
+        breaker.failed()
+    assert pauses[:4] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
+    assert pauses[-1] == LONGEST_PAUSE
+
+
+def test_a_probe_that_never_came_back_is_followed_by_another(clock: Clock) -> None:
+    breaker = opened(clock)
+    clock.advance(FIRST_PAUSE)
+    assert breaker.allows()
+    clock.advance(LONGEST_PAUSE)
+    assert breaker.allows()
+
+
+def test_after_it_closed_it_has_as_much_patience_as_at_first(clock: Clock) -> None:
+    breaker = opened(clock)
+    clock.advance(100)
+    assert breaker.allows()
+    breaker.failed()
+    clock.advance(100)
+    assert breaker.allows()
+    breaker.succeeded()
+    for _ in range(FAILURES - 1):
+        breaker.failed()
+    assert breaker.allows()
+    breaker.failed()
+    clock.advance(FIRST_PAUSE)
+    assert breaker.allows()
