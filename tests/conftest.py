@@ -13,7 +13,7 @@ import pytest
 
 from tests import servers
 
-pytest_plugins = ["tests.cache_fixtures", "tests.valkey_fixtures"]
+pytest_plugins = ["tests.aggregation_fixtures", "tests.cache_fixtures", "tests.valkey_fixtures"]
 
 MakeTable = Callable[..., str]
 

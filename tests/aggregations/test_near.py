@@ -7,7 +7,7 @@ import pytest
 from daxlite.aggregations.entry import Entry
 from daxlite.aggregations.near import MEMORY, Near
 from daxlite.shared.tags import EVERYTHING
-from tests.aggregations.conftest import check
+from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import Process, World
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from daxlite import TableConfig
 from daxlite.cache.watchers import unwatch_changes, watch_changes
 from daxlite.shared.bus import TRUST
-from tests.aggregations.conftest import check
+from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import World
 from tests.calls.scripted import SCHEMA, TABLE, Lab, made
 

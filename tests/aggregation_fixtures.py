@@ -9,6 +9,7 @@ import pytest
 
 from daxlite.aggregations.base import Base
 from daxlite.cache.clock import Stamp
+from daxlite.cache.watchers import is_anybody_watching
 from tests.aggregations.scripted import World
 
 
@@ -42,6 +43,7 @@ def aggregation_invariants_hold(request: pytest.FixtureRequest, monkeypatch: pyt
         if thread.name.startswith("daxlite"):
             thread.join(10)
             assert not thread.is_alive(), f"{thread.name} runs on"
+    assert not is_anybody_watching(), "something left open hears of the changes of other tests"
 
 
 def check(cache: Base) -> None:
