@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daxlite.aggregations.base import Base
+from daxlite.cache import watchers
 from daxlite.cache.clock import Stamp
-from daxlite.cache.watchers import is_anybody_watching
 from tests.aggregations.scripted import World
 
 
@@ -43,7 +43,10 @@ def aggregation_invariants_hold(request: pytest.FixtureRequest, monkeypatch: pyt
         if thread.name.startswith("daxlite"):
             thread.join(10)
             assert not thread.is_alive(), f"{thread.name} runs on"
-    assert not is_anybody_watching(), "something left open hears of the changes of other tests"
+    left = [ref() for ref in watchers._watchers.copy().values() if ref() is not None]
+    for watcher in left:
+        watchers.unwatch_changes(watcher)
+    assert not left, "something left open hears of the changes of other tests"
 
 
 def check(cache: Base) -> None:

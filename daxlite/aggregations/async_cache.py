@@ -6,7 +6,6 @@ import inspect
 import random
 import sys
 import time
-import types
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -15,14 +14,15 @@ from msgspec import UNSET
 from ..calls.bypass import bypass
 from ..shared.clients import AsyncClient, Client, async_client_of, client_of
 from ..shared.link import AsyncLink, Unavailable
-from ..shared.tags import EVERYTHING, named_tag, result_tag
+from ..shared.tags import EVERYTHING, result_tag
 from .answer import answer, near_hit, peek, refresh
 from .async_driver import AsyncDriver
 from .base import Base
 from .cache import with_on_error
-from .dependencies import Dependency
+from .dependencies import Dependency, named_tags
 from .driver import Progress
 from .function import Dependencies, Function
+from .method import CachedMethod
 from .question import Question
 from .settings import AggregationConfig, OptionNames
 
@@ -70,12 +70,14 @@ class AsyncAggregationCache(Base):
         """
         config = with_on_error(config, on_error)
         timeout = (config or AggregationConfig()).timeout
-        if not isinstance(server, str) and sync_client is None:
+        if isinstance(server, str) and sync_client is not None:
+            raise TypeError("sync_client goes with a client of redis.asyncio; of a URL both are made")
+        if isinstance(server, AsyncClient) and sync_client is None:
             raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
         self._owns_client = isinstance(server, str)
         super().__init__(
             lambda: client_of(server if isinstance(server, str) else sync_client, timeout),
-            self._owns_client,
+            server if isinstance(server, str) else sync_client,
             namespace,
             config,
             clock,
@@ -141,7 +143,7 @@ class AsyncAggregationCache(Base):
 
     async def invalidate_tags(self, *names: str) -> None:
         """Make everything stale that has one of these tags, in all processes."""
-        await self._invalidate(tuple(map(named_tag, names)))
+        await self._invalidate(named_tags(names))
 
     async def peek(self, key: Any, default: Any = None, *, returns: Any = UNSET) -> Any:
         """What `get_or_compute` keeps under a key, if it is fresh, else the default. Computes nothing."""
@@ -209,18 +211,22 @@ class AsyncCachedFunction(Generic[P, R]):
     """A coroutine function whose results are kept. Called like the function itself."""
 
     def __init__(self, cache: AsyncAggregationCache, function: Callable[P, Awaitable[R]], known: Function) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # an attribute of its own must not hide one of ours
         if sys.version_info >= (3, 12):
             inspect.markcoroutinefunction(self)
         self._cache = cache
         self._known = known
+        self._qualified_name = str(getattr(function, "__qualname__", known.name))
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = await self._cache._answer(self._known.question(args, kwargs))
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        return self if instance is None else CachedMethod(self, instance)
+
+    def __reduce__(self) -> str:
+        return self._qualified_name  # as a function is pickled: by its name, for a pool of processes
 
     async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result now, and keep it; whatever is kept already."""

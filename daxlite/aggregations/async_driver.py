@@ -57,17 +57,18 @@ class AsyncDriver:
                     raise
                 progress.results = (result,)
                 return result
-            case Spawn(steps):
-                return self._spawn(steps)
+            case Spawn(steps, when_over):
+                return self._spawn(steps, when_over)
             case _:
                 assert_never(step)
         return None
 
-    def _spawn(self, steps: Callable[[], Steps[Any]]) -> Callable[[], Any]:
+    def _spawn(self, steps: Callable[[], Steps[Any]], when_over: Callable[[], Any]) -> Callable[[], Any]:
         with capturing(None):  # it is no part of a computation that happens to start it
             task = asyncio.get_running_loop().create_task(self._in_background(steps()), name="daxlite")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: when_over())  # a task that is cancelled at once takes no step at all
         return task.cancel
 
     async def _in_background(self, steps: Steps[Any]) -> None:

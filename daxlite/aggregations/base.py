@@ -20,7 +20,7 @@ from ..shared.tags import EVERYTHING, result_tag, shared_tags
 from .canonical import digest
 from .capture import Knowledge
 from .codec import Codec
-from .dependencies import Dependency, tags_of
+from .dependencies import Dependency, named_tags, tags_of
 from .driver import Progress
 from .envelope import Envelope
 from .faults import Faults
@@ -48,7 +48,7 @@ class Base:
     def __init__(
         self,
         connect: Callable[[], Any],
-        is_ours: bool,
+        server: object,
         namespace: str,
         config: AggregationConfig | None,
         clock: Callable[[], float],
@@ -61,14 +61,15 @@ class Base:
         self.config: Final = config if config is not None else AggregationConfig()
         self.namespace: Final = namespace
         self._defaults = Options(ttl=self.config.ttl)
-        keyspace = Keyspace(namespace)
+        keyspace = self._keyspace = Keyspace(namespace, server)
         sealer = Sealer(self.config.encryption_keys) if self.config.encryption_keys else None
         envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, sealer)
-        self._link = Link(connect(), Breaker(clock), connect if is_ours else None)
+        self._link = Link(connect(), Breaker(clock), connect if isinstance(server, str) else None)
         self._bus = Bus(self._link, keyspace.channel, clock, wall_clock)
         self._near = Near(self.config.near_bytes, self._bus, clock)
         self._faults = Faults()
-        self._pending = Pending(keyspace, self._near, self._bus, self._link, wall_clock, self._faults)
+        self._bus.fault = self._faults.note
+        self._pending = Pending(keyspace, self._bump, self._bus, self._link, wall_clock, self._faults)
         self._flights = Flights()
         self._desk = Desk(
             store=Store(keyspace, envelope, self._near, self._pending),
@@ -115,6 +116,12 @@ class Base:
         """As ChangeWatcher.changed: what depends on these tags is stale, here and in other processes."""
         self._pending.invalidate_now(shared_tags(tags))
 
+    def _bump(self, tags: Collection[bytes]) -> None:
+        """These tags changed: nobody in this process is to wait until the bus says so."""
+        for one in list(_all):
+            if one._keyspace.place == self._keyspace.place:
+                one._near.bump(tags)
+
     def _function(
         self,
         function: Callable[..., Any],
@@ -130,6 +137,10 @@ class Base:
         """What is known of a function that is to be cached."""
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name is {name!r}; it must be a string that is not empty")
+        if not callable(function):
+            raise TypeError(f"{function!r} is no function")
+        if key is not None and not callable(key):
+            raise TypeError(f"key is {key!r}; it must be a function of the arguments, or None")
         name = name_of(function) if name is None else name
         self._register(name, function)
         return Function(
@@ -141,7 +152,7 @@ class Base:
             version=version,
             key=key,
             returns=returns,
-            tags=tags_of(tags),
+            tags=named_tags(tags),
             depends_on=depends_on,
         )
 
@@ -157,14 +168,16 @@ class Base:
         options: OptionNames,
     ) -> Question:
         """The question for a result that has a key of its own."""
+        if not callable(compute):
+            raise TypeError(f"compute is {compute!r}; it must be a function without arguments")
         digested = self._digest(key)
         return Question(
             key=digested,
             name=BY_KEY,
             options=self._options(ttl, options),
-            codec=_codec(returns) if returns is not UNSET else _PLAIN,
+            codec=_codec_of(returns),
             counters=self._counters_of(BY_KEY),
-            tags=(EVERYTHING, result_tag(digested), *tags_of(tags), *tags_of(depends_on)),
+            tags=tuple(dict.fromkeys((EVERYTHING, result_tag(digested), *named_tags(tags), *tags_of(depends_on)))),
             compute=compute,
         )
 
@@ -241,6 +254,15 @@ def _stop(bus: Bus, pending: Pending) -> None:
 
 
 _PLAIN: Final = Codec()
+
+
+def _codec_of(returns: Any) -> Codec:
+    if returns is UNSET:
+        return _PLAIN
+    try:
+        return _codec(returns)
+    except TypeError:  # a type that cannot be hashed
+        return Codec(returns)
 
 
 @lru_cache(256)

@@ -5,7 +5,6 @@ import inspect
 import random
 import threading
 import time
-import types
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -14,12 +13,13 @@ from msgspec import UNSET
 from ..calls.bypass import bypass
 from ..shared.clients import Client, client_of
 from ..shared.link import Unavailable
-from ..shared.tags import EVERYTHING, named_tag, result_tag
+from ..shared.tags import EVERYTHING, result_tag
 from .answer import answer, near_hit, peek, refresh
 from .base import Base
-from .dependencies import Dependency
+from .dependencies import Dependency, named_tags
 from .driver import Driver, Progress
 from .function import Dependencies, Function
+from .method import CachedMethod
 from .question import Question
 from .settings import AggregationConfig, OptionNames
 
@@ -74,7 +74,7 @@ class AggregationCache(Base):
         self._owns_client = isinstance(server, str)
         super().__init__(
             lambda: client_of(server, timeout),
-            self._owns_client,
+            server,
             namespace,
             config,
             clock,
@@ -142,6 +142,8 @@ class AggregationCache(Base):
         key: any value of plain types, such as ("revenue", 2026). The rest is as in `cached`. Raises what
         `compute` does.
         """
+        if inspect.iscoroutinefunction(compute):
+            raise TypeError("compute is a coroutine function: AsyncAggregationCache takes it")
         result: R = self._answer(
             self._keyed(key, compute, ttl, tags=tags, depends_on=depends_on, returns=returns, options=options)
         )
@@ -149,7 +151,7 @@ class AggregationCache(Base):
 
     def invalidate_tags(self, *names: str) -> None:
         """Make everything stale that has one of these tags, in all processes."""
-        self._invalidate(tuple(map(named_tag, names)))
+        self._invalidate(named_tags(names))
 
     def peek(self, key: Any, default: Any = None, *, returns: Any = UNSET) -> Any:
         """What `get_or_compute` keeps under a key, if it is fresh, else the default. Computes nothing."""
@@ -164,7 +166,8 @@ class AggregationCache(Base):
         self._invalidate((EVERYTHING,))
 
     def close(self) -> None:
-        """Stop listening, and close the connections that a URL made. Calls still work, but keep nothing here."""
+        """Stop listening, and close the connections that a URL made. Calls still work, but keep nothing
+        here, and writes of this process make nothing stale any more."""
         self._close()
         if self._owns_client:
             self._link.client.close()
@@ -215,16 +218,20 @@ class CachedFunction(Generic[P, R]):
     """A function whose results are kept. Called like the function itself."""
 
     def __init__(self, cache: AggregationCache, function: Callable[P, R], known: Function) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # an attribute of its own must not hide one of ours
         self._cache = cache
         self._known = known
+        self._qualified_name = str(getattr(function, "__qualname__", known.name))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._cache._answer(self._known.question(args, kwargs))
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        return self if instance is None else CachedMethod(self, instance)
+
+    def __reduce__(self) -> str:
+        return self._qualified_name  # as a function is pickled: by its name, for a pool of processes
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result now, and keep it; whatever is kept already."""

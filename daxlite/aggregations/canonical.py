@@ -23,6 +23,7 @@ import msgspec
 
 from .containers import factory_number
 from .errors import Unkeyable, type_name
+from .modules import module_of
 from .records import fields_of, has_more_than
 from .zones import ZoneForm, zone_form
 
@@ -201,7 +202,7 @@ def _of_another_class(value: Any, depth: int) -> Any:
 
 
 def _named(kind: type) -> tuple[str, str]:
-    return kind.__module__, kind.__qualname__
+    return module_of(kind), kind.__qualname__
 
 
 # Not through the methods of the subclass, which may say something else than the value is.

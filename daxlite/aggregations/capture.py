@@ -1,10 +1,10 @@
 """Captured dependencies: what a computation reads through wrapped clients is noted as it reads it.
 
     computation   |-- A's stamp -- reads A -- B's stamp -- reads B -- done: stamps as they were? no: not stored --|
-    writer                              |-- PutItem in A -- A's stamp deleted --|
+    writer                              |-- PutItem in A -- A's stamp replaced --|
 
 The stamp of a tag is always taken before the first read that depends on it. So a change that the read could have missed
-deletes this stamp, whenever it comes, and the result is found to be stale.
+replaces this stamp, whenever it comes, and the result is found to be stale.
 """
 
 import math
@@ -119,10 +119,17 @@ class Capture:
 
     def adopt_stamps(self, stamps: Mapping[bytes, bytes]) -> None:
         """Depend on what another computation has read, under its stamps."""
+        if not self._notes:
+            return
         for tag, stamp in stamps.items():
             if self.stamp_of.setdefault(tag, self._taken.setdefault(tag, stamp)) != stamp:
                 self.is_whole = False  # it changed between the two readings of it
                 return
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether Redis has answered so far."""
+        return self._asks
 
     def stop_asking(self) -> None:
         """Redis fails: what is read from here on cannot be watched."""
@@ -131,7 +138,8 @@ class Capture:
 
     def give_up(self) -> None:
         """It depends on something that cannot be told, or watched: not to be stored."""
-        self.is_whole = False
+        if self._notes:
+            self.is_whole = False
 
     def close(self) -> None:
         """The computation is over; what its threads still read has no part in the result."""
@@ -142,8 +150,7 @@ class Capture:
         if not self.is_open:
             return
         if tags is None:
-            if self._notes:
-                self.give_up()
+            self.give_up()
             return
         drop: Collection[Tag] | None = None
         if len(self.stamp_of) >= MOST_TAGS:

@@ -10,7 +10,7 @@ store it; give the lock back
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from ..shared.link import Unavailable
 from .capture import Capture, open_capture
@@ -22,6 +22,8 @@ from .question import Desk, Question, decoded
 from .steps import Compute, Sleep, Spawn, Steps
 from .store import Found
 
+MOST_HOPELESS: Final = 10_000
+
 
 def compute(
     desk: Desk,
@@ -31,11 +33,12 @@ def compute(
     token: bytes | None,
     *,
     is_reachable: bool = True,
+    is_in_background: bool = False,
 ) -> Steps[Any]:
     """Compute, and store what comes of it if nothing changed meanwhile.
 
     old: what was found before. token: of the lock that is held. is_reachable: False where Redis has just failed, so
-    that a computation waits for it once, not at each step.
+    that a computation waits for it once, not at each step. is_in_background: the caller goes on meanwhile.
     """
     counters, options = question.counters, question.options
     outer = open_capture()
@@ -49,7 +52,7 @@ def compute(
             stop_renewing = yield from _prepare(desk, question, capture, old, token)
         else:
             capture.stop_asking()
-        began, computed_at = desk.clock(), desk.wall_clock()
+        began, computed_at, true_at = desk.clock(), desk.wall_clock(), desk.flights.number()
         counters.add("computations")
         try:
             value = yield Compute(question.compute, capture)
@@ -59,13 +62,15 @@ def compute(
             if old is None or result is None:
                 raise
             if flight is not None:
-                desk.flights.land(question.key, flight, Landed(old.entry, old.since, is_clean=False))
+                desk.flights.land(question.key, flight, Landed(old.entry, desk.flights.number(), is_clean=False))
             return result[0]
         finally:
             capture.close()
             seconds = desk.clock() - began
             counters.add("compute_seconds", seconds)
-        yield from _store(desk, question, flight, capture, value, computed_at, seconds)
+        if is_in_background and not question.is_as_asked():
+            capture.is_whole = False  # he changed what it was computed from
+        yield from _store(desk, question, flight, capture, value, computed_at, seconds, true_at)
         return value
     finally:
         if outer is not None:
@@ -91,7 +96,7 @@ def _prepare(
         return None
     if token is None:
         return None
-    stop: Callable[[], None] = yield Spawn(lambda: _keep_locked(desk, question, token))
+    stop: Callable[[], None] = yield Spawn(lambda: _keep_locked(desk, question, token), lambda: None)
     return stop
 
 
@@ -103,6 +108,7 @@ def _store(
     value: Any,
     computed_at: float,
     seconds: float,
+    true_at: int,
 ) -> Steps[None]:
     counters, options = question.counters, question.options
     try:
@@ -119,15 +125,19 @@ def _store(
     tags, stamps = tuple(capture.stamp_of), tuple(capture.stamp_of.values())
     entry = Entry(payload, computed_at, expires_at, capture.settled_at, seconds, tags, stamps)
     since = desk.near.now()
+    looked_at = desk.flights.number()
     is_clean = False
     try:
         is_clean = capture.is_whole and (yield from desk.store.are_current(capture))
         lives_for = expires_at + options.grace - desk.wall_clock()
         if not is_clean or lives_for <= 0:
             counters.add("discarded")
+            if not capture.is_whole and capture.is_asking:
+                _lose_hope(desk, question)
         else:
             size = yield from desk.store.save(question.key, entry, lives_for)
             counters.add("stored")
+            desk.hopeless.pop(question.key, None)
             counters.add("bytes_written", size)
             desk.near.put(question.key, entry, since)
     except Unstorable as error:
@@ -136,12 +146,20 @@ def _store(
         is_clean = False
     finally:
         if flight is not None:
-            desk.flights.land(question.key, flight, Landed(entry, since, is_clean))
+            desk.flights.land(question.key, flight, Landed(entry, looked_at if is_clean else true_at, is_clean))
 
 
 def _refuse(desk: Desk, question: Question, error: Unstorable) -> None:
     question.counters.add("unstorable")
+    _lose_hope(desk, question)
     desk.complain(question.name, error)
+
+
+def _lose_hope(desk: Desk, question: Question) -> None:
+    """Let nobody wait for the next computation of this result, for he would get nothing of it."""
+    if len(desk.hopeless) >= MOST_HOPELESS:
+        desk.hopeless.clear()
+    desk.hopeless[question.key] = None
 
 
 def _rather_old(desk: Desk, question: Question, old: Found | None) -> tuple[Any] | None:
@@ -183,7 +201,7 @@ def refresh_in_background(desk: Desk, question: Question) -> Steps[None]:
     try:
         if (yield from desk.store.lock(question.key, token, question.options.lock_ttl)):
             question.counters.add("early_refreshes")
-            yield Spawn(lambda: _background(desk, question, token))
+            yield Spawn(lambda: _background(desk, question, token), lambda: desk.refreshing.discard(question.key))
             is_begun = True
     except Unavailable:
         pass  # the result is there; the next caller may have more luck
@@ -193,7 +211,7 @@ def refresh_in_background(desk: Desk, question: Question) -> Steps[None]:
 
 
 def _background(desk: Desk, question: Question, token: bytes) -> Steps[None]:
-    try:
-        yield from compute(desk, question, None, None, token)
-    finally:
-        desk.refreshing.discard(question.key)
+    if question.is_as_asked():
+        yield from compute(desk, question, None, None, token, is_in_background=True)
+    else:
+        yield from unlocked(desk, question, token)

@@ -50,14 +50,16 @@ def on_partition(table: str, key: Mapping[str, Any], index: str | None = None) -
     id = _table(table)
     if index is not None and (not isinstance(index, str) or not index):
         raise TypeError(f"index is {index!r}; it must be the name of a global index, or None for the table")
+    if index is None and len(key) != 1:
+        raise ValueError(f"key has the attributes {sorted(key)}; a table has one partition key attribute")
     tags: tuple[Tag, ...] = (table_tag(id), partition_tag(id, index, partition_value(_typed(key).values())))
     return Dependency(tags if index is None else (*tags, index_tag(id, index)))
 
 
 def tags_of(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
     """The tags of dependencies; a string is a tag that the application names."""
-    if isinstance(dependencies, str | Dependency):
-        raise TypeError(f"{dependencies!r} must stand in a list")
+    if isinstance(dependencies, str | Dependency) or not isinstance(dependencies, Iterable):
+        raise TypeError(f"depends_on is {dependencies!r}; it must be a list, or a function that returns one")
     found: dict[bytes, None] = {}
     for one in dependencies:
         if isinstance(one, str) and one:
@@ -69,6 +71,17 @@ def tags_of(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
                 f"{one!r} is no dependency; it must be a tag's name, or made by on_table, on_item, on_partition"
             )
     return tuple(found)
+
+
+def named_tags(names: Iterable[str]) -> tuple[bytes, ...]:
+    """The tags of names. Raises TypeError for what is none."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"tags is {names!r}; it must be a list of names")
+    found = list(names)
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"{name!r} is no tag; it must be a name, a string that is not empty")
+    return tuple(dict.fromkeys(map(named_tag, found)))
 
 
 def _table(name: str) -> TableId:

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, assert_never
 
 from redis import ConnectionError as RedisConnectionError
@@ -59,42 +60,53 @@ class Driver:
                 return self._link.get(keys)
             case Run(commands):
                 return self._link.run(commands)
-            case Sleep(seconds):
-                if stop is None:
-                    time.sleep(seconds)
-                elif stop.wait(seconds):
+            case Sleep(seconds) if stop is not None:
+                if stop.wait(seconds):
                     raise Ended
+            case Sleep(seconds):
+                with _applications_own(progress):
+                    time.sleep(seconds)
             case Wait(flight, seconds):
-                wait([flight.future], seconds)
+                with _applications_own(progress):
+                    wait([flight.future], seconds)
             case Compute(call, capture):
-                try:
-                    with capturing(capture):
-                        result = call()
-                except BaseException as error:
-                    progress.error = error
-                    raise
+                with _applications_own(progress), capturing(capture):
+                    result = call()
                 progress.results = (result,)
                 return result
-            case Spawn(steps):
-                return self._spawn(steps)
+            case Spawn(steps, when_over):
+                return self._spawn(steps, when_over)
             case _:
                 assert_never(step)
         return None
 
-    def _spawn(self, steps: Callable[[], Steps[Any]]) -> Callable[[], None]:
+    def _spawn(self, steps: Callable[[], Steps[Any]], when_over: Callable[[], Any]) -> Callable[[], None]:
         stop = threading.Event()
-        thread = threading.Thread(target=self._in_background, args=(steps(), stop), name="daxlite", daemon=True)
+        arguments = steps(), when_over, stop
+        thread = threading.Thread(target=self._in_background, args=arguments, name="daxlite", daemon=True)
         with capturing(None):  # it is no part of a computation that happens to start it
             thread.start()
         return stop.set
 
-    def _in_background(self, steps: Steps[Any], stop: threading.Event) -> None:
+    def _in_background(self, steps: Steps[Any], when_over: Callable[[], Any], stop: threading.Event) -> None:
         try:
             self.drive(steps, stop=stop)
         except Ended:
             pass
         except Exception as error:  # noqa: BLE001 - nobody waits for it; the next caller computes for himself
             log_background(error)
+        finally:
+            when_over()
+
+
+@contextmanager
+def _applications_own(progress: Progress) -> Iterator[None]:
+    """What is raised within is the application's: by its function, or by a signal handler while it is waited for."""
+    try:
+        yield
+    except BaseException as error:
+        progress.error = error
+        raise
 
 
 def surfaced(error: BaseException) -> BaseException:

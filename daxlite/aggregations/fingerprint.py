@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from .canonical import canonical
 from .errors import Unkeyable
+from .modules import module_of
 
 SIZE: Final = 8  # bytes
 
@@ -41,7 +42,7 @@ def _structure(node: Any, seen: dict[int, int]) -> Any:
     if isinstance(node, tuple):
         return ["tuple", *(_structure(part, seen) for part in node)]
     if isinstance(node, type) or callable(node):
-        return ["named", getattr(node, "__module__", None), getattr(node, "__qualname__", None)]
+        return ["named", module_of(node), getattr(node, "__qualname__", None)]
     try:
         return ["value", canonical(node)]
     except Unkeyable:  # a default of the application's own type

@@ -1,20 +1,30 @@
-"""Computations under way in this process, for others to wait for (single flight)."""
+"""Computations under way in this process, for others to wait for (single flight).
 
+Who waits must not be given what was true only before he came: something may have changed in between, and he may know.
+So everybody draws a number when he comes, the flight draws one when it looks whether its result is true, and a result
+counts only for those whose number is lower.
+
+    leader    |-- computes ------------- 5: stamps as they were? yes -- stored --|
+    follower      |-- 4: joins, waits ------------------------------------------|- takes it
+    writer                                      |-- another stamp -|
+    follower                                                         |-- 6: joins, waits -|- asks anew
+"""
+
+import itertools
 import threading
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import NamedTuple
 
 from .entry import Entry
-from .near import Moment
 
 
 class Landed(NamedTuple):
     """What came of a flight, for those who waited."""
 
     entry: Entry
-    since: Moment
-    """A moment at which it was true."""
+    true_at: int
+    """A number drawn when it was still to be seen that it is true; or, if it is not stored, before it was computed."""
     is_clean: bool
     """Whether nothing that it depends on had changed until then."""
 
@@ -25,6 +35,8 @@ class Flight:
     def __init__(self, owner: object) -> None:
         self.owner = owner
         """The thread or task that flies it, and so cannot wait for it."""
+        self.is_abandoned = False
+        """Whether its owner was cancelled or interrupted, which says nothing about the computation."""
         self.future: Future[Landed | None] = Future()
         """Threads and tasks can wait for it alike."""
 
@@ -38,12 +50,17 @@ class Flights:
     """The flights of one process, by key."""
 
     def __init__(self) -> None:
+        self._numbers = itertools.count(1)
         self.begin()
 
     def begin(self) -> None:
         """Start with none, as a new process does after a fork."""
         self._lock = threading.RLock()  # a signal handler may come in between; then it leads a flight of its own
         self._by_key: dict[bytes, Flight] = {}
+
+    def number(self) -> int:
+        """A number that is higher than all before."""
+        return next(self._numbers)
 
     def start_or_join(self, key: bytes, me: object) -> tuple[Flight, bool]:
         """The flight for a key, and whether the caller, a thread or a task, is the one who has to fly it."""

@@ -4,7 +4,6 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,6 +13,7 @@ from .arguments import Arguments
 from .canonical import digest
 from .codec import Codec
 from .dependencies import Dependency, tags_of
+from .modules import module_of
 from .options import Options
 from .question import Question
 from .stats import Counters
@@ -45,6 +45,8 @@ class Function:
         self.name = name
         self._counters = counters
         self._options = options
+        if isinstance(returns, str):
+            raise TypeError(f"returns is {returns!r}; it must be a type")
         self._codec = Codec(return_type(function) if returns is msgspec.UNSET else returns)
         self._identity = digest("function", namespace, name, version)
         self._arguments = Arguments(function)
@@ -66,8 +68,9 @@ class Function:
             options=self._options,
             codec=self._codec,
             counters=self._counters,
-            tags=(*self._tags, result_tag(key), *more),
+            tags=tuple(dict.fromkeys((*self._tags, result_tag(key), *more))),
             compute=(lambda: function(*args, **kwargs)) if args or kwargs else function,
+            is_as_asked=lambda: self.key(args, kwargs) == key,
         )
 
     def key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -82,19 +85,7 @@ def name_of(function: Callable[..., Any]) -> str:
     name = getattr(function, "__qualname__", None)
     if name is None or inspect.ismethod(function):  # whose object would be neither in the name nor in the key
         raise TypeError(f"{function!r} has no name of its own: give it one with name=")
-    return f"{_module_of(function)}.{name}"
-
-
-def _module_of(function: Callable[..., Any]) -> str:
-    """Where a function is defined, by a name that is the same in all processes: a program's own file is `__main__`
-    where it is started, and `__mp_main__` in the processes that multiprocessing starts."""
-    name = function.__module__
-    if name not in ("__main__", "__mp_main__"):
-        return name
-    main = sys.modules.get(name)
-    spec = getattr(main, "__spec__", None)
-    file = getattr(main, "__file__", None)
-    return spec.name if spec is not None else Path(file).stem if file else name
+    return f"{module_of(function)}.{name}"
 
 
 def is_another(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
@@ -129,7 +120,16 @@ def _enclosed(function: Callable[..., Any]) -> list[int]:
 
 def return_type(function: Callable[..., Any]) -> Any:
     """The return annotation of a function, resolved, or UNSET."""
+
+    def alone() -> None:
+        """Has this annotation and no other, so that one of a parameter's which cannot be resolved does no harm."""
+
     try:
-        return typing.get_type_hints(inspect.unwrap(function)).get("return", msgspec.UNSET)
+        plain = inspect.unwrap(function)
+        annotations = inspect.get_annotations(plain)
+        if "return" not in annotations:
+            return msgspec.UNSET
+        alone.__annotations__ = {"return": annotations["return"]}
+        return typing.get_type_hints(alone, globalns=getattr(plain, "__globals__", None))["return"]
     except Exception:  # noqa: BLE001 - an annotation may be any expression, and be meant for a type checker only
         return msgspec.UNSET

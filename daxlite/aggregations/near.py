@@ -1,7 +1,7 @@
 """The near cache: results that this process keeps for itself, as long as it hears of every change."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
@@ -49,9 +49,14 @@ class Near:
 
     def begin(self) -> None:
         """Start empty, as a new process does after a fork."""
-        self.lock = Lock(after_reentry=self._drop_all)
+        self._lock = Lock(after_reentry=self._drop_all)
         self._changes = ChangeClock(MEMORY)
         self._kept: _Entries = _Entries(self._max_bytes, self._changes)
+
+    @property
+    def lock(self) -> AbstractContextManager[None]:
+        """As State.lock."""
+        return self._lock.held()
 
     def now(self) -> Moment:
         """This moment. Whoever asks is about to have something to keep, so from now on it is listened."""
@@ -59,15 +64,16 @@ class Near:
             self._bus.listen()
         return Moment(self._changes.now, self._clock(), self._bus.epoch)
 
-    def get(self, key: bytes) -> Entry | None:
-        """The result, if nothing that it depends on changed, as far as anybody told."""
+    def get(self, key: bytes, tags: tuple[bytes, ...]) -> Entry | None:
+        """The result, if it has these tags and nothing that it depends on changed, as far as anybody told."""
         if not self._kept or not self._bus.is_heard:
             return None
         with suppress(Reentered), self.lock:
             kept = self._kept.get(key)
             if kept is None:
                 return None
-            if kept.epoch == self._bus.epoch and not changed_since(kept.stamps, kept.tick):
+            is_true = kept.epoch == self._bus.epoch and not changed_since(kept.stamps, kept.tick)
+            if is_true and kept.entry.tags[: len(tags)] == tags:
                 return kept.entry
             del self._kept[key]
         return None
@@ -82,16 +88,6 @@ class Near:
                 self._changes.release(stamps)
             else:
                 self._kept.put(key, Kept(entry, stamps, since.tick, since.epoch))
-
-    def has_changed(self, tags: Collection[bytes], since: Moment) -> bool:
-        """Whether one of these tags changed since then, or nobody can tell."""
-        with suppress(Reentered), self.lock:
-            stamps = self._changes.hold(tags)
-            try:
-                return self._is_changed(stamps, since)
-            finally:
-                self._changes.release(stamps)
-        return True
 
     def _is_changed(self, stamps: Stamps, since: Moment) -> bool:
         return changed_since(stamps, since.tick) or self._changes.may_have_missed(since.at, self._clock())
@@ -113,8 +109,7 @@ class Near:
 
     def size(self) -> tuple[int, int]:
         """Entries and bytes."""
-        with self.lock:
-            return len(self._kept), int(self._kept.currsize)
+        return len(self._kept), int(self._kept.currsize)
 
 
 class _Entries(LRUCache[bytes, Kept]):

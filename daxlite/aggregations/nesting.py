@@ -10,7 +10,7 @@ def adopt(keyspace: Keyspace, entry: Entry, *, is_clean: bool = True) -> None:
     outer = open_capture()
     if outer is None:
         return
-    if is_clean and outer.keyspace is keyspace:
+    if is_clean and outer.keyspace.place == keyspace.place:
         outer.adopt(entry)
     else:
         outer.give_up()  # it is old already; or its stamps are of another namespace, and say nothing in this one
@@ -18,7 +18,7 @@ def adopt(keyspace: Keyspace, entry: Entry, *, is_clean: bool = True) -> None:
 
 def depend_through(outer: Capture, inner: Capture) -> None:
     """What a computation has from another one, even if that raised, it has from everything that that has read."""
-    if not (inner.is_whole and outer.keyspace is inner.keyspace):
+    if not (inner.is_whole and outer.keyspace.place == inner.keyspace.place):
         outer.give_up()
         return
     outer.adopt_stamps(inner.stamp_of)

@@ -1,6 +1,6 @@
 """Invalidations: sent at once, and not forgotten where Redis could not be told (promise P7).
 
-Whoever changed something deletes the stamps of its tags, and tells the other processes. Where that fails the tags are
+Whoever changed something replaces the stamps of its tags, and tells the other processes. Where that fails the tags are
 remembered and sent again: before this process believes Redis anything, and by a thread of its own otherwise.
 """
 
@@ -13,10 +13,9 @@ from redis.exceptions import OutOfMemoryError
 from ..shared.bus import Bus, message
 from ..shared.keyspace import Keyspace
 from ..shared.link import Link, Unavailable
-from ..shared.stamps import Command, remove, replace
+from ..shared.stamps import remove, replace
 from ..shared.tags import EVERYTHING
 from .faults import Faults
-from .near import Near
 from .steps import Run
 
 Commands: TypeAlias = Generator[Run, list[Any], None]
@@ -34,7 +33,7 @@ class Pending:
     def __init__(
         self,
         keyspace: Keyspace,
-        near: Near,
+        bump: Callable[[Collection[bytes]], None],
         bus: Bus,
         link: Link,
         wall_clock: Callable[[], float],
@@ -43,7 +42,7 @@ class Pending:
         self._wall_clock = wall_clock
         self._faults = faults
         self._keyspace = keyspace
-        self._near = near
+        self._bump = bump
         self._bus = bus
         self._link = link
         self._tags: dict[bytes, int] = {}
@@ -60,31 +59,33 @@ class Pending:
     def __len__(self) -> int:
         return len(self._tags)
 
-    def invalidate(self, tags: Collection[bytes], extra: tuple[Command, ...] = ()) -> Commands:
+    def invalidate(self, tags: Collection[bytes]) -> Commands:
         """Drop the stamps of tags that changed, here and in Redis, and tell the others. Raises Unavailable, but then
-        they are pending. `extra`: commands to send along."""
+        they are pending."""
         self._add(tags)
         try:
-            yield from self.flush(extra)
+            yield from self.flush()
         finally:
             # Last: a result that is read from Redis meanwhile, and was still true there, must not be kept here.
-            self._near.bump(tags)
+            self._bump(tags)
 
-    def flush(self, extra: tuple[Command, ...] = ()) -> Commands:
+    def flush(self) -> Commands:
         """Send what is pending."""
         with self._lock:
             sending = dict(self._tags)
-        if not sending and not extra:
+        if not sending:
             return
         # The stamps go first: who hears of it looks for them, and must not find them.
         tell = message(self._bus.origin, sending, self._keyspace.channel)
         keys = [*map(self._keyspace.stamp, sending)]
         try:
-            yield Run((*replace(keys, self._wall_clock()), *extra, tell))
+            yield Run((*replace(keys, self._wall_clock()), tell))
         except Unavailable as error:
             if not isinstance(error.cause, OutOfMemoryError):
                 raise
-            yield Run((*remove(keys), *extra, tell))
+            yield Run((*remove(keys), tell))
+        # What was kept here between the change and this moment may have been true to Redis, and is not any more.
+        self._bump(sending)
         with self._lock:
             for tag, number in sending.items():
                 if self._tags.get(tag) == number:

@@ -31,6 +31,8 @@ class Question:
     tags: tuple[bytes, ...]
     """What it depends on in any case."""
     compute: Callable[[], Any]
+    is_as_asked: Callable[[], bool] = lambda: True
+    """Whether the arguments are still those of the key: the caller may change a list once he has his answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,9 @@ class Desk:
     """Who is asking: the thread or task that runs."""
     refreshing: set[bytes] = field(default_factory=set)
     """The keys that are being computed in the background."""
+    hopeless: dict[bytes, None] = field(default_factory=dict)
+    """The keys whose results could not be stored when they were last computed: nobody waits for such a computation in
+    another process, of which he would get nothing."""
 
 
 def decoded(question: Question, entry: Entry) -> tuple[Any] | None:

@@ -1,7 +1,11 @@
 """The settings of a whole aggregation cache, beside its server and its namespace."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
+
+from .envelope import Envelope
+from .options import Options
 
 MIB: Final = 1024 * 1024
 
@@ -34,7 +38,7 @@ class AggregationConfig:
     """The largest result worth storing, before it is compressed."""
     compress_above: int | None = 1024
     """Results of more bytes are compressed. None: never."""
-    encryption_keys: tuple[bytes, ...] = ()
+    encryption_keys: Sequence[bytes] = ()
     """Keys of 32 bytes. The first one encrypts, each one decrypts, so that keys can be changed. Needs the `encryption`
     extra."""
     timeout: float = 0.5
@@ -51,8 +55,10 @@ class AggregationConfig:
             raise ValueError(f'on_error is {self.on_error!r}; it must be "compute" or "raise"')
         if not _is_number(self.timeout) or not 0 < self.timeout <= 60:
             raise ValueError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0, up to 60")
-        if isinstance(self.encryption_keys, bytes | str):
-            raise TypeError("encryption_keys must be a list of keys")
+        if isinstance(self.encryption_keys, bytes | str) or not isinstance(self.encryption_keys, Sequence):
+            raise TypeError("encryption_keys must be a list of keys of 32 bytes")
+        Options(ttl=self.ttl)  # which says what is allowed
+        Envelope(self.compress_above)
 
 
 def _is_number(value: Any) -> bool:

@@ -49,6 +49,8 @@ class Spawn(NamedTuple):
     """Take other steps in the background. A function comes back that ends them."""
 
     steps: "Callable[[], Steps[Any]]"
+    when_over: Callable[[], Any]
+    """Is called when they are over, in whatever way, even if they never began."""
 
 
 Step: TypeAlias = Get | Run | Compute | Sleep | Wait | Spawn

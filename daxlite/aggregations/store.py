@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from ..shared import stamps
 from ..shared.keyspace import Keyspace
+from ..shared.tags import result_tag
 from .capture import Capture
 from .entry import Entry, packed, unpacked
 from .envelope import Envelope
@@ -14,9 +15,9 @@ from .pending import Pending
 from .stats import Counters
 from .steps import Get, Run, Steps
 
-# Keys of which it is remembered on what their results depend, so that the stamps can be asked for together with the
-# result. Only a hint.
-MOST_HINTS: Final = 10_000
+# As many keys and tags are remembered, of what depends on what, so that the stamps can be asked for together with the
+# result: some 20 MB. Only a hint.
+MOST_HINTS: Final = 200_000
 
 # Deletes a lock, or gives it a new life, if it still is the caller's.
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
@@ -44,6 +45,7 @@ class Store:
         self._near = near
         self._pending = pending
         self._hints: dict[bytes, tuple[bytes, ...]] = {}
+        self._hinted = 0
 
     # Results
 
@@ -66,13 +68,17 @@ class Store:
         if unseen := [tag for tag in entry.tags if tag not in seen]:
             seen.update(zip(unseen, (yield Get(tuple(map(self.keyspace.stamp, unseen)))), strict=True))
         self._remember(key, entry)
-        is_current = all(seen[tag] == stamp for tag, stamp in entry.stamp_of.items())
+        # A result that was stored without a tag that is asked for now would not hear of it.
+        is_current = entry.tags[: len(tags)] == tags and all(
+            seen[tag] == stamp for tag, stamp in entry.stamp_of.items()
+        )
         if not is_current:
             counters.add("invalidations")
         return Found(entry, is_current, since)
 
     def are_current(self, capture: Capture) -> Steps[bool]:
         """Whether nothing on which a computation depends has changed since it read it."""
+        yield from self._pending.flush()  # what could not be invalidated yet has changed
         found = yield Get(tuple(map(self.keyspace.stamp, capture.stamp_of)))
         return bool(found == list(capture.stamp_of.values()))
 
@@ -84,6 +90,10 @@ class Store:
         yield Run((*commands, ("SET", self.keyspace.value(key), data, "PX", max(1, round(seconds * 1000)))))
         self._remember(key, entry)
         return len(data)
+
+    def invalidate(self, key: bytes) -> Steps[None]:
+        """Make one result stale, and what is being computed of it."""
+        yield from self._pending.invalidate((result_tag(key),))
 
     # Stamps
 
@@ -100,9 +110,10 @@ class Store:
 
     def _remember(self, key: bytes, entry: Entry) -> None:
         # Single dictionary operations, which need no lock: it is only a hint.
-        if len(self._hints) >= MOST_HINTS:
-            self._hints.clear()
+        if self._hinted >= MOST_HINTS:
+            self._hints, self._hinted = {}, 0
         self._hints[key] = entry.tags
+        self._hinted += 1 + len(entry.tags)
 
     # Locks
 

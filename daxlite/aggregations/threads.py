@@ -1,13 +1,14 @@
 """Threads that a computation starts belong to it: what they read is captured too.
 
 Tasks of asyncio and `asyncio.to_thread` take the context of whoever starts them along, threads and pools do not. So the
-two ways to start one are wrapped, once, when the first aggregation cache is made. Outside of a computation, and for
+ways to start one are wrapped, once, when the first aggregation cache is made. Outside of a computation, and for
 everything but the note who watches the reads, nothing changes.
 """
 
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import wrapt
@@ -25,6 +26,8 @@ def capture_in_threads() -> None:
         if not _is_installed:
             wrapt.wrap_function_wrapper(threading.Thread, "start", _start)
             wrapt.wrap_function_wrapper(ThreadPoolExecutor, "submit", _submit)
+            for way_in in ("apply_async", "_map_async", "imap", "imap_unordered"):
+                wrapt.wrap_function_wrapper(ThreadPool, way_in, _pool)
             _is_installed = True
 
 
@@ -50,6 +53,15 @@ def _submit(
     function, *rest = args
     with capturing(None):  # a worker that the pool starts for this outlives the computation, and is not its own
         return submit(_captured(capture, function), *rest, **kwargs)
+
+
+def _pool(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The same for multiprocessing's pool of threads."""
+    capture = open_capture()
+    if capture is None or not args:
+        return call(*args, **kwargs)
+    function, *rest = args
+    return call(_captured(capture, function), *rest, **kwargs)
 
 
 def _captured(capture: Capture, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,8 @@ what is half changed. Here it is told to go around the cache, and whoever holds 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..core.unrecognised import Unrecognised
 
@@ -18,27 +19,28 @@ class Reentered(Unrecognised):
 class Lock:
     """A mutual exclusion that raises Reentered where it would wait for itself."""
 
-    __slots__ = ("_after_reentry", "_lock", "_owner", "_was_reentered")
-
     def __init__(self, after_reentry: Callable[[], None]) -> None:
-        self._lock = threading.Lock()
-        self._owner: int | None = None
+        # Taken and given back by a `with` and nothing else, which Python does as a whole: an exception of a signal
+        # handler's could leave a method of our own between taking the lock and saying so, and nobody would get in.
+        self._lock = threading.RLock()
+        self._is_inside = False
         self._was_reentered = False
         self._after_reentry = after_reentry
 
-    def __enter__(self) -> None:
-        me = threading.get_ident()
-        if self._owner == me:
-            self._was_reentered = True
-            raise Reentered("a call within a call")
-        self._lock.acquire()
-        self._owner = me
-
-    def __exit__(self, *exception: object) -> None:
-        try:
-            if self._was_reentered:
-                self._was_reentered = False
-                self._after_reentry()
-        finally:
-            self._owner = None
-            self._lock.release()
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, nobody else is."""
+        with self._lock:
+            if self._is_inside:
+                self._was_reentered = True
+                raise Reentered("a call within a call")
+            try:
+                self._is_inside = True
+                yield
+            finally:
+                try:
+                    while self._was_reentered:
+                        self._was_reentered = False
+                        self._after_reentry()
+                finally:
+                    self._is_inside = False

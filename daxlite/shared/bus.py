@@ -44,6 +44,8 @@ class Bus:
         self._wall_clock = wall_clock
         self.heard: Callable[[Collection[bytes]], None] = lambda tags: None
         """Is told what others changed."""
+        self.fault: Callable[[Exception], None] = lambda error: None
+        """Is told what went wrong that should not."""
         self.begin()
 
     def begin(self) -> None:
@@ -54,7 +56,8 @@ class Bus:
         """Counts the times that listening began: what was learned before may have been missed since."""
         self._alive_at: tuple[float, float] | None = None
         """When there was a sign of life, by both clocks."""
-        self._asked_at = -math.inf
+        self._asked_at = -math.inf, -math.inf
+        self._is_waiting = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -95,32 +98,42 @@ class Bus:
         while not stop.is_set():
             try:
                 with self._link.client.pubsub() as subscription:
-                    subscription.subscribe(self._channel)
+                    self._ask(subscription.subscribe, self._channel)
                     while not stop.is_set():
                         if self._listen(subscription):
                             pause = FIRST_PAUSE
             except FAILURES:
                 pass  # while nobody listens, nothing is believed; the calls themselves find out what is wrong
+            except Exception as error:  # noqa: BLE001 - a thread that ended would never listen again
+                self.fault(error)
             self._alive_at = None
             stop.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    def _ask(self, send: Callable[..., Any], *arguments: str) -> None:
+        """Send something that will be answered."""
+        self._asked_at = self._clock(), self._wall_clock()
+        self._is_waiting = True
+        send(*arguments)
+
     def _listen(self, subscription: Any) -> bool:
-        """Take one message, or ask for a sign of life. Returns whether there was one."""
+        """Take one message, or ask for a sign of life. Returns whether anything came."""
+        if not self._is_waiting and self._clock() - self._asked_at[0] >= HEARTBEAT:
+            self._ask(subscription.ping)
         received = subscription.get_message(timeout=POLL)
         if received is None:
             if self._alive_at is not None and not self.is_heard:
                 raise TimeoutError("no sign of life")
-            now = self._clock()
-            if now - self._asked_at >= HEARTBEAT:
-                self._asked_at = now
-                subscription.ping()
             return False
+        if received["type"] == "message":
+            self._take(received["data"])
+            return True
         if received["type"] == "subscribe":
             self.epoch += 1
-        elif received["type"] == "message":
-            self._take(received["data"])
-        self._alive_at = self._clock(), self._wall_clock()
+        # Messages and answers come in the order in which they were sent. So whatever was published before the question
+        # has been heard by now; how much of what came later is still waiting to be read, the answer does not tell.
+        self._is_waiting = False
+        self._alive_at = self._asked_at
         return True
 
     def _take(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ def client_of(server: Any, timeout: float) -> Any:
         # answer in time is not.
         retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        return redis.Redis.from_url(server, retry=retry, **times)
+        return _checked(redis.Redis.from_url(server, retry=retry, **times))
     if isinstance(server, AsyncClient):
         raise TypeError("this is a client of asyncio: AsyncAggregationCache takes it")
     if not isinstance(server, Client):
@@ -38,7 +38,7 @@ def async_client_of(server: Any, timeout: float) -> Any:
     if isinstance(server, str):
         retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        return redis.asyncio.Redis.from_url(server, retry=retry, **times)
+        return _checked(redis.asyncio.Redis.from_url(server, retry=retry, **times))
     if not isinstance(server, AsyncClient):
         raise TypeError(f"server is {type(server).__name__}; it must be {_ASYNC}")
     return _checked(server)

@@ -15,7 +15,7 @@ class Keyspace:
     'shop:daxlite:{00000000}:value'
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, server: object = None) -> None:
         if not isinstance(namespace, str):
             raise TypeError(f"namespace is {namespace!r}; it must be a string")
         if not _NAMESPACE.fullmatch(namespace):
@@ -24,6 +24,8 @@ class Keyspace:
                 "and begin with a letter or digit"
             )
         self.namespace: Final = namespace
+        self.place: Final = (namespace, server)
+        """Equal where the same keys mean the same things: the namespace and what its server was given as."""
         self._prefix = f"{namespace}:daxlite:"
         self.channel: Final = f"{self._prefix}changes"
         """Where changes are published."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
@@ -58,16 +59,29 @@ class Link:
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
-        with guarded(self.breaker):
+        with guarded(self.breaker), self._interruptible():
             return self._pipelined([("GET", key) for key in keys]) if self.is_cluster else self._one(("MGET", *keys))
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to commands that each concern one key, in their order, in one round trip. The last may be a
         PUBLISH: in a cluster, where it concerns all nodes, it is sent when the others are done. Raises Unavailable."""
-        with guarded(self.breaker):
+        with guarded(self.breaker), self._interruptible():
             if self.is_cluster and commands[-1][0] == "PUBLISH":
                 return [*self._pipelined(commands[:-1]), self._one(commands[-1])]
             return [self._one(commands[0])] if len(commands) == 1 else self._pipelined(commands)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """What a signal handler raises may come between a command and its reply, which would then be taken for the
+        reply to the next command. So connections that may be in between are given up."""
+        try:
+            yield
+        except FAILURES:
+            raise  # redis-py's own; it has seen to its connection
+        except BaseException:
+            disconnect = getattr(self.client, "disconnect_connection_pools", None)
+            (disconnect or self.client.connection_pool.disconnect)()
+            raise
 
     def _one(self, command: Command) -> Any:
         return self.client.execute_command(*command)
@@ -93,7 +107,8 @@ class AsyncLink:
     ) -> None:
         self._client: Any = client
         self._reconnect = reconnect
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_used = False
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self.breaker = breaker
         self.is_cluster = isinstance(self._client, redis.asyncio.RedisCluster)
 
@@ -101,11 +116,12 @@ class AsyncLink:
     def client(self) -> Any:
         """A client for the event loop that runs: connections belong to the loop in which they were made."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None and self._reconnect is not None:
-                self._client = self._reconnect()
-            self._loop = loop
-        return self._client
+        client = self._by_loop.get(loop)
+        if client is None:
+            client = self._reconnect() if self._reconnect is not None and self._is_used else self._client
+            self._is_used = True
+            self._by_loop[loop] = client
+        return client
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """As Link.get."""

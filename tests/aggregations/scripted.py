@@ -265,7 +265,7 @@ class ScriptedBus(Bus):
         if self.subscription is None and not self.is_deaf and not self._stop.is_set():
             subscription = self._link.client.pubsub()
             try:
-                subscription.subscribe(self._channel)
+                self._ask(subscription.subscribe, self._channel)
             except (redis.RedisError, OSError):
                 return
             self.subscription = subscription
@@ -279,7 +279,7 @@ class ScriptedBus(Bus):
         """Read everything that came, and ask for a sign of life."""
         if self.subscription is None or self._is_pumping:
             return
-        self.subscription.is_deaf, self._is_pumping, self._asked_at = self.is_deaf, True, -math.inf
+        self.subscription.is_deaf, self._is_pumping, self._asked_at = self.is_deaf, True, (-math.inf, -math.inf)
         self._was_deaf |= self.is_deaf
         try:
             if self._alive_at is not None and not self._was_deaf:
@@ -316,12 +316,19 @@ class ScriptedDriver(Driver):
             return None
         return super()._take(step, progress, stop)
 
-    def _spawn(self, steps: Callable[[], Steps[Any]]) -> Callable[[], None]:
-        self.background.append(steps)
+    def _spawn(self, steps: Callable[[], Steps[Any]], when_over: Callable[[], Any]) -> Callable[[], None]:
+        def to_the_end() -> Steps[Any]:
+            try:
+                return (yield from steps())
+            finally:
+                when_over()
+
+        self.background.append(to_the_end)
 
         def end() -> None:
-            if steps in self.background:
-                self.background.remove(steps)
+            if to_the_end in self.background:
+                self.background.remove(to_the_end)
+                when_over()
 
         return end
 

@@ -11,7 +11,7 @@ from daxlite.aggregations.answer import answer, near_hit
 from daxlite.aggregations.capture import capturing
 from daxlite.aggregations.driver import Ended, Progress
 from daxlite.aggregations.question import Question
-from daxlite.aggregations.steps import Compute, Sleep, Spawn, Wait
+from daxlite.aggregations.steps import Compute, Sleep, Spawn, Steps, Wait
 from tests.aggregations.scripted import Process
 
 Turns = Generator[Any, Any, Any]
@@ -139,9 +139,16 @@ class Stage:
                     raise
                 progress.results = (result,)
                 return result
-            case Spawn(steps):
+            case Spawn(steps, when_over):
                 ended: list[bool] = []
-                self.enter(self._in_background(process, steps(), ended), "background")
+
+                def to_the_end() -> Steps[Any]:
+                    try:
+                        return (yield from steps())
+                    finally:
+                        when_over()
+
+                self.enter(self._in_background(process, to_the_end(), ended), "background")
                 return lambda: ended.append(True)
         return process.driver._take(step, progress, None)
 

@@ -252,8 +252,8 @@ def test_what_depends_on_the_arguments(world: World) -> None:
         ({"longest_wait": -1}, "longest_wait is -1"),
         ({"capture": 1}, "capture is 1"),
         ({"unknown": 1}, "unknown"),
-        ({"tags": "one"}, "must stand in a list"),
-        ({"tags": [""]}, "no dependency"),
+        ({"tags": "one"}, "must be a list of names"),
+        ({"tags": [""]}, "is no tag"),
         ({"depends_on": [5]}, "no dependency"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from daxlite.aggregations import pending as pending_module
+from daxlite.aggregations.entry import Entry
 from daxlite.shared.tags import EVERYTHING, named_tag
 from tests.aggregations.scripted import Process, World
 
@@ -95,11 +96,16 @@ def test_p7_too_many_to_remember_are_everything(world: World, monkeypatch: pytes
 
 def test_a_change_is_noted_here_though_redis_is_down(world: World) -> None:
     process = world.process()
+    process.bus.listen()
+    assert process.bus.is_heard
     since = process.cache._near.now()
-    with world.server.down():
+    with world.server.down(redis.exceptions.ReadOnlyError()):
         process.cache._pending.invalidate_now(TAGS[:1])
-    assert process.cache._near.has_changed(TAGS[:1], since)
-    assert not process.cache._near.has_changed(TAGS[1:], since)
+    near = process.cache._near
+    for tag in TAGS[:2]:
+        near.put(tag, Entry(b"", 0.0, 0.0, 0.0, 0.0, (tag,), (b"stamp",)), since)
+    assert near.get(TAGS[0], ()) is None
+    assert near.get(TAGS[1], ()) is not None
 
 
 def test_nothing_to_send_is_not_sent(world: World) -> None:

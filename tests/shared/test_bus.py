@@ -95,7 +95,7 @@ def test_a_silent_server_is_asked_for_a_sign_of_life_now_and_then() -> None:
     room = Room()
     bus: Bus = room.made(Bus)
     with room.bus._link.client.pubsub() as subscription:
-        subscription.subscribe(CHANNEL)
+        bus._ask(subscription.subscribe, CHANNEL)
         for _ in range(100):
             bus._listen(subscription)
             room.clock.advance(HEARTBEAT / 10)
@@ -107,7 +107,7 @@ def test_no_sign_of_life_ends_the_connection() -> None:
     room = Room()
     bus: Bus = room.made(Bus)
     with room.bus._link.client.pubsub() as subscription:
-        subscription.subscribe(CHANNEL)
+        bus._ask(subscription.subscribe, CHANNEL)
         bus._listen(subscription)
         subscription.is_deaf = True
         bus._listen(subscription)
