@@ -18,7 +18,7 @@ from ..shared.tags import EVERYTHING, result_tag
 from .answer import answer, near_hit, peek, refresh
 from .async_driver import AsyncDriver
 from .base import Base
-from .cache import with_on_error
+from .cache import timeout_of, with_on_error
 from .dependencies import Dependency, named_tags
 from .driver import Progress
 from .function import Dependencies, Function
@@ -69,7 +69,8 @@ class AsyncAggregationCache(Base):
         bus listens in a thread. The rest is as for AggregationCache.
         """
         config = with_on_error(config, on_error)
-        timeout = (config or AggregationConfig()).timeout
+        timeout = timeout_of(config)
+        client = async_client_of(server, timeout)
         if isinstance(server, str) and sync_client is not None:
             raise TypeError("sync_client goes with a client of redis.asyncio; of a URL both are made")
         if isinstance(server, AsyncClient) and sync_client is None:
@@ -89,7 +90,7 @@ class AsyncAggregationCache(Base):
         def connect() -> Any:
             return async_client_of(server, timeout)
 
-        self._async_link = AsyncLink(connect(), self._link.breaker, connect if self._owns_client else None)
+        self._async_link = AsyncLink(client, self._link.breaker, connect if self._owns_client else None)
         self._driver = AsyncDriver(self._async_link, raises=self.config.on_error == "raise")
 
     def cached(

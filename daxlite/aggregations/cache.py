@@ -70,7 +70,7 @@ class AggregationCache(Base):
         Raises TypeError or ValueError for what is none of these. No connection is made yet.
         """
         config = with_on_error(config, on_error)
-        timeout = (config or AggregationConfig()).timeout
+        timeout = timeout_of(config)
         self._owns_client = isinstance(server, str)
         super().__init__(
             lambda: client_of(server, timeout),
@@ -253,6 +253,13 @@ class CachedFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<cached: {self._known.name}>"
+
+
+def timeout_of(config: AggregationConfig | None) -> float:
+    """The timeout in the settings. Raises TypeError for what are none."""
+    if config is not None and not isinstance(config, AggregationConfig):
+        raise TypeError(f"config is {config!r}; it must be a daxlite.aggregations.AggregationConfig")
+    return (AggregationConfig() if config is None else config).timeout
 
 
 def with_on_error(config: AggregationConfig | None, on_error: Any) -> AggregationConfig | None:

@@ -9,9 +9,12 @@ class CachedMethod:
     called here is to be awaited."""
 
     def __init__(self, function: Any, instance: Any) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.__self__ = instance
         self._function = function
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.__self__, self._function.__name__)  # as a bound method is pickled
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(self.__self__, *args, **kwargs)

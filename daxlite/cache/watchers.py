@@ -55,19 +55,21 @@ _numbers: Final = itertools.count()
 
 def watch_changes(watcher: ChangeWatcher) -> None:
     """Tell the watcher of every change from here on, as long as somebody else keeps it."""
-    _remove(lambda known: known is None)
     if not any(ref() is watcher for ref in _watchers.copy().values()):
-        _watchers[next(_numbers)] = weakref.ref(watcher)
+        number = next(_numbers)
+        _watchers[number] = weakref.ref(watcher, lambda gone: _watchers.pop(number, None))
 
 
 def unwatch_changes(watcher: ChangeWatcher) -> None:
     """Tell the watcher no more."""
-    _remove(lambda known: known is None or known is watcher)
+    for number, ref in _watchers.copy().items():
+        if ref() is watcher:
+            _watchers.pop(number, None)
 
 
 def is_anybody_watching() -> bool:
     """Whether there is anybody to tell of a change."""
-    return bool(_watchers) and any(ref() is not None for ref in _watchers.copy().values())
+    return bool(_watchers)
 
 
 def tell_changed(tags: Collection[Tag] | None, fault: Callable[[Exception], None]) -> None:
@@ -79,9 +81,3 @@ def tell_changed(tags: Collection[Tag] | None, fault: Callable[[Exception], None
                 watcher.changed(tags)
             except Exception as error:  # noqa: BLE001 - the others are to be told, and the application goes on
                 fault(error)
-
-
-def _remove(unwanted: Callable[[ChangeWatcher | None], bool]) -> None:
-    for number, ref in _watchers.copy().items():
-        if unwanted(ref()):
-            _watchers.pop(number, None)
