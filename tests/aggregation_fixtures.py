@@ -54,7 +54,7 @@ def check(cache: Base) -> None:
     assert len(cache._flights) == 0, "a flight that landed can still be joined"
     assert not cache._desk.refreshing, "a key is being refreshed for ever"
     near = cache._near
-    with near.lock:
+    with near.lock.mutex, near.lock:
         kept = [near._kept[key] for key in list(near._kept)]
         assert sum(one.entry.size for one in kept) == near._kept.currsize <= near._kept.maxsize
         held: Counter[Stamp] = Counter()

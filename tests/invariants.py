@@ -10,7 +10,7 @@ from daxlite.cache.entries import ENTRY_OVERHEAD
 def check(cache: Cache) -> None:
     """Fails unless the bytes add up, the stamps and their holders agree, and nothing is left in flight."""
     state, config = cache._state, cache.config
-    with state.lock:
+    with state.lock.mutex, state.lock:
         assert state.in_flight == 0, "a call was left in flight"
         assert not state.leaders, "a flight that landed can still be joined"
         assert not state.untold, "a change was not told to those who watch"

@@ -1,7 +1,7 @@
 """The near cache: results that this process keeps for itself, as long as it hears of every change."""
 
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
@@ -49,14 +49,9 @@ class Near:
 
     def begin(self) -> None:
         """Start empty, as a new process does after a fork."""
-        self._lock = Lock(after_reentry=self._drop_all)
+        self.lock = Lock(after_reentry=self._drop_all)
         self._changes = ChangeClock(MEMORY)
         self._kept: _Entries = _Entries(self._max_bytes, self._changes)
-
-    @property
-    def lock(self) -> AbstractContextManager[None]:
-        """As State.lock."""
-        return self._lock.held()
 
     def now(self) -> Moment:
         """This moment. Whoever asks is about to have something to keep, so from now on it is listened."""
@@ -68,7 +63,7 @@ class Near:
         """The result, if it has these tags and nothing that it depends on changed, as far as anybody told."""
         if not self._kept or not self._bus.is_heard:
             return None
-        with suppress(Reentered), self.lock:
+        with suppress(Reentered), self.lock.mutex, self.lock:
             kept = self._kept.get(key)
             if kept is None:
                 return None
@@ -82,7 +77,7 @@ class Near:
         """Keep a result that was true at a moment, if nothing changed since."""
         if self._max_bytes <= 0 or not self._bus.is_heard or since.epoch != self._bus.epoch:
             return
-        with suppress(Reentered), self.lock:
+        with suppress(Reentered), self.lock.mutex, self.lock:
             stamps = self._changes.hold(entry.tags)
             if self._is_changed(stamps, since):
                 self._changes.release(stamps)
@@ -94,12 +89,13 @@ class Near:
 
     def bump(self, tags: Collection[bytes]) -> None:
         """These tags changed."""
-        with suppress(Reentered), self.lock:  # whoever holds the lock, further out in this thread, drops everything
+        # Whoever holds the lock, further out in this thread, will drop everything.
+        with suppress(Reentered), self.lock.mutex, self.lock:
             self._changes.bump(tags, self._clock())
 
     def clear(self) -> None:
         """Forget everything."""
-        with suppress(Reentered), self.lock:
+        with suppress(Reentered), self.lock.mutex, self.lock:
             self._drop_all()
 
     def _drop_all(self) -> None:

@@ -70,7 +70,7 @@ class Cache:
     def stats(self) -> CacheStats:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up."""
         state = self._state
-        with state.lock:
+        with state.lock.mutex, state.lock:
             by_name: dict[str, dict[Kind, Counts]] = {}
             for table in state.tables.values():
                 kinds = by_name.setdefault(table.id.name, {})
@@ -81,7 +81,8 @@ class Cache:
 
     def clear(self) -> None:
         """Drop everything. What is being read meanwhile is not stored either. Nothing changed, so nobody is told."""
-        with suppress(Reentered), self._state.lock:  # whoever holds the lock, further out in this thread, will do it
+        # Whoever holds the lock, further out in this thread, will do it.
+        with suppress(Reentered), self._state.lock.mutex, self._state.lock:
             self._state.clear()
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None) -> None:
@@ -135,19 +136,20 @@ class Cache:
         ages: for each tag, the seconds since it changed; infinity where that is long ago, or nobody knows of a change.
         Those who watch changes are not told: it is they who tell.
         """
-        with suppress(Reentered), self._state.lock:  # as in `clear`
+        with suppress(Reentered), self._state.lock.mutex, self._state.lock:  # as in `clear`
             self._state.outdate(ages)
 
     def settles_for(self, tags: Collection[Tag]) -> float:
         """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""
         whole = {table_tag(tag.table) for tag in tags}
-        with suppress(Reentered), self._state.lock:
+        with suppress(Reentered), self._state.lock.mutex, self._state.lock:
             return self._state.changes.settles_for({*tags, *whole}, self._state.now())
         return self.config.settle_window  # within somebody's change
 
     def lose_track(self) -> None:
         """Anything at all may have changed: drop everything, and say so to those who watch changes."""
-        with suppress(Reentered), self._state.lock:  # as in `clear`; who watches is told in any case
+        # As in `clear`; who watches is told in any case.
+        with suppress(Reentered), self._state.lock.mutex, self._state.lock:
             self._state.clear()
             self._state.note_change_of_stranger()
         tell_changed(None, self.fault)
@@ -157,18 +159,18 @@ class Cache:
         known = self._state.tables.get(id)
         if known is not None:
             return known
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             return self._state.table(id)
 
     def names(self, scope: Scope) -> Names:
         """The table names of a scope."""
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             return self._names.setdefault(scope, Names(self.table, scope))
 
     def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
         """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""
         state = self._state
-        with state.lock:
+        with state.lock.mutex, state.lock:
             for key in keys:
                 entry = state.live(key)
                 if entry is not None:
@@ -187,19 +189,19 @@ class Cache:
 
     def count(self, counters: Counters, bypass: str) -> None:
         """Count a read that goes straight to DynamoDB, and why."""
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             counters.bypass(bypass)
 
     def count_joined(self, flight: Flight) -> None:
         """Count a read that another one answered."""
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             flight.counters.joined += 1
 
     def note_strength(self, flight: Flight, is_consistent: bool) -> None:
         """Note whether a read was sent as a strongly consistent one, because what it reads was settling."""
         flight.is_consistent = is_consistent
         if is_consistent:
-            with self._state.lock:
+            with self._state.lock.mutex, self._state.lock:
                 flight.counters.consistent_misses += 1
 
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
@@ -208,7 +210,7 @@ class Cache:
         now = self._state.now()
         if table.is_described(now, index):
             return False
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             return table.is_description_due(now, index)
 
     def describe(

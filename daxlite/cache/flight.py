@@ -87,13 +87,13 @@ class Flight:
 
     def start(self) -> None:
         """Watch from here on what the answer depends on."""
-        with self._state.lock:
+        with self._state.lock.mutex, self._state.lock:
             self._start()
 
     def start_or_join(self) -> "Flight | None":
         """Start, unless another flight will bring the same answer: then returns that one, to wait for."""
         state = self._state
-        with state.lock:
+        with state.lock.mutex, state.lock:
             leader = None if self._key is None else state.leaders.get(self._key)
             if leader is None or changed_since(leader._held, leader._tick):
                 self._start()
@@ -140,7 +140,7 @@ class Flight:
         if not self._started:
             return
         state = self._state
-        with state.lock:
+        with state.lock.mutex, state.lock:
             if self._key is not None and state.leaders.get(self._key) is self:
                 del state.leaders[self._key]
             if self._changes is state.changes:  # else the process forked meanwhile, and began anew
@@ -179,7 +179,7 @@ class Flight:
         state = self._state
         self.answer = data
         left = seconds_left(items, self.table.ttl_attribute, state.wall_clock())
-        with state.lock:
+        with state.lock.mutex, state.lock:
             is_doubtful = self.is_settling and not self.is_consistent
             if is_doubtful or self.is_overtaken:
                 self.table.counters[kind].discarded_fills += 1

@@ -6,8 +6,8 @@ what is half changed. Here it is told to go around the cache, and whoever holds 
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ..core.unrecognised import Unrecognised
 
@@ -17,30 +17,36 @@ class Reentered(Unrecognised):
 
 
 class Lock:
-    """A mutual exclusion that raises Reentered where it would wait for itself."""
+    """A mutual exclusion that raises Reentered where it would wait for itself.
+
+        with lock.mutex, lock:
+            ...
+
+    The mutex is Python's own, which a `with` takes and gives back as a whole. A method of ours in its place could be
+    left by an exception of a signal handler's between taking it and saying so, and nobody would ever get in again.
+    """
 
     def __init__(self, after_reentry: Callable[[], None]) -> None:
-        # Taken and given back by a `with` and nothing else, which Python does as a whole: an exception of a signal
-        # handler's could leave a method of our own between taking the lock and saying so, and nobody would get in.
-        self._lock = threading.RLock()
-        self._is_inside = False
+        self._mutex = threading.RLock()
         self._was_reentered = False
         self._after_reentry = after_reentry
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Within, nobody else is."""
-        with self._lock:
-            if self._is_inside:
-                self._was_reentered = True
-                raise Reentered("a call within a call")
+    @property
+    def mutex(self) -> AbstractContextManager[bool]:
+        """To be held. Raises Reentered where the calling thread holds it already."""
+        if self._mutex._is_owned():  # type: ignore[attr-defined]  # as threading.Condition asks it
+            self._was_reentered = True
+            raise Reentered("a call within a call")
+        return self._mutex
+
+    def __enter__(self) -> None:
+        """Nothing is to be done here; at the end there may be."""
+
+    def __exit__(self, *exception: object) -> None:
+        while self._was_reentered:
+            self._was_reentered = False
             try:
-                self._is_inside = True
-                yield
-            finally:
-                try:
-                    while self._was_reentered:
-                        self._was_reentered = False
-                        self._after_reentry()
-                finally:
-                    self._is_inside = False
+                self._after_reentry()
+            except BaseException:  # by a signal handler's: it is left to the next one
+                self._was_reentered = True
+                raise

@@ -8,7 +8,7 @@ import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ..config import CacheConfig
@@ -61,7 +61,7 @@ class State:
         parent, which may have held the lock or been waited for, are not there any more.
         """
         # Held for a few dictionary operations at a time, never while DynamoDB is called or an answer is decoded.
-        self._lock = Lock(after_reentry=self.clear)
+        self.lock = Lock(after_reentry=self.clear)
         # Another thread may have been at work on everything here: only whole objects are taken over. What the parent
         # changed a moment ago is still settling.
         self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
@@ -76,18 +76,13 @@ class State:
             self._places.setdefault(table.id.place, []).append(table)
             table.begin(self.changes.hold((table_tag(table.id),)))
 
-    @property
-    def lock(self) -> AbstractContextManager[None]:
-        """Within, nobody else is at work here. Raises Reentered where a thread would wait for itself."""
-        return self._lock.held()
-
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Holds the lock while something changes; those who watch changes are told once it is released, whatever
         happened meanwhile."""
         changed: set[Tag] = set()
         try:
-            with self.lock:
+            with self.lock.mutex, self.lock:
                 try:
                     yield
                 finally:
@@ -98,7 +93,7 @@ class State:
 
     def fault(self, error: Exception) -> None:
         """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
-        with suppress(Reentered), self.lock:
+        with suppress(Reentered), self.lock.mutex, self.lock:
             self.faults += 1
         if self.faults == 1:
             where = "".join(traceback.format_tb(error.__traceback__))

@@ -136,7 +136,7 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
     """As a signal handler would find it."""
     put(near, b"one", entry())
     since = near.now()
-    with near.lock:
+    with near.lock.mutex, near.lock:
         assert near.get(b"one", ()) is None
         near.put(b"two", entry(), since)
         near.bump([b"a"])
@@ -146,7 +146,7 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
 
 def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: Near) -> None:
     since = near.now()
-    with near.lock:
+    with near.lock.mutex, near.lock:
         near.bump([b"a"])
     near.put(b"one", entry(b"1", EVERYTHING, b"a"), since)
     assert near.get(b"one", ()) is None

@@ -300,7 +300,7 @@ def test_within_the_lock_of_its_own_thread_nothing_is_raised(ear: Ear) -> None:
     """As a signal handler would find it. Whoever holds the lock drops everything on leaving it."""
     room = Room(settle_window=5)
     room.fill()
-    with room.cache._state.lock:
+    with room.cache._state.lock.mutex, room.cache._state.lock:
         room.cache.outdate({ITEM_TAG: 0.0})
         room.cache.invalidate("T")
         assert room.cache.settles_for([ITEM_TAG]) == 5
