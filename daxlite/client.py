@@ -22,10 +22,6 @@ class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
         super().__init__(client)
         self._self_caller = caller
 
-    def _make_api_call(self, operation_name: str, api_params: Params) -> Response:
-        caller: Caller = self._self_caller
-        return caller.call(operation_name, api_params)
-
     def __repr__(self) -> str:
         return f"<daxlite: {self.__wrapped__!r}>"
 
@@ -36,9 +32,16 @@ def caching_client(client: BaseClient, caller: Caller) -> Any:
     botocore makes a class for each client. Its public methods, bound to the stand-in, find `_make_api_call` there:
     positional arguments are refused, documented and paginated just as botocore does it.
     """
-    methods = {
+    methods: dict[str, Any] = {
         name: method
         for name, method in inspect.getmembers(type(client), inspect.isfunction)
         if not name.startswith("_")
     }
+    call = caller.call
+
+    def _make_api_call(self: CachingClient, operation_name: str, api_params: Params) -> Response:
+        # From the enclosing scope: an attribute of a stand-in is looked up in two objects, and this is each call's way.
+        return call(operation_name, api_params)
+
+    methods["_make_api_call"] = _make_api_call
     return type(type(client).__name__, (CachingClient,), methods)(client, caller)

@@ -80,8 +80,8 @@ class CacheConfig:
     sent as a strongly consistent read, at twice the read units, and a Query of a global index, which has no such
     reads, is answered but not stored. 0: off."""
     max_bytes: int = 256 * MIB
-    """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; the least
-    recently used go first."""
+    """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; what is
+    not asked for again goes first."""
     max_entry_bytes: int = 4 * MIB
     """The largest entry worth storing. A page of DynamoDB's is at most 1 MB."""
     query_invalidation: Literal["exact", "ttl"] = "exact"

@@ -4,7 +4,34 @@ from collections import Counter
 
 from daxlite import Cache
 from daxlite.cache.clock import Stamp
-from daxlite.cache.entries import ENTRY_OVERHEAD
+from daxlite.cache.entries import ENTRY_OVERHEAD, Entries, Entry, Queue
+
+
+def check_queues(entries: Entries) -> None:
+    """Fails unless every entry stands in exactly one queue, and the links and bytes of both queues are right."""
+    queued = [*walk(entries._small), *walk(entries._main)]
+    assert len(queued) == len(entries) == len(entries._by_key)
+    assert {id(entry) for entry in queued} == {id(entry) for entry in entries._by_key.values()}
+    for key, entry in entries._by_key.items():
+        assert entry.key == key
+        assert entry.uses >= 0
+    assert entries._small.bytes + entries._main.bytes == entries.currsize == sum(entry.size for entry in queued)
+    assert entries.currsize <= entries.maxsize
+    assert len(entries._gone) <= len(entries), "more keys are remembered than there are entries"
+
+
+def walk(queue: Queue) -> list[Entry]:
+    """The entries of a queue, first to last."""
+    found: list[Entry] = []
+    entry = queue.first
+    while entry is not None:
+        assert entry.queue is queue, "an entry believes to stand elsewhere"
+        assert entry.previous is (found[-1] if found else None)
+        found.append(entry)
+        entry = entry.next
+    assert queue.last is (found[-1] if found else None)
+    assert queue.bytes == sum(entry.size for entry in found)
+    return found
 
 
 def check(cache: Cache) -> None:
@@ -14,7 +41,8 @@ def check(cache: Cache) -> None:
         assert state.in_flight == 0, "a call was left in flight"
         assert not state.leaders, "a flight that landed can still be joined"
         assert not state.untold, "a change was not told to those who watch"
-        entries = {key: state.entries[key] for key in list(state.entries)}
+        check_queues(state.entries)
+        entries = state.entries._by_key
         tables = {table.number: table for table in state.tables.values()}
         assert len(tables) == len(state.tables), "two tables have one number"
 

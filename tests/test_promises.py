@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from daxlite import Cache
 from daxlite.aggregations.capture import capturing
 from daxlite.cache import state as state_module
 from daxlite.cache.watchers import unwatch_changes, watch_changes
@@ -227,7 +228,8 @@ def test_p7_faults_of_ours_never_reach_the_application(
         raise RuntimeError("a fault of ours")
 
     read(world)
-    for name in ("store", "live", "apply"):
+    monkeypatch.setattr(Cache, "lookup", fail)
+    for name in ("store", "apply"):
         monkeypatch.setattr(state_module.State, name, fail)
     world.put(NEW)
     assert essence(read(world)) == essence(read(world, client=world.raw))

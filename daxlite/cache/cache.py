@@ -19,7 +19,8 @@ from ..core.schema import TableSchema, item_key
 from ..core.tables import Scope, TableId, table_name
 from ..core.tags import Tag, table_tag
 from ..core.unrecognised import Unrecognised
-from .entries import EntryKey
+from .clock import changed_since
+from .entries import MOST_USES, EntryKey
 from .flight import Flight
 from .lock import Reentered
 from .names import Names
@@ -31,6 +32,9 @@ from .watchers import tell_changed
 # The credentials that are remembered, with the account that they turned out to be of. A program may make a client for
 # each request; it has not so many credentials at a time.
 MOST_SCOPES: Final = 1024
+
+_NOBODY: Final = Counters()
+"""Counts what is not to be counted."""
 
 
 class Cache:
@@ -167,17 +171,34 @@ class Cache:
         with self._state.lock.mutex, self._state.lock:
             return self._names.setdefault(scope, Names(self.table, scope))
 
-    def lookup(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
-        """The first of these entries that may be served: its key and its encoded answer. Counts one hit or one miss."""
+    def lookup(self, counters: Counters, key: EntryKey) -> bytes | None:
+        """The encoded answer under a key, if it may be served. Counts a hit or a miss.
+
+        Takes no lock where it hits. An entry never changes but for its uses, and it was there, and not dead, when this
+        began: a change that spoils it meanwhile overlaps this read, which may be answered as if it had come before.
+        """
         state = self._state
-        with state.lock.mutex, state.lock:
-            for key in keys:
-                entry = state.live(key)
-                if entry is not None:
-                    counters.hits += 1
-                    return key, entry.data
-            counters.misses += 1
-            return None
+        entry = state.entries.get(key)
+        if entry is not None:
+            if entry.expires > state.now() and not changed_since(entry.stamps, entry.tick):
+                if entry.uses < MOST_USES:
+                    entry.uses += 1
+                counters.hits += 1
+                return entry.data
+            with state.lock.mutex, state.lock:
+                state.drop_dead(entry)
+        counters.misses += 1
+        return None
+
+    def lookup_first(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
+        """The first of several answers that may be served, with its key. Counts one hit or one miss."""
+        for key in keys:
+            data = self.lookup(_NOBODY, key)
+            if data is not None:
+                counters.hits += 1
+                return key, data
+        counters.misses += 1
+        return None
 
     def flight(self, table: Table, read: Read | None, key: EntryKey | None = None) -> Flight:
         """A call about to be sent: a read, or the write of what the read would read; None if that is not known.

@@ -17,7 +17,7 @@ from ..core.schema import TableSchema
 from ..core.tables import TableId, may_be_same
 from ..core.tags import Tag, scan_tag, table_tag
 from ..core.unrecognised import Unrecognised
-from .clock import ChangeClock, Stamps, changed_since
+from .clock import ChangeClock, Stamps
 from .entries import Entries, Entry, EntryKey
 from .lock import Lock, Reentered
 from .stats import Kind
@@ -123,20 +123,15 @@ class State:
             return True
         return self.now() - self._strangers_changed_at < self._config.settle_window
 
-    def live(self, key: EntryKey) -> Entry | None:
-        """The entry, if it may be served; one that may not be is dropped."""
-        try:
-            entry = self.entries[key]
-        except KeyError:
-            return None
-        if changed_since(entry.stamps, entry.tick):
+    def drop_dead(self, entry: Entry) -> None:
+        """Drop an entry that may not be served any more, unless somebody else has done so."""
+        if self.entries.get(entry.key) is not entry:
+            return
+        if entry.is_stale:
             entry.counters.invalidations += 1
-        elif entry.expires <= self.now():
-            entry.counters.expirations += 1
         else:
-            return entry
-        self.entries.drop(key)
-        return None
+            entry.counters.expirations += 1
+        self.entries.drop(entry.key)
 
     def store(
         self,

@@ -51,7 +51,8 @@ _NUMBERS: Final = tuple(part.name for part in fields(Counts) if part.name != "by
 
 
 class Counters:
-    """The running counts of one table and kind. Not thread-safe: the cache's lock guards them."""
+    """The running counts of one table and kind. The cache's lock guards them, but not hits and misses: without Python's
+    global lock one of those might be lost."""
 
     __slots__ = (*_NUMBERS, "bypasses")
 

@@ -20,6 +20,13 @@ DESCRIPTION_TTL: Final = 3600.0
 """Seconds for which a description is believed."""
 
 
+def _off(settings: TableSettings, kind: Kind) -> str | None:
+    if not settings.enabled:
+        return "table_off"
+    ttl = max(settings.item_ttl, settings.negative_ttl) if kind == "item" else settings.query_ttl
+    return "zero_ttl" if ttl <= 0 else None
+
+
 class Table:
     """One table in a cache. The cache's lock guards what changes."""
 
@@ -28,6 +35,8 @@ class Table:
         self.number = number
         """Stands for the table in entry keys."""
         self.settings = settings
+        self.off: dict[Kind, str | None] = {kind: _off(settings, kind) for kind in KINDS}
+        """Why reads of a kind never touch the cache, by name; None where they do."""
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""

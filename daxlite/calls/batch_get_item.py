@@ -24,7 +24,7 @@ def batch_get_item(context: Context, params: Params) -> Response | Steps:
     capacity = check_capacity(params)
     request = context.dialect.request("BatchGetItem", params)
     parts = [_part(context, params, name, asked) for name, asked in request["RequestItems"].items()]
-    keys = sum(len(part.wanted) for part in parts)
+    keys = sum(len(part.keys) for part in parts)
     if not 0 < keys <= _MOST_KEYS or len({part.table.id for part in parts}) < len(parts):
         raise Unrecognised("number of keys, or one table by two names")
     for part in parts:
@@ -39,12 +39,12 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
     projection = item_projection(asked, in_batch=True)
     reason = context.way_around(table, "item", asked)
     as_given = params["RequestItems"][name]
-    wanted = [Wanted(item_key(key), given) for key, given in zip(asked["Keys"], as_given["Keys"], strict=True)]
-    if not wanted or len({one.key for one in wanted}) < len(wanted):
+    keys = [item_key(key) for key in asked["Keys"]]
+    if not keys or len(set(keys)) < len(keys):
         raise Unrecognised("no keys, or duplicates")
     if reason is not None:
         context.cache.count(table.counters["item"], reason)
-    return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, wanted)
+    return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, keys)
 
 
 def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps:

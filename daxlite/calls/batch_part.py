@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..cache.flight import Flight
+from ..cache.codec import decode
+from ..cache.flight import ABSENT_ITEM, Flight
 from ..cache.table import Table
 from ..core.projection import Projection
 from ..core.requests import ItemRead
@@ -42,22 +43,37 @@ class Part:
     projection: Projection | None
     key_names: frozenset[str]
     is_cached: bool
-    wanted: list[Wanted]
+    keys: list[bytes]
+    """Those of all items that are asked for, in the order of the request."""
+    wanted: list[Wanted] = field(default_factory=list)
+    """The items that the cache does not have."""
     was_sent: bool = False
     """Whether DynamoDB was asked for any of it."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     """Found without asking DynamoDB, as the application's client speaks."""
 
     def look_up(self, context: Context) -> None:
-        """Answer what the cache can answer; what remains wanted is not there."""
-        missing = []
-        for wanted in self.wanted:
-            found = find_item(context, self.table, wanted.key, self.projection) if self.is_cached else None
+        """Answer what the cache can answer; the rest is wanted."""
+        if self.is_cached and self.projection is None:
+            self._look_up_whole_items(context)
+            return
+        for key, given in zip(self.keys, self.asked["Keys"], strict=True):
+            found = find_item(context, self.table, key, self.projection) if self.is_cached else None
             if found is None:
-                missing.append(wanted)
+                self.wanted.append(Wanted(key, given))
             else:
                 self.add(context, found)
-        self.wanted = missing
+
+    def _look_up_whole_items(self, context: Context) -> None:
+        """The same for the usual batch, up to a hundred times in one call: no call that can be spared is made."""
+        lookup, place, counters = context.cache.lookup, self.table.item, self.table.counters["item"]
+        spoken, answers = context.dialect.spoken, self.answers
+        for key, given in zip(self.keys, self.asked["Keys"], strict=True):
+            data = lookup(counters, place(key))
+            if data is None:
+                self.wanted.append(Wanted(key, given))
+            elif data != ABSENT_ITEM:
+                answers.append(spoken(decode(data)))
 
     def add(self, context: Context, found: Found) -> None:
         """One more answer that did not have to be asked for."""

@@ -48,15 +48,12 @@ class Context:
 
     def way_around(self, table: Table, kind: Kind, request: Request) -> str | None:
         """Why a read of this table must not touch the cache, by name, or None."""
-        settings = table.settings
         if is_bypassing():
             return "bypass"
-        if not settings.enabled:
-            return "table_off"
-        if is_consistent(request):
+        off = table.off[kind]
+        if off != "table_off" and "ConsistentRead" in request and is_consistent(request):
             return "consistent_read"
-        ttl = max(settings.item_ttl, settings.negative_ttl) if kind == "item" else settings.query_ttl
-        return "zero_ttl" if ttl <= 0 else None
+        return off
 
     def described(self, name: str, index: str | None = None) -> Generator[Step, Response, Table]:
         """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could

@@ -27,11 +27,18 @@ def get_item(context: Context, params: Params) -> Response | Steps:
     if reason is not None:
         raise context.go_around(table, "item", reason)
     key = item_key(request["Key"])
-    projection = item_projection(request) if len(request) > 2 else None
-    found = find_item(context, table, key, projection)
-    if found is None:
-        return _miss(context, params, request, key, projection)
-    return _answer(context, request, found)
+    if len(request) > 2:
+        projection = item_projection(request)
+        found = find_item(context, table, key, projection)
+        return _miss(context, params, request, key, projection) if found is None else _answer(context, request, found)
+    # The commonest call of all, which asks for a whole item and nothing else: no call that can be spared is made.
+    data = context.cache.lookup(table.counters["item"], table.item(key))
+    if data is None:
+        return _miss(context, params, request, key, None)
+    response = hit()
+    if data != ABSENT_ITEM:
+        response["Item"] = context.dialect.spoken(decode(data))
+    return response
 
 
 class Found:
@@ -54,9 +61,9 @@ def find_item(context: Context, table: Table, key: bytes, projection: Projection
     whole = table.item(key)
     counters = table.counters["item"]
     if projection is None:
-        found = context.cache.lookup(counters, whole)
-    else:
-        found = context.cache.lookup(counters, whole, entry_of(table, key, projection))
+        data = context.cache.lookup(counters, whole)
+        return None if data is None else Found(data)
+    found = context.cache.lookup_first(counters, whole, entry_of(table, key, projection))
     if found is None:
         return None
     place, data = found

@@ -38,7 +38,7 @@ def _page(
     found = context.cache.lookup(table.counters[read.kind], table.page(read.kind, read.signature))
     if found is None:
         return _miss(context, params, request, operation, read)
-    return _answer(context, request, table, read, found[1])
+    return _answer(context, request, table, read, found)
 
 
 def _answer(context: Context, request: Request, table: Table, read: PageRead, data: bytes) -> Response:

@@ -44,7 +44,7 @@ class Room:
     def get(self, key: dict[str, Any] = KEY) -> Any:
         """The item, None for one that is known not to exist, or "unknown"."""
         found = self.cache.lookup(self.table.counters["item"], self.table.item(item_key(key)))
-        return "unknown" if found is None else decode(found[1]) if found[1] else None
+        return "unknown" if found is None else decode(found) if found else None
 
     def fill_page(self, name: str = "q", owner: str = "ann", kind: Any = "query", index: str | None = "g") -> None:
         equalities = {"owner": {"S": owner}, "pk": {"S": owner}}

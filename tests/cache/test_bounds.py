@@ -17,13 +17,13 @@ def test_what_is_larger_than_any_entry_may_be_is_not_stored() -> None:
     assert tiny.get() == "unknown"
 
 
-def test_the_least_recently_used_go_first() -> None:
+def test_what_is_used_stays_while_others_pass_through() -> None:
     room = Room(max_bytes=6000)
     keys = [{"pk": {"S": f"{number:03}"}} for number in range(40)]
     room.fill(OLD, keys[0])
     for key in keys[1:]:
         room.fill(OLD, key)
-        assert room.get(keys[0]) == OLD, "it was just used"
+        assert room.get(keys[0]) == OLD, "it is used all the time"
         assert room.cache.stats().total.bytes <= 6000
     assert room.get(keys[1]) == "unknown"
     assert room.get(keys[-1]) == OLD

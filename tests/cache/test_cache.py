@@ -1,15 +1,23 @@
 """lookup, fill and apply: what is found, what a change drops, and what is counted."""
 
 import math
+import random
+import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 
 from daxlite import CacheConfig, TableConfig
+from daxlite.cache.entries import ENTRY_OVERHEAD
+from daxlite.cache.lock import Lock
 from daxlite.core.changes import ABSENT, Change
 from daxlite.core.requests import PageRead
 from daxlite.core.schema import item_key
+from tests import invariants
 from tests.cache.room import ID, KEY, NEW, OLD, Room
 
 
@@ -127,6 +135,112 @@ def test_stats_are_a_snapshot_per_table_and_kind() -> None:
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"
     assert before.total.bypasses == {}
     assert room.cache.stats().total.bypasses == {"reason": 1}
+
+
+def test_two_threads_that_find_the_same_dead_entry_drop_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room()
+    room.fill_page()
+    room.cache.apply(Change(ID, KEY))
+    both = threading.Barrier(2)
+    mutex = Lock.mutex.fget
+
+    def both_take(self: Lock) -> Any:
+        both.wait(10)  # both have found it dead
+        return mutex(self)
+
+    found: list[bool] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Lock, "mutex", property(both_take))
+        run([lambda: found.append(room.has_page())] * 2)
+    assert found == [False, False]
+    counts = room.count("query")
+    assert (counts.misses, counts.invalidations, counts.expirations, counts.entries) == (2, 1, 0, 0)
+
+
+def test_who_finds_a_dead_entry_too_late_leaves_its_successor_alone() -> None:
+    room = Room(item_ttl=5)
+    room.fill(OLD)
+    dead = room.cache._state.entries.get(room.table.item(item_key(KEY)))
+    assert dead is not None
+    room.clock.now += 6
+    room.fill(NEW)
+    with room.cache._state.lock.mutex, room.cache._state.lock:
+        room.cache._state.drop_dead(dead)
+    assert room.get() == NEW
+    assert room.count().expirations == 0
+
+
+def test_what_is_replaced_while_it_is_looked_up_may_be_answered_but_not_twice() -> None:
+    """A hit looks at the entry that it found, though it may have gone meanwhile: it had not when the hit began."""
+    room = Room()
+    room.fill(OLD)
+    state, now = room.cache._state, room.cache._state.now
+    written: list[bool] = []
+
+    def now_and_a_write() -> float:
+        if not written:
+            written.append(True)
+            room.write(NEW)
+        return now()
+
+    state.now = now_and_a_write
+    assert room.get() == OLD, "the write began after the read, and ended before it"
+    assert room.get() == NEW
+    assert room.count().entries == 1
+
+
+def run(works: list[Callable[[], Any]]) -> None:
+    """Each in a thread of its own, all at once. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        for future in [pool.submit(work) for work in works]:
+            future.result(60)
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Threads that take turns as often as can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_threads_that_hit_store_and_invalidate_at_once_leave_every_entry_in_its_place() -> None:
+    room = Room(max_bytes=20 * (ENTRY_OVERHEAD + 60))
+    keys = [{"pk": {"S": str(number)}} for number in range(40)]
+    looked_up = [0] * 8
+
+    def work(me: int) -> None:
+        rng = random.Random(me)
+        for _ in range(1000):
+            number = min(rng.randrange(40), rng.randrange(40))
+            key = keys[number]
+            what = rng.random()
+            if what < 0.6:
+                looked_up[me] += 1
+                found = room.get(key)
+                assert found == "unknown" or found["pk"] == key["pk"]
+                if found == "unknown":
+                    room.fill({**key, "v": {"S": "x" * rng.choice([0, 10, 300])}}, key)
+            elif what < 0.75:
+                room.write({**key, "v": {"S": "y"}}, key)
+            elif what < 0.95:
+                if not room.has_page(str(number)):
+                    room.fill_page(str(number), owner=str(number), index=None)
+            elif what < 0.999:
+                room.cache.apply(Change(ID, key))
+            else:
+                room.cache.clear()
+
+    run([partial(work, me) for me in range(8)])
+    invariants.check(room.cache)
+    counts = room.count()
+    assert counts.hits + counts.misses == sum(looked_up)
+    gone = counts.fills - counts.entries
+    assert counts.evictions + counts.invalidations <= gone
+    assert counts.evictions > 0
+    assert counts.hits > 0
 
 
 def test_many_threads_leave_a_sound_cache_and_see_only_what_was_written() -> None:

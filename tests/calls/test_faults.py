@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from daxlite.cache import cache as cache_module
 from daxlite.cache import flight, state
 from daxlite.calls import batch_get_item, batch_part, changing, context, get_item, pages, write_item, write_many
+from daxlite.core.changes import Change
 from daxlite.core.projection import Projection
 from daxlite.core.requests import ItemRead, PageRead
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, description, made, page, refused
@@ -24,10 +25,10 @@ PLACES: dict[str, tuple[Any, str]] = {
     "decode an item": (get_item, "decode"),
     "decode a page": (pages, "decode"),
     "lookup": (cache_module.Cache, "lookup"),
+    "lookup of several": (cache_module.Cache, "lookup_first"),
     "bumped tags": (state, "bumped_tags"),
     "apply": (state.State, "apply"),
     "store": (state.State, "store"),
-    "live": (state.State, "live"),
     "table": (state.State, "table"),
     "is a description due": (cache_module.Cache, "is_description_due"),
     "describe": (cache_module.Cache, "describe"),
@@ -173,6 +174,16 @@ def _strike(place: str, call: str, is_warm: bool, monkeypatch: pytest.MonkeyPatc
     if CALLS["get"](lab).get("Item") not in (None, ITEM, STORED if call == "update" else None):
         stale.append("get")
     return strikes, f"stale: {stale}" if stale else None
+
+
+def test_a_fault_where_a_dead_entry_is_dropped_is_kept_from_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = laboratory()
+    lab.query()
+    lab.cache.apply(Change(lab.caller.context.table(TABLE).id))
+    lab.dynamodb.answers["Query"] = page(ITEM)
+    monkeypatch.setattr(state.State, "drop_dead", explode)
+    assert lab.query()["Items"] == [ITEM]
+    assert lab.cache.stats().faults == 1
 
 
 @pytest.mark.parametrize("place", [*PLACES, *AFTER_ERRORS])
