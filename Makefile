@@ -7,13 +7,14 @@ SECONDS ?= 600
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
-.PHONY: help demo test lint bench test-backends soak clean
+.PHONY: help demo test lint bench bench-report test-backends soak clean
 
 help:
 	@echo "make demo           the main job, on a DynamoDB server of its own"
 	@echo "make test           the tests"
 	@echo "make lint           style, types and import contracts"
-	@echo "make bench          benchmarks"
+	@echo "make bench          benchmarks, in less than ten minutes; BENCH='--seconds 2' for a first look"
+	@echo "make bench-report   docs/benchmarks.md and its pictures, from the last benchmarks"
 	@echo "make soak           random interleavings of threads for SECONDS=$(SECONDS); a printed seed replays a failure"
 	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
@@ -30,8 +31,13 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds -p no:xdist
+bench: $(VENV)/.bench
+	@mkdir -p .benchmarks
+	$(BIN)/python -m pytest benchmarks/test_*.py --benchmark-only --benchmark-json=.benchmarks/latest.json --benchmark-columns=median,rounds \
+		--benchmark-quiet -p no:xdist $(BENCH)
+
+bench-report: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.report
 
 test-backends: $(VENV)/.dev
 	$(BIN)/python -m tests.install_servers dynalite ministack
@@ -56,3 +62,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml
 $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.python pyproject.toml
+	$(PIP) install --editable '.[bench]'
+	@touch $@ $(VENV)/.demo $(VENV)/.dev

@@ -1,41 +1,78 @@
-"""What a cached item takes beside its encoded bytes and its key: `python -m benchmarks.memory [items]`.
+"""What a cached item of 1 KB takes beside its encoded bytes and its key: `python -m benchmarks.memory [entries]`.
 
-`daxlite.cache.entries.ENTRY_OVERHEAD` is what this prints, rounded up.
+Two measures: what the process takes from the system more than before, and, for fewer entries because it is slow, what
+Python says that it allocated. `daxlite.cache.entries.ENTRY_OVERHEAD` allows for it; there, the
+key counts as it is encoded, which takes some bytes more than its values, as it counts here.
 """
 
 import gc
-import math
+import json
 import sys
 import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 import daxlite
-from daxlite.cache.entries import ENTRY_OVERHEAD
-from daxlite.core.requests import ItemRead
-from daxlite.core.schema import item_key
-from daxlite.core.tables import TableId
+from benchmarks.items import TABLE, item, key
+from benchmarks.servers import instant_client
+
+FEWER = 100_000
 
 
-def overhead(items: int) -> float:
-    """Bytes per entry that are neither data nor key, for so many items of 1 KB."""
+def _fill(client: Any, entries: int) -> None:
+    for number in range(entries):
+        client.get_item(TableName=TABLE, Key=key(number=number))
+
+
+def _resident() -> int:
+    """Bytes of this process in the memory of the machine, by Linux."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no VmRSS")
+
+
+def _of_entry() -> int:
+    """The encoded bytes of an item, and those of its key's values."""
+    return len(msgspec.msgpack.encode(item())) + sum(len(value["S"]) for value in key().values())
+
+
+def resident_overhead(entries: int) -> float:
+    """Bytes of memory per entry that are neither data nor key."""
+    raw = instant_client(GetItem=lambda params: {"Item": item()})
+    _fill(daxlite.wrap(raw), 1000)  # what is imported and made once
     cache = daxlite.Cache(daxlite.CacheConfig(max_bytes=2**40))
-    table = cache.table(TableId("http://127.0.0.1", "nowhere", ("account", "1"), "Orders"))
-    item = {f"attribute{number}": {"S": "x" * 80} for number in range(10)}
+    client = daxlite.wrap(raw, cache=cache)
+    gc.collect()
+    before = _resident()
+    _fill(client, entries)
+    gc.collect()
+    after = _resident()
+    assert cache.stats().total.entries == entries
+    return (after - before) / entries - _of_entry()
+
+
+def traced_overhead(entries: int) -> float:
+    """The same by Python's own count."""
+    raw = instant_client(GetItem=lambda params: {"Item": item()})
+    cache = daxlite.Cache(daxlite.CacheConfig(max_bytes=2**40))
+    client = daxlite.wrap(raw, cache=cache)
+    _fill(client, 1)
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    for number in range(items):
-        key = item_key({"pk": {"S": f"order#{number:09}"}})
-        with cache.flight(table, ItemRead(key)) as flight:
-            flight.fill_item(key, item)
+    _fill(client, entries)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    counted = cache.stats().total
-    assert counted.entries == items
-    return (after - before - (counted.bytes - items * ENTRY_OVERHEAD)) / items
+    assert cache.stats().total.entries == entries
+    return (after - before) / (entries - 1) - _of_entry()
 
 
 if __name__ == "__main__":
-    # Dictionaries double: just above a doubling they are at their emptiest, which is the worst case.
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    print(f"{number} items: {math.ceil(overhead(number))} bytes each beside data and key")
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    figures = {"entries": number, "resident": resident_overhead(number), "traced": traced_overhead(FEWER)}
+    figures["traced_entries"] = FEWER
+    print(json.dumps(figures))
