@@ -46,10 +46,10 @@ def compute(
     capture = Capture(
         desk.keyspace, desk.link, desk.knowledge, desk.wall_clock, keys, ttl=options.ttl, notes=options.capture
     )
-    stop_renewing = None
+    lease = Lease()
     try:
         if is_reachable:
-            stop_renewing = yield from _prepare(desk, question, capture, old, token)
+            yield from _prepare(desk, question, capture, old, token, lease)
         else:
             capture.stop_asking()
         began, computed_at, true_at = desk.clock(), desk.wall_clock(), desk.flights.number()
@@ -75,17 +75,15 @@ def compute(
     finally:
         if outer is not None:
             depend_through(outer, capture)
-        if stop_renewing is not None:
-            stop_renewing()
+        lease.end()
         if token is not None:
             yield from unlocked(desk, question, token)
 
 
 def _prepare(
-    desk: Desk, question: Question, capture: Capture, old: Found | None, token: bytes | None
-) -> Steps[Callable[[], None] | None]:
-    """Take the stamps of what it will depend on, as far as that is known, and see that the lock is kept. Returns what
-    ends that."""
+    desk: Desk, question: Question, capture: Capture, old: Found | None, token: bytes | None, lease: "Lease"
+) -> Steps[None]:
+    """Take the stamps of what it will depend on, as far as that is known, and see that the lock is kept."""
     # A result depends on about the same as the one before.
     expected = old.entry.tags if old is not None else desk.store.hint(question.key)
     try:
@@ -93,11 +91,9 @@ def _prepare(
         capture.depend(question.tags)
     except (Unavailable, ValueError):
         capture.stop_asking()
-        return None
-    if token is None:
-        return None
-    stop: Callable[[], None] = yield Spawn(lambda: _keep_locked(desk, question, token), lambda: None)
-    return stop
+        return
+    if token is not None:
+        lease.stop = yield Spawn(lambda: _keep_locked(desk, question, token, lease), lambda: None)
 
 
 def _store(
@@ -174,11 +170,26 @@ def _rather_old(desk: Desk, question: Question, old: Found | None) -> tuple[Any]
     return result
 
 
-def _keep_locked(desk: Desk, question: Question, token: bytes) -> Steps[None]:
+class Lease:
+    """How long a lock is renewed. It is there before the renewing begins: an exception of a signal handler's that comes
+    between the two ends it all the same."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.stop: Callable[[], None] = lambda: None
+
+    def end(self) -> None:
+        self.is_over = True
+        self.stop()
+
+
+def _keep_locked(desk: Desk, question: Question, token: bytes, lease: Lease) -> Steps[None]:
     """Renew the lock for as long as the computation takes."""
     seconds = question.options.lock_ttl
     while True:
         yield Sleep(seconds / 3)
+        if lease.is_over:
+            return
         try:
             if not (yield from desk.store.renew(question.key, token, seconds)):
                 return
