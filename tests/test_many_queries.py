@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -49,11 +50,13 @@ def steps_of(function: Callable[[], None]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.disable()  # what it collects here, and calls, is of other tests
     sys.setprofile(note)
     try:
         function()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 
