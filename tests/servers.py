@@ -26,11 +26,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+import daxlite
 from tests.install_servers import DYNALITE_COMMAND, MINISTACK_PYTHON
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(daxlite.__file__).parent / "demo" / "leash.py"
 
 CAPABILITIES = {
     "validation": "refuses every malformed request of the suite",

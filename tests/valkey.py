@@ -31,10 +31,12 @@ from redis.cluster import ClusterNode
 from redis.exceptions import RedisError
 from redis.sentinel import Sentinel
 
+import daxlite
+
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 SLOTS = 16384
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(daxlite.__file__).parent / "demo" / "leash.py"
 
 # A cluster node listens on a second port, its bus, this much higher.
 BUS = 10_000
