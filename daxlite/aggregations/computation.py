@@ -8,6 +8,7 @@ store it; give the lock back
 """
 
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -93,7 +94,8 @@ def _prepare(
         capture.stop_asking()
         return
     if token is not None:
-        lease.stop = yield Spawn(lambda: _keep_locked(desk, question, token, lease), lambda: None)
+        alive = weakref.ref(lease)
+        lease.stop = yield Spawn(lambda: _keep_locked(desk, question, token, alive), lambda: None)
 
 
 def _store(
@@ -171,8 +173,8 @@ def _rather_old(desk: Desk, question: Question, old: Found | None) -> tuple[Any]
 
 
 class Lease:
-    """How long a lock is renewed. It is there before the renewing begins: an exception of a signal handler's that comes
-    between the two ends it all the same."""
+    """How long a lock is renewed: until the end of the computation, or until nobody has this any more. An exception of
+    a signal handler's may come at any moment, also before the renewing could be told to end."""
 
     def __init__(self) -> None:
         self.is_over = False
@@ -183,13 +185,15 @@ class Lease:
         self.stop()
 
 
-def _keep_locked(desk: Desk, question: Question, token: bytes, lease: Lease) -> Steps[None]:
+def _keep_locked(desk: Desk, question: Question, token: bytes, alive: Callable[[], Lease | None]) -> Steps[None]:
     """Renew the lock for as long as the computation takes."""
     seconds = question.options.lock_ttl
     while True:
         yield Sleep(seconds / 3)
-        if lease.is_over:
+        lease = alive()
+        if lease is None or lease.is_over:
             return
+        del lease  # to hold it here would be to keep it alive
         try:
             if not (yield from desk.store.renew(question.key, token, seconds)):
                 return

@@ -142,36 +142,6 @@ def test_the_reply_to_an_interrupted_command_is_not_taken_for_the_next_one(
         assert cache.stats().total.corrupt == 0
 
 
-def test_interruptions_at_random_leave_a_cache_that_answers_rightly(
-    valkey: Valkey, namespace: str, raised: list[type[BaseException]]
-) -> None:
-    with closing(AggregationCache(valkey.url, namespace, NO_NEAR)) as cache:
-        source = [0, 0, 0]
-
-        @cache.cached(name="f", early_refresh=0, depends_on=lambda k: [f"k{k}"], longest_wait=0.1, lock_ttl=0.1)
-        def function(k: int) -> list[int]:
-            return [k, source[k]]
-
-        calls, stops, end = 0, 0, time.monotonic() + 0.7
-        while time.monotonic() < end:
-            calls += 1
-            k = calls % 3
-            source[k] += 1
-            try:
-                raised.append(Interrupt)
-                signal.setitimer(signal.ITIMER_REAL, 1e-5 + (calls * 7 % 100) * 2e-5)
-                cache.invalidate_tags(f"k{k}")
-                function(k)
-                raised.clear()
-            except Interrupt:
-                stops += 1
-            cache.invalidate_tags(f"k{k}")
-            assert function(k) == [k, source[k]]
-        assert stops > 10
-        assert len(cache._flights) == 0
-        assert cache.stats().total.corrupt == 0
-
-
 def test_stats_can_be_asked_for_by_a_signal_handler(valkey: Valkey, namespace: str) -> None:
     with closing(AggregationCache(valkey.url, namespace)) as cache:
         function = cache.cached(name="f")(lambda: 1)
