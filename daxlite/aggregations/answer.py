@@ -2,11 +2,11 @@
 
 near cache --hit--> the result
     | miss
-a flight of this process for the same key? --yes--> wait for it
-    | no: this caller leads
 Redis: fresh? --yes--> the result (due to be computed anew soon? in the background)
     | expired, nothing changed, within stale_while_revalidate --> the result, and the next one in the background
     | else
+a flight of this process for the same key? --yes--> wait for it
+    | no: this caller leads
 the lock of this result --somebody has it--> wait, look again; he is dead after lock_ttl, or too slow for longest_wait
     | ours
 compute, noting what is read; is all of that as it was? --no--> the result, but it is not stored

@@ -56,8 +56,6 @@ class Base:
         random: Callable[[], float],
         me: Callable[[], object],
     ) -> None:
-        if config is not None and not isinstance(config, AggregationConfig):
-            raise TypeError(f"config is {config!r}; it must be a daxlite.aggregations.AggregationConfig")
         self.config: Final = config if config is not None else AggregationConfig()
         self.namespace: Final = namespace
         self._defaults = Options(ttl=self.config.ttl)
