@@ -7,7 +7,6 @@ import wrapt
 from botocore.client import BaseClient
 
 from .calls.caller import Caller
-from .calls.steps import Params, Response
 
 
 class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
@@ -37,11 +36,6 @@ def caching_client(client: BaseClient, caller: Caller) -> Any:
         for name, method in inspect.getmembers(type(client), inspect.isfunction)
         if not name.startswith("_")
     }
-    call = caller.call
-
-    def _make_api_call(self: CachingClient, operation_name: str, api_params: Params) -> Response:
-        # From the enclosing scope: an attribute of a stand-in is looked up in two objects, and this is each call's way.
-        return call(operation_name, api_params)
-
-    methods["_make_api_call"] = _make_api_call
+    # Found on the class: an attribute of a stand-in is looked up in two objects, and this is each call's way.
+    methods["_make_api_call"] = staticmethod(caller.call)
     return type(type(client).__name__, (CachingClient,), methods)(client, caller)

@@ -180,15 +180,38 @@ class Cache:
         state = self._state
         entry = state.entries.get(key)
         if entry is not None:
-            if entry.expires > state.now() and not changed_since(entry.stamps, entry.tick):
-                if entry.uses < MOST_USES:
-                    entry.uses += 1
-                counters.hits += 1
-                return entry.data
+            # As `entry.is_stale`, without the calls, which would be a tenth of a hit.
+            tick = entry.tick
+            for stamp in entry.stamps:
+                if stamp.tick > tick:
+                    break
+            else:
+                if entry.expires > state.now():
+                    if entry.uses < MOST_USES:
+                        entry.uses += 1
+                    counters.hits += 1
+                    return entry.data
             with state.lock.mutex, state.lock:
                 state.drop_dead(entry)
         counters.misses += 1
         return None
+
+    def lookup_items(self, table: Table, keys: Iterable[bytes]) -> list[bytes | None]:
+        """The encoded items of a table under their keys, as `lookup` finds them: what holds for all of them is asked
+        once, and no call that can be spared is made."""
+        find, now, number = self._state.entries.get, self._state.now(), table.number
+        counters = table.counters["item"]
+        found: list[bytes | None] = []
+        for key in keys:
+            entry = find((number, key))
+            if entry is not None and entry.expires > now and not changed_since(entry.stamps, entry.tick):
+                if entry.uses < MOST_USES:
+                    entry.uses += 1
+                counters.hits += 1
+                found.append(entry.data)
+            else:
+                found.append(self.lookup(counters, (number, key)))
+        return found
 
     def lookup_first(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
         """The first of several answers that may be served, with its key. Counts one hit or one miss."""

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..cache.codec import decode
-from ..cache.flight import ABSENT_ITEM, Flight
+from ..cache.flight import Flight
 from ..cache.table import Table
 from ..core.projection import Projection
 from ..core.requests import ItemRead
@@ -66,14 +65,12 @@ class Part:
 
     def _look_up_whole_items(self, context: Context) -> None:
         """The same for the usual batch, up to a hundred times in one call: no call that can be spared is made."""
-        lookup, place, counters = context.cache.lookup, self.table.item, self.table.counters["item"]
-        spoken, answers = context.dialect.spoken, self.answers
-        for key, given in zip(self.keys, self.asked["Keys"], strict=True):
-            data = lookup(counters, place(key))
-            if data is None:
-                self.wanted.append(Wanted(key, given))
-            elif data != ABSENT_ITEM:
-                answers.append(spoken(decode(data)))
+        found = context.cache.lookup_items(self.table, self.keys)
+        decoded = context.dialect.decoded
+        self.answers = [decoded(data) for data in found if data]
+        if None in found:
+            asked = zip(self.keys, self.asked["Keys"], found, strict=True)
+            self.wanted = [Wanted(key, given) for key, given, data in asked if data is None]
 
     def add(self, context: Context, found: Found) -> None:
         """One more answer that did not have to be asked for."""

@@ -11,6 +11,7 @@ from boto3.dynamodb.transform import TransformationInjector, copy_dynamodb_param
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError
 
+from ..cache.codec import decode
 from ..core.native import native_item, typed_item
 from ..core.unrecognised import Unrecognised
 from ..core.values import Item
@@ -32,6 +33,9 @@ class Dialect(Protocol):
     def spoken(self, item: Item) -> dict[str, Any]:
         """A typed item, or key, as this client returns it."""
 
+    def decoded(self, data: bytes, /) -> dict[str, Any]:
+        """The same of an item as it is stored."""
+
 
 class Typed:
     """The dialect of clients: `{"S": "o#1"}`."""
@@ -44,6 +48,8 @@ class Typed:
 
     def spoken(self, item: Item) -> dict[str, Any]:
         return item
+
+    decoded = staticmethod(decode)
 
 
 class Native:
@@ -71,6 +77,9 @@ class Native:
 
     def spoken(self, item: Item) -> dict[str, Any]:
         return native_item(item)
+
+    def decoded(self, data: bytes, /) -> dict[str, Any]:
+        return native_item(decode(data))
 
 
 def dialect_of(client: Any) -> Dialect:

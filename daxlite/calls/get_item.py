@@ -10,6 +10,7 @@ from ..core.projection import Projection, project
 from ..core.requests import ItemRead, Request, check_capacity, item_projection
 from ..core.schema import item_key
 from ..core.values import Item
+from .bypass import is_bypassing
 from .context import Context
 from .responses import hit, no_capacity
 from .single_flight import joined
@@ -22,23 +23,28 @@ STRONGLY: Final = {"ConsistentRead": True}
 def get_item(context: Context, params: Params) -> Response | Steps:
     """The whole item answers any projection of it; a projection that was read before answers itself."""
     request = context.dialect.request("GetItem", params)
-    table = context.table(request["TableName"])
-    reason = context.way_around(table, "item", request)
-    if reason is not None:
-        raise context.go_around(table, "item", reason)
-    key = item_key(request["Key"])
-    if len(request) > 2:
-        projection = item_projection(request)
-        found = find_item(context, table, key, projection)
-        return _miss(context, params, request, key, projection) if found is None else _answer(context, request, found)
+    table = context.names.table(request["TableName"])
+    if len(request) > 2 or table.off["item"] is not None or is_bypassing():
+        return _get_item(context, params, request, table)
     # The commonest call of all, which asks for a whole item and nothing else: no call that can be spared is made.
-    data = context.cache.lookup(table.counters["item"], table.item(key))
+    key = item_key(request["Key"])
+    data = context.cache.lookup(table.counters["item"], (table.number, key))
     if data is None:
         return _miss(context, params, request, key, None)
     response = hit()
     if data != ABSENT_ITEM:
-        response["Item"] = context.dialect.spoken(decode(data))
+        response["Item"] = context.dialect.decoded(data)
     return response
+
+
+def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps:
+    reason = context.way_around(table, "item", request)
+    if reason is not None:
+        raise context.go_around(table, "item", reason)
+    key = item_key(request["Key"])
+    projection = item_projection(request)
+    found = find_item(context, table, key, projection)
+    return _miss(context, params, request, key, projection) if found is None else _answer(context, request, found)
 
 
 class Found:

@@ -114,19 +114,19 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     """
     if not isinstance(key, dict) or not key:  # as botocore, which takes no other mapping
         raise Unrecognised("key")
+    parts: list[tuple[str, str, str | bytes]] = []
+    for name, value in key.items():
+        # Most key attributes are strings, and this is where a hit spends its time: they need no further call.
+        if type(name) is str and type(value) is dict and len(value) == 1 and type(text := value.get("S")) is str:
+            parts.append((name, "S", text))
+        else:
+            parts.append((attribute_name(name), *key_scalar(value)))
+    if len(parts) > 1:
+        parts.sort()
     try:
-        return encode([_key_part(name, key[name]) for name in (sorted(key) if len(key) > 1 else key)])
-    except (UnicodeEncodeError, TypeError):
+        return encode(parts)
+    except UnicodeEncodeError:
         raise Unrecognised("key") from None
-
-
-def _key_part(name: Any, value: Any) -> tuple[str, str, str | bytes]:
-    # Most key attributes are strings, and this is where a hit spends its time: they need no further call.
-    if type(value) is dict and len(value) == 1:
-        content = value.get("S")
-        if type(content) is str and type(name) is str:
-            return name, "S", content
-    return attribute_name(name), *key_scalar(value)
 
 
 def schema_of(description: Mapping[str, Any]) -> TableSchema:

@@ -27,7 +27,7 @@ def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
     """
     if not isinstance(item, Mapping):
         raise Unrecognised("item")
-    return {_text(name): canonical_value(value) for name, value in item.items()}
+    return _canonical_attributes(item, 0)
 
 
 def canonical_value(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
@@ -35,13 +35,24 @@ def canonical_value(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
     kind, content = type_and_content(value)
     if kind == "M":
         _check_depth(depth)
-        return {"M": {_text(name): canonical_value(part, depth + 1) for name, part in _mapping(content).items()}}
+        return {"M": _canonical_attributes(_mapping(content), depth + 1)}
     if kind == "L":
         _check_depth(depth)
         return {"L": [canonical_value(part, depth + 1) for part in _sequence(content)]}
     if kind in _SET_ELEMENTS:
         return {kind: [_SET_ELEMENTS[kind](element) for element in _sequence(content)]}
     return {kind: _scalar(kind, content)}
+
+
+def _canonical_attributes(attributes: Mapping[str, Any], depth: int) -> dict[str, AttributeValue]:
+    canonical: dict[str, AttributeValue] = {}
+    for name, value in attributes.items():
+        # Most values are strings, which are what they are: a write would spend half of its time here.
+        if type(name) is str and type(value) is dict and len(value) == 1 and type(text := value.get("S")) is str:
+            canonical[name] = {"S": text}
+        else:
+            canonical[_text(name)] = canonical_value(value, depth)
+    return canonical
 
 
 def value_signature(value: Mapping[str, Any], depth: int = 0) -> Hashable:
