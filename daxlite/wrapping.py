@@ -65,7 +65,8 @@ def _wrap_client(client: Any, cache: Cache | None, config: CacheConfig | None) -
 
     def send(operation: str, params: Params) -> Response:
         # Looked up at each call: instrumentation replaces the method, on the class, whenever it likes.
-        return cast(Response, client._make_api_call(operation, params))
+        response: Response = client._make_api_call(operation, params)
+        return response
 
     cache = cache or Cache(config)
     context = Context(cache, dialect_of(client), cache.names(scope_of(client)))

@@ -4,7 +4,7 @@ import os
 import random
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from typing import Any, Final
 
@@ -126,7 +126,7 @@ class Cache:
             if not known:
                 state.apply(Change(TableId("", "", "", name)))  # wherever it is
             for one in known:
-                if key is not None and one.key_names is not None and one.contradicts(key):
+                if key is not None and one.key_names is not None and one.contradicts(key.keys()):
                     raise ValueError(f"the key of {one.id.name} has the attributes {sorted(one.key_names)}")
                 state.apply(Change(one.id, key))
                 if key is None:
@@ -248,6 +248,10 @@ class Cache:
             with self._state.lock.mutex, self._state.lock:
                 flight.counters.consistent_misses += 1
 
+    def is_described(self, table: Table) -> bool:
+        """Whether there is no need to look any closer: the table is described, or never will be."""
+        return self._state.now() < table.described_until
+
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
         """Whether the caller, and nobody else, should call DescribeTable now: for the table, or for an index not
         yet known."""
@@ -265,13 +269,14 @@ class Cache:
         with state.changing():
             if flight.is_overtaken:
                 return  # the table changed, perhaps into another one, while it was described
-            if (table.schema is not None and not schema.extends(table.schema)) or table.contradicts(schema.key.names):
+            is_other = table.schema is not None and not schema.extends(table.schema)
+            if is_other or table.contradicts(set(schema.key.names)):
                 state.forget(table)
             table.describe(schema, ttl_attribute, state.now())
 
-    def learn_key(self, table: Table, key: Iterable[str]) -> None:
+    def learn_key(self, table: Table, key: Set[str]) -> None:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table."""
-        if table.key_names is not None and not table.contradicts(key):
+        if table.key_names == key:
             return
         with self._state.changing():
             if table.contradicts(key):

@@ -19,21 +19,20 @@ from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 # As many settling tags as are remembered. Beyond, a floor rises: everything that changed before the moment of the floor
 # may have been forgotten, so until the floor has settled itself, everything counts as settling.
 MOST_SETTLING: Final = 50_000
 
 
-class Stamp:
+class Stamp(Struct, eq=False):
     """When a tag last changed."""
 
-    __slots__ = ("changed_at", "holders", "tag", "tick")
-
-    def __init__(self, tag: Hashable) -> None:
-        self.tag = tag
-        self.tick = 0  # no change that anybody who holds this stamp has to know of
-        self.changed_at = -math.inf
-        self.holders = 0
+    tag: Hashable
+    tick: int = 0  # no change that anybody who holds this stamp has to know of
+    changed_at: float = -math.inf
+    holders: int = 0
 
 
 Stamps: TypeAlias = tuple[Stamp, ...]
@@ -55,16 +54,26 @@ class ChangeClock:
         self._most_settling = most_settling
         self._floor = floor
 
-    def hold(self, tags: Iterable[Hashable]) -> Stamps:
-        """Watch these tags from now on, until they are released."""
-        held = tuple(self._stamp(tag) for tag in tags)
-        self.hold_again(held)
-        return held
+    def hold(self, tags: Iterable[Hashable], beside: Stamps = ()) -> Stamps:
+        """Watch these tags from now on, until they are released. beside: what is held already, to be held once more."""
+        held = list(beside)
+        for tag in tags:
+            stamp = self.stamps.get(tag)
+            if stamp is None:
+                stamp = self.stamps[tag] = Stamp(tag)
+            held.append(stamp)
+        for stamp in held:
+            stamp.holders += 1
+        return tuple(held)
 
     def hold_again(self, held: Stamps) -> None:
         """Hold once more what is held already."""
         for stamp in held:
             stamp.holders += 1
+
+    def is_held_again(self, stamp: Stamp) -> bool:
+        """Whether anybody holds it but the one who asks, and the list of what changed a moment ago."""
+        return stamp.holders > 1 + (stamp.tag in self.settling)
 
     def release(self, held: Stamps) -> None:
         """Stop watching. Once for each hold."""
@@ -80,13 +89,16 @@ class ChangeClock:
         self.latest = max(self.latest, changed_at)
         is_settling = age < self._window
         for tag in tags:
-            # What has settled nobody needs to know of who does not watch it: there is nothing to spoil.
-            stamp = self._stamp(tag) if is_settling else self.stamps.get(tag)
-            if stamp is not None:
-                stamp.tick = self.now
-                if is_settling:
-                    stamp.changed_at = max(stamp.changed_at, changed_at)
-                    self._settle(stamp)
+            stamp = self.stamps.get(tag)
+            if stamp is None:
+                if not is_settling:
+                    continue  # nobody watches it, so there is nothing to spoil
+                stamp = self.stamps[tag] = Stamp(tag)
+            stamp.tick = self.now
+            if is_settling:
+                if stamp.changed_at < changed_at:
+                    stamp.changed_at = changed_at
+                self._settle(stamp)
         self._forget_settled(moment)
         return self.now
 
@@ -95,7 +107,12 @@ class ChangeClock:
         if not self._window:
             return False
         earliest = moment - self._window
-        return self._floor > earliest or any(stamp.changed_at > earliest for stamp in held)
+        if self._floor > earliest:
+            return True
+        for stamp in held:  # noqa: SIM110 - as in `changed_since`
+            if stamp.changed_at > earliest:
+                return True
+        return False
 
     def settles_for(self, tags: Collection[Hashable], moment: float) -> float:
         """The seconds until every replica has heard of the last change of these tags."""
@@ -108,19 +125,14 @@ class ChangeClock:
         """Whether a change made after that moment, of a tag that nobody held, may be forgotten by now."""
         return self._floor >= since or now - since >= self._window
 
-    def _stamp(self, tag: Hashable) -> Stamp:
-        stamp = self.stamps.get(tag)
-        if stamp is None:
-            stamp = self.stamps[tag] = Stamp(tag)
-        return stamp
-
     def _settle(self, stamp: Stamp) -> None:
-        if stamp.tag in self.settling:
-            self.settling.move_to_end(stamp.tag)
+        settling = self.settling
+        if stamp.tag in settling:
+            settling.move_to_end(stamp.tag)
             return
         stamp.holders += 1
-        self.settling[stamp.tag] = stamp
-        if len(self.settling) > self._most_settling:
+        settling[stamp.tag] = stamp
+        if len(settling) > self._most_settling:
             _, oldest = self.settling.popitem(last=False)
             self._floor = max(self._floor, oldest.changed_at)
             self.release((oldest,))

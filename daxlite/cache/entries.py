@@ -16,6 +16,8 @@ What a change drops while it was in use is remembered too: what takes its place 
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from .clock import Stamps, changed_since
 from .stats import Counters
 
@@ -35,33 +37,33 @@ MOST_SPARED: Final = 1000
 somebody would hold the cache's lock while each entry passes by three times."""
 
 
-class Entry:
+class Entry(Struct, eq=False):
     """One stored answer."""
 
-    __slots__ = ("counters", "data", "expires", "key", "next", "previous", "queue", "size", "stamps", "tick", "uses")
-
-    def __init__(
-        self, data: bytes, *, key: EntryKey, expires: float, tick: int, stamps: Stamps, counters: Counters
-    ) -> None:
-        self.data = data
-        """The answer, encoded; empty for an item that is known not to exist."""
-        self.key = key
-        self.expires = expires
-        self.tick = tick
-        self.stamps = stamps
-        self.counters = counters
-        self.size = len(data) + sum(len(part) for part in key[1:]) + ENTRY_OVERHEAD
-        self.uses = 0
-        """Hits since it came to its queue. Counted without a lock: one that is lost does no harm."""
-        # The queue in which it stands, and its neighbours there: any entry can leave at any time.
-        self.queue: Queue | None = None
-        self.previous: Entry | None = None
-        self.next: Entry | None = None
+    data: bytes
+    """The answer, encoded; empty for an item that is known not to exist."""
+    key: EntryKey
+    expires: float
+    tick: int
+    stamps: Stamps
+    counters: Counters
+    size: int
+    uses: int = 0
+    """Hits since it came to its queue. Counted without a lock: one that is lost does no harm."""
+    # The queue in which it stands, and its neighbours there: any entry can leave at any time.
+    queue: "Queue | None" = None
+    previous: "Entry | None" = None
+    next: "Entry | None" = None
 
     @property
     def is_stale(self) -> bool:
         """Whether something that the answer depends on changed since it was read."""
         return changed_since(self.stamps, self.tick)
+
+
+def size_of(key: EntryKey, data: bytes) -> int:
+    """The bytes that an entry takes."""
+    return len(data) + len(key[1]) + (len(key[2]) if len(key) > 2 else 0) + ENTRY_OVERHEAD
 
 
 class Queue:
@@ -123,8 +125,9 @@ class Entries:
         """The bytes of all entries."""
         return self._small.bytes + self._main.bytes
 
-    def store(self, key: EntryKey, entry: Entry) -> None:
+    def store(self, entry: Entry) -> None:
         """Put an entry in its place; what stood there is dropped, and whatever must go to make room."""
+        key = entry.key
         replaced = self._by_key.get(key)
         queue = self._small
         if replaced is not None:
@@ -133,7 +136,8 @@ class Entries:
             self._remove(replaced)
         elif self._gone.recall(hash(key)):
             queue = self._main
-        self._make_room(entry.size)
+        if self._small.bytes + self._main.bytes + entry.size > self.maxsize:
+            self._make_room(entry.size)
         self._by_key[key] = entry
         queue.append(entry)
         entry.counters.entries += 1

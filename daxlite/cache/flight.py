@@ -1,16 +1,17 @@
 """A call between its start and its landing, and what it leaves in the cache."""
 
+import math
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
 from ..core.requests import ItemRead, Read
-from ..core.schema import item_key
-from ..core.tags import Tag, table_tag
 from ..core.ttl import seconds_left
 from ..core.values import Item
-from .clock import Stamps, changed_since
+from .clock import ChangeClock, Stamps, changed_since
 from .codec import encode
 from .entries import EntryKey
 from .state import State
@@ -24,7 +25,7 @@ LONGEST_WAIT: Final = 30.0
 """Seconds after which a reader stops waiting for another one and asks for itself."""
 
 
-class Flight:
+class Flight(Struct, eq=False):
     """A call between its start and its landing.
 
     What it read is stored, and what it wrote is put in place of the old, only if nothing that it depends on changed
@@ -42,39 +43,22 @@ class Flight:
         reader                             |- does not join: the leader may have read before the put
     """
 
-    __slots__ = (
-        "_began",
-        "_changes",
-        "_held",
-        "_key",
-        "_landing",
-        "_read",
-        "_started",
-        "_state",
-        "_tick",
-        "answer",
-        "is_consistent",
-        "is_settling",
-        "table",
-    )
-
-    def __init__(self, state: State, table: Table, read: Read | None, key: EntryKey | None) -> None:
-        self.table = table
-        self.answer: bytes | None = None
-        """What came of it, encoded, for those who joined; None if nothing did."""
-        self.is_settling = False
-        """Whether a replica that answers it may not have heard of a change that was made before it started."""
-        self.is_consistent = False
-        """Whether it was sent as a strongly consistent read."""
-        self._state = state
-        self._read = read
-        self._key = key
-        self._changes = state.changes
-        self._held: Stamps = ()
-        self._tick = 0
-        self._began = 0.0
-        self._started = False
-        self._landing: threading.Event | None = None
+    _state: State
+    table: Table
+    _read: Read | None
+    _key: EntryKey | None
+    answer: bytes | None = None
+    """What came of it, encoded, for those who joined; None if nothing did."""
+    is_settling: bool = False
+    """Whether a replica that answers it may not have heard of a change that was made before it started."""
+    is_consistent: bool = False
+    """Whether it was sent as a strongly consistent read."""
+    _changes: ChangeClock | None = None
+    _held: Stamps = ()
+    _tick: int = 0
+    _began: float = 0.0
+    _started: bool = False
+    _landing: threading.Event | None = None
 
     @property
     def counters(self) -> Counters:
@@ -114,21 +98,19 @@ class Flight:
 
     def _start(self) -> None:
         state = self._state
-        self._changes = state.changes
+        self._changes = changes = state.changes
+        read, table = self._read, self.table
+        is_exact = read is not None and (table.settings.exact or isinstance(read, ItemRead))
         # Under the lock, for the schema must not change between the choice of tags and the watch on them.
-        self._held = state.changes.hold((table_tag(self.table.id), *self._tags()))
-        self._tick = state.changes.now
+        tags = read.tags(table.id, table.schema) if read is not None and is_exact else ()
+        self._held = changes.hold(tags, beside=table.own)
+        self._tick = changes.now
         self._began = state.now()
-        self.is_settling = state.changes.is_settling(self._held, self._began)
+        self.is_settling = changes.is_settling(self._held, self._began)
         self._started = True
         state.in_flight += 1
         if self._key is not None:
             state.leaders[self._key] = self
-
-    def _tags(self) -> tuple[Tag, ...]:
-        if self._read is None or not (self.table.settings.exact or isinstance(self._read, ItemRead)):
-            return ()
-        return self._read.tags(self.table.id, self.table.schema)
 
     def __enter__(self) -> "Flight":
         # One with a key may join another instead: it starts, or not, by start_or_join.
@@ -141,44 +123,54 @@ class Flight:
             return
         state = self._state
         with state.lock.mutex, state.lock:
-            if self._key is not None and state.leaders.get(self._key) is self:
-                del state.leaders[self._key]
-            if self._changes is state.changes:  # else the process forked meanwhile, and began anew
-                state.changes.release(self._held)
-                state.in_flight -= 1
-        self.give_up()
+            self._land()
+
+    def _land(self) -> None:
+        """Watch no more. What it is to leave in the cache is there already."""
+        if not self._started:
+            return
+        state = self._state
+        self._started = False
+        if self._key is not None and state.leaders.get(self._key) is self:
+            del state.leaders[self._key]
+        if self._changes is state.changes:  # else the process forked meanwhile, and began anew
+            state.changes.release(self._held)
+            state.in_flight -= 1
+        if self._landing is not None:
+            self._landing.set()
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether something that it depends on changed since it started. To be asked under the cache's lock."""
-        return changed_since(self._held, self._tick) or self._changes is not self._state.changes
+        """Whether something that it depends on changed since it started, or may have: nobody watches once it has
+        landed. To be asked under the cache's lock."""
+        is_watching = self._started and self._changes is self._state.changes
+        return not is_watching or changed_since(self._held, self._tick)
 
     # What a read leaves
 
     def fill_item(self, key: bytes, item: Item | None) -> None:
         """Store a whole item, or that there is none."""
+        data, ttl, left = self._stored(item)
         # A whole item is found and dropped by its key alone, so it depends on no stamp but its table's.
-        self._fill("item", self.table.item(key), _stored(item), self._ttl(item), _listed(item), self.table.own)
+        self._fill("item", self.table.item(key), data, ttl, left, self.table.own)
 
     def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
         """Store a part of an item; that there is no such item holds for all of its parts."""
         if item is None:
             self.fill_item(key, None)
         else:
-            place = self.table.projected_item(key, projection)
-            self._fill("item", place, encode(item), self._ttl(item), [item], self._held)
+            data, ttl, left = self._stored(item)
+            self._fill("item", self.table.projected_item(key, projection), data, ttl, left, self._held)
 
     def fill_page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> None:
         """Store a page of a Query or a Scan."""
-        place, items = self.table.page(kind, signature), page.get("Items", ())
-        self._fill(kind, place, encode(page), self.table.settings.query_ttl, items, self._held)
+        place, left = self.table.page(kind, signature), self._left(page.get("Items", ()))
+        self._fill(kind, place, encode(page), self.table.settings.query_ttl, left, self._held)
 
-    def _fill(
-        self, kind: Kind, key: EntryKey, data: bytes, ttl: float, items: Collection[Item], stamps: Stamps
-    ) -> None:
+    def _fill(self, kind: Kind, key: EntryKey, data: bytes, ttl: float, left: float, stamps: Stamps) -> None:
+        """Store the answer, and land: whoever takes the lock once less gets home sooner."""
         state = self._state
         self.answer = data
-        left = seconds_left(items, self.table.ttl_attribute, state.wall_clock())
         with state.lock.mutex, state.lock:
             is_doubtful = self.is_settling and not self.is_consistent
             if is_doubtful or self.is_overtaken:
@@ -187,35 +179,36 @@ class Flight:
                 # The time that the read took counts: what it saw may be as old as its start.
                 since, tick = self._began, self._tick
                 state.store(self.table, kind, key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=stamps)
+            self._land()
 
     # What a write leaves
 
     def apply(self, change: Change) -> None:
         """Make every answer true again after this write, and leave the new state in the item cache if it is known."""
         state, table = self._state, self.table
-        item = None if change.new is ABSENT else change.new
-        data = _stored(item) if item is None or isinstance(item, dict) else None
-        left = seconds_left(_listed(item), table.ttl_attribute, state.wall_clock())
+        new = None if change.new is ABSENT else change.new
+        stored = self._stored(new) if new is None or isinstance(new, dict) else None
         with state.changing():
-            overlapped = self.is_overtaken
+            is_overtaken = self.is_overtaken
             state.apply(change)
-            if change.key is None or data is None:
-                return
-            if overlapped:
-                # Which of the two writes DynamoDB applied last, nobody told.
-                table.counters["item"].discarded_fills += 1
-                return
-            key = table.item(item_key(change.key))
-            tick, ttl = state.changes.now, self._ttl(item)
-            state.store(table, "item", key, data, ttl=ttl, since=self._began, left=left, tick=tick, stamps=table.own)
+            if stored is not None and isinstance(self._read, ItemRead):
+                if is_overtaken:
+                    # Which of the two writes DynamoDB applied last, nobody told.
+                    table.counters["item"].discarded_fills += 1
+                else:
+                    data, ttl, left = stored
+                    key, since, tick = table.item(self._read.key), self._began, state.changes.now
+                    state.store(table, "item", key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=table.own)
+            self._land()
 
-    def _ttl(self, item: object) -> float:
-        return self.table.settings.negative_ttl if item is None else self.table.settings.item_ttl
+    def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
+        """An item, or that there is none, as it is stored; for how long; and the seconds until DynamoDB may delete
+        it."""
+        if item is None:
+            return ABSENT_ITEM, self.table.settings.negative_ttl, math.inf
+        return encode(item), self.table.settings.item_ttl, self._left((item,))
 
-
-def _listed(item: object) -> list[Item]:
-    return [item] if isinstance(item, dict) else []
-
-
-def _stored(item: Item | None) -> bytes:
-    return ABSENT_ITEM if item is None else encode(item)
+    def _left(self, items: Iterable[Item]) -> float:
+        """Seconds until DynamoDB may delete one of these items."""
+        attribute = self.table.ttl_attribute
+        return math.inf if attribute is None else seconds_left(items, attribute, self._state.wall_clock())

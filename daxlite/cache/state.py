@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
 from ..core.schema import TableSchema
@@ -18,7 +20,7 @@ from ..core.tables import TableId, may_be_same
 from ..core.tags import Tag, scan_tag, table_tag
 from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps
-from .entries import Entries, Entry, EntryKey
+from .entries import Entries, Entry, EntryKey, size_of
 from .lock import Lock, Reentered
 from .stats import Kind
 from .table import Table
@@ -45,6 +47,7 @@ class State:
         random: Callable[[], float],
     ) -> None:
         self._config = config
+        self._largest = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
         self._random = random
@@ -72,6 +75,8 @@ class State:
         """The reads under way that others may join."""
         self.in_flight = 0
         self._places: dict[tuple[str, str], list[Table]] = {}
+        self._reached: dict[TableId, list[Table]] = {}
+        """The tables that a change of one reaches, as far as that was asked."""
         for table in self.tables.values():
             self._places.setdefault(table.id.place, []).append(table)
             table.begin(self.changes.hold((table_tag(table.id),)))
@@ -114,6 +119,7 @@ class State:
             if self._may_have_changed(id):
                 self.changes.bump([table_tag(id)], self.now())
             self._places.setdefault(id.place, []).append(table)
+            self._reached.clear()
         return self.tables[id]
 
     def _may_have_changed(self, id: TableId) -> bool:
@@ -153,20 +159,25 @@ class State:
         if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        expires = min(since + ttl * (1 - self._config.jitter * self._random()), self.now() + left)
-        counters = table.counters[kind]
-        entry = Entry(data, key=key, expires=expires, tick=tick, stamps=stamps, counters=counters)
-        if entry.size > min(self._config.max_entry_bytes, self._config.max_bytes):
+        size = size_of(key, data)
+        if size > self._largest:
             self.entries.discard(key)
             return
+        expires = since + ttl * (1 - self._config.jitter * self._random())
+        if left < math.inf:
+            expires = min(expires, self.now() + left)
+        counters = table.counters[kind]
         self.changes.hold_again(stamps)
-        self.entries.store(key, entry)
+        self.entries.store(Entry(data, key, expires, tick, stamps, counters, size))
         counters.fills += 1
 
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
         for table in self._reached_by(change.table):
-            self._bump(table, _bumped(change, table.schema))
+            # Of another name of the table, under which nothing is cached and nobody reads, all counts as changed: that
+            # is less to do.
+            is_exact = table.id == change.table or self.changes.is_held_again(table.own[0])
+            self._bump(table, _bumped(change, table.schema) if is_exact else [table_tag(table.id)])
         if is_anybody_watching():
             self._note_untold(change)
 
@@ -195,11 +206,16 @@ class State:
         """The tables that a change of this one changes, or may change."""
         if id not in self.tables and age < self._config.settle_window:
             self.note_change_of_stranger()
-        return [table for table in self._places.get(id.place, ()) if may_be_same(table.id, id)]
+        reached = self._reached.get(id)
+        if reached is None:
+            reached = [table for table in self._places.get(id.place, ()) if may_be_same(table.id, id)]
+            if id in self.tables:
+                self._reached[id] = reached
+        return reached
 
     def _bump(self, table: Table, tags: Iterable[Tag], age: float = 0.0) -> None:
         """Note a change of these tags, so many seconds ago, whatever name they have for the table."""
-        own = [tag if tag.table == table.id else tag._replace(table=table.id) for tag in tags]
+        own = [tag if tag.table is table.id else replace(tag, table=table.id) for tag in tags]
         self.changes.bump(own, self.now(), age)
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
         for tag in own:

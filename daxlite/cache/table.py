@@ -1,7 +1,7 @@
 """What a cache knows of one table: its settings, its keys as far as anybody told, its counts."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -50,7 +50,8 @@ class Table:
 
     def begin(self, own: Stamps) -> None:
         """Start with nothing cached, and nobody at work."""
-        self._describe_at = -math.inf if self.settings.schema is None else math.inf
+        self.described_until = -math.inf if self.settings.schema is None else math.inf
+        """The moment at which DynamoDB is to be asked once more what table this is."""
         self._asked_at = -math.inf
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
@@ -73,10 +74,10 @@ class Table:
         """The primary key in an item; None while nobody told which attributes that is."""
         return key_attributes(self.key_names, item) if self.key_names is not None else None
 
-    def contradicts(self, names: Iterable[str]) -> bool:
+    def contradicts(self, names: Set[str]) -> bool:
         """Whether a key with these attributes, which DynamoDB accepted, cannot be one of the table as it was known: the
         table must have been made anew."""
-        return self.key_names is not None and self.key_names != set(names)
+        return self.key_names is not None and self.key_names != names
 
     def is_description_due(self, now: float, index: str | None) -> bool:
         """Whether to call DescribeTable now. Says so to one caller only; the others go on without."""
@@ -87,7 +88,7 @@ class Table:
 
     def is_described(self, now: float, index: str | None) -> bool:
         """Whether the table, and this index of it, need no description now."""
-        return now < self._describe_at and self.knows(index)
+        return now < self.described_until and (index is None or self.knows(index))
 
     def knows(self, index: str | None) -> bool:
         """Whether the schema of the table, and of this index, is known."""
@@ -103,7 +104,7 @@ class Table:
     def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: float) -> None:
         self.schema = schema
         # Somebody else may change it, so it is described again now and then; soon, if only half of it could be told.
-        self._describe_at = now + (DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
+        self.described_until = now + (DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
         if self.settings.ttl_attribute is None and not isinstance(ttl_attribute, UnsetType):
             self.ttl_attribute = ttl_attribute
         self.key_names = frozenset(schema.key.names)
@@ -113,4 +114,4 @@ class Table:
         if self.settings.schema is None:
             self.schema = None
             self.key_names = None
-            self._describe_at = self._asked_at = -math.inf
+            self.described_until = self._asked_at = -math.inf

@@ -90,9 +90,11 @@ def _send(
     adding = {part.name: part.request_adding(ones, added[part.name]) for part, ones in by_part}
     additions = {"RequestItems": adding} if adding != plain else {}
     try:
-        response, is_added = yield from context.send_adding(
-            by_part[0][0].table, "BatchGetItem", {**params, "RequestItems": plain}, additions
-        )
+        first, request = by_part[0][0].table, {**params, "RequestItems": plain}
+        if additions:
+            response, is_added = yield from context.send_adding(first, "BatchGetItem", request, additions)
+        else:
+            response, is_added = (yield from context.send(first, "BatchGetItem", request)), False
     except Exception as error:
         if is_missing_table(error):  # DynamoDB does not tell which of them it is; the first is forgotten already
             context.cache.forget(*[part.table for part, _ in by_part[1:]])

@@ -11,8 +11,8 @@ from ..cache.table import Table
 from ..core.projection import Projection
 from ..core.requests import ItemRead
 from ..core.schema import item_key
-from .context import Context
-from .get_item import STRONGLY, Found, entry_of, fill_found, find_item
+from .context import STRONGLY, Context
+from .get_item import Found, entry_of, fill_found, find_item
 from .steps import Params, Response
 
 _ALIAS: Final = "#daxlite_key"

@@ -2,11 +2,12 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
 from ..cache.cache import Cache
+from ..cache.flight import Flight
 from ..cache.names import Names
 from ..cache.stats import Kind
 from ..cache.table import Table
@@ -17,6 +18,9 @@ from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
 from .outcomes import is_missing_table, refuses_addition
 from .steps import Call, Params, Response, Step
+
+STRONGLY: Final = {"ConsistentRead": True}
+"""What is added to a read of something that has just changed."""
 
 
 def table_names(params: Params) -> list[Any]:
@@ -92,14 +96,21 @@ class Context:
                 self.cache.forget(table)
             raise
 
+    def send_strongly(
+        self, table: Table, operation: str, params: Params, flight: Flight
+    ) -> Generator[Step, Response, Response]:
+        """Send a read of something that has just changed as a strongly consistent one."""
+        response, is_added = yield from self.send_adding(table, operation, params, STRONGLY)
+        self.cache.note_strength(flight, is_added)
+        return response
+
     def send_adding(
         self, table: Table, operation: str, params: Params, additions: Params
     ) -> Generator[Step, Response, tuple[Response, bool]]:
         """Send a call with additions of daxlite's own, or without them where they are refused; returns also which."""
-        if additions:
-            try:
-                return (yield from self.send(table, operation, {**params, **additions})), True
-            except Exception as error:
-                if not refuses_addition(operation, error):
-                    raise
+        try:
+            return (yield from self.send(table, operation, {**params, **additions})), True
+        except Exception as error:
+            if not refuses_addition(operation, error):
+                raise
         return (yield from self.send(table, operation, params)), False

@@ -1,11 +1,9 @@
 """Drives steps: sends, waits, and sees to it that no fault of daxlite's own costs the application its answer."""
 
-from typing import assert_never
-
 from ..cache.cache import Cache
 from ..core.operations import CACHED_READS, meaning_of
 from ..core.unrecognised import Unrecognised
-from .steps import Call, Params, Response, Send, Steps, Wait
+from .steps import Params, Response, Send, Steps, Wait
 
 
 def run(cache: Cache, operation: str, params: Params, steps: Steps, send: Send) -> Response:
@@ -25,27 +23,27 @@ def _drive(steps: Steps, send: Send, progress: "Progress") -> Response:
     try:
         step = next(steps)
         while True:
-            match step:
-                case Wait(flight):
-                    try:
-                        flight.wait()
-                    except BaseException as error:  # noqa: BLE001 - the application's own, from a signal handler
-                        progress.interrupted(error)
-                        step = steps.throw(error)
-                    else:
-                        step = steps.send({})
-                case Call():
-                    progress.sending(step)
-                    try:
-                        response = send(*step)
-                    except BaseException as error:  # noqa: BLE001 - a write that Ctrl-C interrupts may be applied
-                        progress.failed(step, error)
-                        step = steps.throw(error)
-                    else:
-                        progress.replied(step, response)
-                        step = steps.send(response)
-                case _:
-                    assert_never(step)
+            if isinstance(step, Wait):
+                try:
+                    step.flight.wait()
+                except BaseException as error:  # noqa: BLE001 - the application's own, from a signal handler
+                    progress.failed(error)
+                    step = steps.throw(error)
+                else:
+                    step = steps.send({})
+                continue
+            is_own = step.operation == progress.operation
+            progress.is_sent = progress.is_sent or is_own
+            try:
+                response = send(step.operation, step.params)
+            except BaseException as error:  # noqa: BLE001 - a write that Ctrl-C interrupts may be applied
+                if is_own:
+                    progress.failed(error)
+                step = steps.throw(error)
+            else:
+                if is_own:
+                    progress.answer, progress.error = response, None
+                step = steps.send(response)
     except StopIteration as finished:
         answer: Response = finished.value
         return answer
@@ -62,19 +60,9 @@ class Progress:
         self.error: BaseException | None = None
         self.is_sent = False
 
-    def sending(self, call: Call) -> None:
-        self.is_sent = self.is_sent or call.operation == self.operation
-
-    def interrupted(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
+        """An error that is the application's own."""
         self.answer, self.error = None, error
-
-    def replied(self, call: Call, response: Response) -> None:
-        if call.operation == self.operation:
-            self.answer, self.error = response, None
-
-    def failed(self, call: Call, error: BaseException) -> None:
-        if call.operation == self.operation:
-            self.answer, self.error = None, error
 
     def rescue(self, cache: Cache, params: Params, fault: BaseException, send: Send) -> Response:
         """DynamoDB's answer or error, if there was one; else send the call as the application made it.

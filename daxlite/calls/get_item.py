@@ -1,7 +1,5 @@
 """GetItem."""
 
-from typing import Final
-
 from ..cache.codec import decode
 from ..cache.entries import EntryKey
 from ..cache.flight import ABSENT_ITEM, Flight
@@ -16,9 +14,6 @@ from .responses import hit, no_capacity
 from .single_flight import joined
 from .steps import Params, Response, Steps
 
-STRONGLY: Final = {"ConsistentRead": True}
-"""What is added to a read of something that has just changed."""
-
 
 def get_item(context: Context, params: Params) -> Response | Steps:
     """The whole item answers any projection of it; a projection that was read before answers itself."""
@@ -30,7 +25,7 @@ def get_item(context: Context, params: Params) -> Response | Steps:
     key = item_key(request["Key"])
     data = context.cache.lookup(table.counters["item"], (table.number, key))
     if data is None:
-        return _miss(context, params, request, key, None)
+        return _miss(context, params, request, table, key, None)
     response = hit()
     if data != ABSENT_ITEM:
         response["Item"] = context.dialect.decoded(data)
@@ -44,7 +39,9 @@ def _get_item(context: Context, params: Params, request: Request, table: Table) 
     key = item_key(request["Key"])
     projection = item_projection(request)
     found = find_item(context, table, key, projection)
-    return _miss(context, params, request, key, projection) if found is None else _answer(context, request, found)
+    if found is None:
+        return _miss(context, params, request, table, key, projection)
+    return _answer(context, request, found)
 
 
 class Found:
@@ -94,16 +91,22 @@ def _answer(context: Context, request: Request, found: Found) -> Response:
     return response
 
 
-def _miss(context: Context, params: Params, request: Request, key: bytes, projection: Projection | None) -> Steps:
-    table = yield from context.described(params["TableName"])
+def _miss(
+    context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
+) -> Steps:
+    if not context.cache.is_described(table):
+        table = yield from context.described(params["TableName"])
     with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
-        answer = yield from joined(context, flight)
-        if answer is not None:
-            return _answer(context, request, Found(answer))
-        additions = STRONGLY if flight.is_settling else {}
-        response, is_added = yield from context.send_adding(table, "GetItem", params, additions)
-        context.cache.note_strength(flight, is_added)
-        context.cache.learn_key(table, request["Key"])
+        leader = flight.start_or_join()
+        if leader is not None:
+            answer = yield from joined(context, flight, leader)
+            if answer is not None:
+                return _answer(context, request, Found(answer))
+        if flight.is_settling:
+            response = yield from context.send_strongly(table, "GetItem", params, flight)
+        else:
+            response = yield from context.send(table, "GetItem", params)
+        context.cache.learn_key(table, request["Key"].keys())
         item = response.get("Item")
         fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
     return response

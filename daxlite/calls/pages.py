@@ -7,7 +7,6 @@ from ..cache.codec import decode
 from ..cache.table import Table
 from ..core.requests import PageRead, Request, check_capacity, read_query, read_scan
 from .context import Context
-from .get_item import STRONGLY
 from .responses import hit, no_capacity
 from .single_flight import joined
 from .steps import Params, Response, Steps
@@ -53,13 +52,16 @@ def _answer(context: Context, request: Request, table: Table, read: PageRead, da
 def _miss(context: Context, params: Params, request: Request, operation: str, read: PageRead) -> Steps:
     table = yield from context.described(params["TableName"], read.index)
     with context.cache.flight(table, read, table.page(read.kind, read.signature)) as flight:
-        answer = yield from joined(context, flight)
-        if answer is not None:
-            return _answer(context, request, table, read, answer)
+        leader = flight.start_or_join()
+        if leader is not None:
+            answer = yield from joined(context, flight, leader)
+            if answer is not None:
+                return _answer(context, request, table, read, answer)
         # Global indexes have no strongly consistent reads; what they answer while they settle is not stored.
-        additions = STRONGLY if flight.is_settling and table.reads_strongly(read.index) else {}
-        response, is_added = yield from context.send_adding(table, operation, params, additions)
-        context.cache.note_strength(flight, is_added)
+        if flight.is_settling and table.reads_strongly(read.index):
+            response = yield from context.send_strongly(table, operation, params, flight)
+        else:
+            response = yield from context.send(table, operation, params)
         if table.schema is not None and not read.fits(table.schema):
             # DynamoDB could not have answered, had the index the keys that we know: it was made anew.
             context.cache.forget(table)

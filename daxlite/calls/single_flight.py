@@ -7,15 +7,12 @@ from .context import Context
 from .steps import Response, Step, Wait
 
 
-def joined(context: Context, flight: Flight) -> Generator[Step, Response, bytes | None]:
-    """The encoded answer of a read that is under way for the same thing; or None, and the flight has started.
+def joined(context: Context, flight: Flight, leader: Flight) -> Generator[Step, Response, bytes | None]:
+    """The encoded answer of the read that is under way for the same thing; or None, and the flight has started.
 
     A reader whose leader failed goes on alone: if DynamoDB is down, all of them learn it at once, not one after the
     other.
     """
-    leader = flight.start_or_join()
-    if leader is None:
-        return None
     yield Wait(leader)
     if leader.answer is None:
         flight.start()

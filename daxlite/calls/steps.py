@@ -1,7 +1,9 @@
 """Steps: what has to happen outside before a response is there, yielded by whoever needs it."""
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from ..cache.flight import Flight
 
@@ -11,14 +13,14 @@ Response: TypeAlias = dict[str, Any]
 Send: TypeAlias = Callable[[str, Params], Response]
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True):
     """A call to send. What comes back into the steps is its response, or its error."""
 
     operation: str
     params: Params
 
 
-class Wait(NamedTuple):
+class Wait(Struct, frozen=True):
     """A flight to wait for. An empty response comes back."""
 
     flight: Flight

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..cache.table import Table
 from ..cache.watchers import is_anybody_watching
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
 from ..core.requests import ItemRead, Request
-from ..core.schema import item_key
+from ..core.schema import item_key, key_of
 from ..core.unrecognised import Unrecognised
 from ..core.updates import Update, read_attribute_updates, read_update
 from ..core.values import canonical_item
@@ -35,18 +36,15 @@ def delete_item(context: Context, params: Params) -> Steps:
     return _planned(context, "DeleteItem", params)
 
 
-def key_of_write(table: Table, operation: str, request: Request) -> Mapping[str, Any] | None:
-    """The primary key that a write names, or None if that cannot be told."""
+def key_of_write(table: Table, operation: str, request: Request) -> bytes | None:
+    """The canonical form of the primary key that a write names, or None if that cannot be told."""
     try:
         key: Mapping[str, Any] | None
         key = table.key_of(request["Item"]) if operation == "PutItem" else request["Key"]
-        if key is not None:
-            item_key(key)
-            key = canonical_item(key)
-    except (Unrecognised, KeyError):
+        # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
+        return None if key is None or table.contradicts(key.keys()) else item_key(key)
+    except (Unrecognised, KeyError, AttributeError):
         return None
-    # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
-    return None if key is None or table.contradicts(key) else key
 
 
 def update_of(operation: str, request: Request) -> Update | None:
@@ -66,17 +64,18 @@ def update_of(operation: str, request: Request) -> Update | None:
 def change_of(table: Table, operation: str, request: Request) -> Change:
     """What a write may change, before anything is known of its outcome."""
     update = update_of(operation, request)
-    key = key_of_write(table, operation, request)
+    item = key_of_write(table, operation, request)
+    key = None if item is None else key_of(item)
     if update is None:
-        return Change(table.id, key)
-    return Change(table.id, key, touched=update.touched, assigned=update.assigned)
+        return Change(table.id, key, item=item)
+    return Change(table.id, key, touched=update.touched, assigned=update.assigned, item=item)
 
 
 def _planned(context: Context, operation: str, params: Params) -> Steps:
     request = context.dialect.request(operation, params)
     table = context.table(request["TableName"])
     if table.settings.enabled:
-        return _write(context, operation, params, request)
+        return _write(context, operation, params, request, table)
     if not is_anybody_watching():
         raise Bypassed("table_off")
 
@@ -86,13 +85,17 @@ def _planned(context: Context, operation: str, params: Params) -> Steps:
     return send_changing(operation, params, apply)
 
 
-def _write(context: Context, operation: str, params: Params, request: Request) -> Steps:
-    table = yield from context.described(request["TableName"])
+def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps:
+    if not context.cache.is_described(table):
+        table = yield from context.described(request["TableName"])
     change = change_of(table, operation, request)
     additions = _additions(table, operation, request, change)
-    with context.cache.flight(table, None if change.key is None else ItemRead(item_key(change.key))) as flight:
+    with context.cache.flight(table, None if change.item is None else ItemRead(change.item)) as flight:
         try:
-            response, is_added = yield from context.send_adding(table, operation, params, additions)
+            if additions:
+                response, is_added = yield from context.send_adding(table, operation, params, additions)
+            else:
+                response, is_added = (yield from context.send(table, operation, params)), False
         except BaseException as error:
             if is_failed_condition(error):
                 # Nothing changed, but what the application had read, perhaps from here, is suspect.
@@ -107,7 +110,7 @@ def _write(context: Context, operation: str, params: Params, request: Request) -
         was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
         old, new = _images(context, operation, request, returned, attributes, was_retried)
         change = replace(change, old=old, new=new)
-        flight.apply(replace(change, new=change.image_after()))
+        flight.apply(change if new is not UNKNOWN else replace(change, new=change.image_after()))
         _learn(context, table, operation, request, change.key)
     return response
 
@@ -156,6 +159,6 @@ def _canonical(item: Any) -> Image:
 
 def _learn(context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None) -> None:
     if operation != "PutItem":
-        context.cache.learn_key(table, request["Key"])
+        context.cache.learn_key(table, request["Key"].keys())
     elif key is None and table.key_names is not None:
         context.cache.forget(table)  # DynamoDB took an item without the keys that we know: they are others now

@@ -2,8 +2,9 @@
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from .schema import KeySchema, TableSchema, item_key
 from .tables import TableId
@@ -22,8 +23,7 @@ Image: TypeAlias = Item | Literal[_Unseen.ABSENT, _Unseen.UNKNOWN]
 """An item before or after a change: known, known to be absent, or unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What happened to one item, or, without a key, to anything of the table.
 
     >>> from .tables import TableId
@@ -38,8 +38,10 @@ class Change:
     new: Image = UNKNOWN
     touched: frozenset[str] | None = None
     """The attributes in which old and new may differ; None for any."""
-    assigned: Mapping[str, AttributeValue | None] = field(default_factory=dict)
+    assigned: Mapping[str, AttributeValue | None] = {}
     """New values of some of these, where the request tells them; None for an attribute that is removed."""
+    item: bytes | None = None
+    """The canonical form of the key, where whoever tells of the change has it already."""
 
     def image_after(self) -> Image:
         """The new image, if it is known or follows from the old one."""
@@ -65,7 +67,7 @@ def bumped_tags(change: Change, schema: TableSchema | None) -> list[Tag]:
     table = change.table
     if change.key is None:
         return [table_tag(table)]
-    tags = [item_tag(table, item_key(change.key)), scan_tag(table, None)]
+    tags = [item_tag(table, change.item or item_key(change.key)), scan_tag(table, None)]
     if schema is None:
         return tags
     if (partition := schema.key.partition_of(change.key)) is not None:

@@ -12,4 +12,5 @@ def _plain(value: Any) -> str:
     raise NotImplementedError
 
 
+decode: Final = msgspec.msgpack.Decoder().decode
 encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode

@@ -10,6 +10,7 @@ from decimal import Context
 from .unrecognised import Unrecognised
 
 _NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,4})?", re.ASCII)
+_PLAIN = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
 _DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130
@@ -25,8 +26,8 @@ def canonical_number(text: str) -> str:
     >>> [canonical_number(text) for text in ("1", "1.50", "+.5", "12e2", "-0.0", "1E-3")]
     ['1', '1.5', '0.5', '1200', '0', '0.001']
     """
-    if text.isdigit() and text.isascii() and text[0] != "0" and len(text) <= _DIGITS:
-        return text  # nearly every number in a key is one of these
+    if len(text) <= _DIGITS and _PLAIN.fullmatch(text):
+        return text  # nearly every number is one of these
     if len(text) > 500 or not _NOTATION.fullmatch(text):
         raise Unrecognised("number")
     number = _EXACT.create_decimal(text)

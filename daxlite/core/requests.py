@@ -6,8 +6,9 @@ could be answered from the cache but is an error: the error is DynamoDB's to giv
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from .conditions import filter_signature, parse_key_condition
 from .encoding import encode
@@ -15,7 +16,7 @@ from .placeholders import Placeholders
 from .projection import Projection, parse_projection, projection_of_attributes
 from .schema import TableSchema
 from .tables import TableId
-from .tags import Tag, index_tag, item_tag, partition_tag, scan_tag
+from .tags import Tag, index_tag, partition_tag, scan_tag
 from .unrecognised import Unrecognised
 from .values import item_signature, value_signature
 
@@ -43,28 +44,26 @@ _LEGACY: Final = ("AttributesToGet", "KeyConditions", "QueryFilter", "ScanFilter
 _EXPRESSIONS: Final = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRead:
+class ItemRead(Struct, frozen=True):
     """One item, or a projection of it."""
 
     key: bytes
 
     def tags(self, table: TableId, schema: TableSchema | None) -> tuple[Tag, ...]:
         """What the answer depends on."""
-        return (item_tag(table, self.key),)
+        return (Tag("item", table, None, self.key),)
 
 
-@dataclass(frozen=True, slots=True)
-class PageRead:
+class PageRead(Struct, frozen=True):
     """One page of a Query or a Scan."""
 
     kind: Literal["query", "scan"]
     index: str | None
     signature: bytes
     """Equal for two requests on one table only if their answers are."""
-    equalities: Mapping[str, Any] = field(compare=False)
+    equalities: Mapping[str, Any]
     """The attributes that a Query's key condition fixes, typed: its partition is among them."""
-    attributes: frozenset[str] = field(compare=False, default=frozenset())
+    attributes: frozenset[str] = frozenset()
     """All attributes of its key condition."""
 
     def fits(self, schema: TableSchema) -> bool:
@@ -132,7 +131,7 @@ def read_query(request: Request) -> PageRead:
     ...     "ExpressionAttributeNames": {"#k": "pk"},
     ...     "ExpressionAttributeValues": {":b": {"N": "1.0"}},
     ... }
-    >>> read_query(one) == read_query(other)
+    >>> read_query(one).signature == read_query(other).signature
     True
     """
     placeholders = _checked_page(request, _QUERY)
@@ -148,8 +147,9 @@ def read_query(request: Request) -> PageRead:
     else:
         equalities, condition = _legacy_key_conditions(request)
         attributes = request["KeyConditions"].keys()
-    page = _page(request, "query", placeholders, equalities, condition, _legacy_filter(request, "QueryFilter"), forward)
-    return replace(page, attributes=frozenset(attributes))
+    legacy_filter = _legacy_filter(request, "QueryFilter")
+    signature = _signature(request, placeholders, condition, legacy_filter, forward)
+    return PageRead("query", request.get("IndexName"), signature, equalities, frozenset(attributes))
 
 
 def read_scan(request: Request) -> PageRead:
@@ -158,7 +158,8 @@ def read_scan(request: Request) -> PageRead:
     segment, segments = request.get("Segment"), request.get("TotalSegments")
     if (segment is None) != (segments is None) or not _is_count(segment, 0) or not _is_count(segments, 1):
         raise Unrecognised("Segment")
-    return _page(request, "scan", placeholders, {}, (segment, segments), _legacy_filter(request, "ScanFilter"), True)
+    signature = _signature(request, placeholders, (segment, segments), _legacy_filter(request, "ScanFilter"), True)
+    return PageRead("scan", request.get("IndexName"), signature, {})
 
 
 def check_capacity(request: Request) -> str:
@@ -184,23 +185,17 @@ def _checked_page(request: Request, allowed: frozenset[str]) -> Placeholders:
     return Placeholders(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
 
 
-def _page(
-    request: Request,
-    kind: Literal["query", "scan"],
-    placeholders: Placeholders,
-    equalities: Mapping[str, Any],
-    condition: Hashable,
-    legacy_filter: Hashable,
-    forward: bool,
-) -> PageRead:
+def _signature(
+    request: Request, placeholders: Placeholders, condition: Hashable, legacy_filter: Hashable, forward: bool
+) -> bytes:
+    """All that the answer depends on, but for the table."""
     projection = _projection(request, placeholders)
     expression = request.get("FilterExpression")
     filtered = None if expression is None else filter_signature(expression, placeholders)
     placeholders.finish()
     start = request.get("ExclusiveStartKey")
-    index = request.get("IndexName")
     what = (
-        index,
+        request.get("IndexName"),
         condition,
         filtered,
         legacy_filter,
@@ -212,7 +207,7 @@ def _page(
         forward,
     )
     try:
-        return PageRead(kind, index, encode(what), equalities)
+        return encode(what)
     except (UnicodeEncodeError, OverflowError):
         raise Unrecognised("text that is not Unicode, or a number too large") from None
 

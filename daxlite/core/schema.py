@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .encoding import encode
+from .encoding import decode, encode
 from .unrecognised import Unrecognised
 from .values import attribute_name, key_scalar
 
@@ -42,9 +42,13 @@ class KeySchema:
 
     def partition_of(self, attributes: Mapping[str, Any] | None) -> bytes | None:
         """The partition in which these attributes lie, or None where one of them is missing."""
-        if attributes is None or any(name not in attributes for name in self.hash):
+        if attributes is None:
             return None
-        return partition_value(attributes[name] for name in self.hash)
+        try:
+            values = [attributes[name] for name in self.hash]
+        except KeyError:
+            return None
+        return partition_value(values)
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
         """Whether an item with these attributes is in the index at all: indexes are sparse."""
@@ -127,6 +131,15 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
         return encode(parts)
     except UnicodeEncodeError:
         raise Unrecognised("key") from None
+
+
+def key_of(canonical: bytes) -> dict[str, Any]:
+    """The primary key of which this is the canonical form.
+
+    >>> key_of(item_key({"b": {"N": "1.0"}, "a": {"S": "x"}}))
+    {'a': {'S': 'x'}, 'b': {'N': '1'}}
+    """
+    return {name: {kind: content} for name, kind, content in decode(canonical)}
 
 
 def schema_of(description: Mapping[str, Any]) -> TableSchema:

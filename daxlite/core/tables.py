@@ -8,6 +8,8 @@ nobody told us.
 import re
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from .unrecognised import Unrecognised
 
 _ARN = re.compile(r"arn:[^:]+:dynamodb:(?P<region>[^:]+):(?P<account>\d+):table/(?P<name>[^/:]+)", re.ASCII)
@@ -24,7 +26,7 @@ class Scope(NamedTuple):
     """The AWS account of the credentials, where it is known."""
 
 
-class TableId(NamedTuple):
+class TableId(Struct, frozen=True, cache_hash=True):
     """One table of the world."""
 
     endpoint: str
@@ -76,6 +78,8 @@ def account_of(table_arn: str) -> str | None:
 
 def may_be_same(one: TableId, other: TableId) -> bool:
     """Whether a change of one could be a change of the other."""
+    if one is other:
+        return True
     if one.place != other.place:
         return False
     return one.owner == other.owner or not (_has_account(one) and _has_account(other))

@@ -9,14 +9,19 @@
 | table     | everything of the table                                                             |
 """
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from .tables import TableId
 
 TagKind: TypeAlias = Literal["item", "partition", "index", "scan", "table"]
 
 
-class Tag(NamedTuple):
+# Made for each call and looked up several times: a Struct is made, compared and hashed without running any Python.
+class Tag(Struct, frozen=True, cache_hash=True, gc=False):
+    """What answers depend on and changes bump."""
+
     kind: TagKind
     table: TableId
     index_name: str | None = None

@@ -9,14 +9,12 @@ from typing import Any, Final
 _IGNORED_AFTER: Final = 5 * 365 * 24 * 3600.0
 
 
-def seconds_left(items: Iterable[Mapping[str, Any]], attribute: str | None, now: float) -> float:
+def seconds_left(items: Iterable[Mapping[str, Any]], attribute: str, now: float) -> float:
     """Seconds until the first of these items may be deleted; infinity if none will be. now: seconds since the epoch.
 
     >>> seconds_left([{"expires": {"N": "160"}}, {"expires": {"N": "130"}}, {}], "expires", now=100.0)
     30.0
     """
-    if attribute is None:
-        return math.inf
     return min((_seconds_left(item.get(attribute), now) for item in items), default=math.inf)
 
 

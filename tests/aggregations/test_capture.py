@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from daxlite import TableSchema
 from daxlite.aggregations import Dependency, on_item, on_partition, on_table
@@ -297,7 +298,7 @@ def test_what_is_read_outside_of_computations_is_nobodys(world: World) -> None:
 
 def test_shared_tags_of_what_is_read_and_of_what_is_written_are_the_same() -> None:
     item = item_tag(T, item_key(KEY))
-    elsewhere = T._replace(owner=("account", "9"), region="us-east-1", endpoint="")
-    assert shared_tag(item) == shared_tag(item._replace(table=elsewhere))
+    elsewhere = replace(T, owner=("account", "9"), region="us-east-1", endpoint="")
+    assert shared_tag(item) == shared_tag(replace(item, table=elsewhere))
     assert shared_tag(table_tag(T)) != shared_tag(item)
     assert SCOPE is not None

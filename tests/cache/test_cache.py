@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from daxlite import CacheConfig, TableConfig
 from daxlite.cache.entries import ENTRY_OVERHEAD
@@ -125,11 +126,11 @@ def test_clear_drops_everything_and_keeps_the_counts() -> None:
 
 def test_stats_are_a_snapshot_per_table_and_kind() -> None:
     room = Room()
-    other = room.cache.table(ID._replace(region="us-east-1"))
+    other = room.cache.table(replace(ID, region="us-east-1"))
     room.fill()
     with room.cache.flight(other, None) as flight:
-        flight.fill_item(item_key(KEY), OLD)
         assert room.cache.stats().in_flight == 1
+        flight.fill_item(item_key(KEY), OLD)
     before = room.cache.stats()
     room.cache.count(room.table.counters["scan"], "reason")
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"

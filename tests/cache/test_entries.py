@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from daxlite.cache import entries as entries_module
 from daxlite.cache.clock import ChangeClock
-from daxlite.cache.entries import ENTRY_OVERHEAD, MOST_USES, Entries, Entry, EntryKey, Memory
+from daxlite.cache.entries import ENTRY_OVERHEAD, MOST_USES, Entries, Entry, EntryKey, Memory, size_of
 from daxlite.cache.stats import Counters
 from daxlite.core.tags import item_tag
 from tests.cache.room import ID
@@ -35,8 +35,8 @@ class Shelf:
     def store(self, letter: str, units: int = 1, *, watching: bool = False) -> Entry:
         stamps = self.clock.hold([TAG]) if watching else ()
         key, data = place(letter), b"x" * (9 + UNIT * (units - 1))
-        entry = Entry(data, key=key, expires=1.0, tick=self.clock.now, stamps=stamps, counters=self.counters)
-        self.entries.store(key, entry)
+        entry = Entry(data, key, 1.0, self.clock.now, stamps, self.counters, size_of(key, data))
+        self.entries.store(entry)
         return entry
 
     def use(self, letters: str) -> None:
@@ -73,7 +73,7 @@ def letter_of(entry: Entry) -> str:
     ("key", "length"), [((7, b"key"), 3), ((7, b"key", b"part"), 7), ((7, "query", b"sign"), 9), ((7, "scan", b""), 4)]
 )
 def test_the_size_of_an_entry_is_its_answer_its_key_and_an_allowance(key: EntryKey, length: int) -> None:
-    entry = Entry(b"data", key=key, expires=1.0, tick=0, stamps=(), counters=Counters())
+    entry = Entry(b"data", key, 1.0, 0, (), Counters(), size_of(key, b"data"))
     assert entry.size == 4 + length + ENTRY_OVERHEAD
 
 
@@ -420,8 +420,8 @@ def test_max_bytes_hold_whatever_the_sizes(stored: list[tuple[int, int, int]], m
     entries = Entries(max_bytes, dropped.append)
     for number, size, uses in stored:
         key: EntryKey = (0, f"{number}".encode())
-        entry = Entry(b"x" * size, key=key, expires=1.0, tick=0, stamps=(), counters=counters)
-        entries.store(key, entry)
+        entry = Entry(b"x" * size, key, 1.0, 0, (), counters, size_of(key, b"x" * size))
+        entries.store(entry)
         assert entries.get(key) is entry
         entry.uses = uses
         check_queues(entries)
@@ -455,8 +455,8 @@ def ratio(requests: list[int], capacity: int) -> float:
         entry = shelf.entries.get(key)
         if entry is None:
             data = b"x" * (UNIT - ENTRY_OVERHEAD - len(key[1]))
-            stored = Entry(data, key=key, expires=1.0, tick=0, stamps=(), counters=shelf.counters)
-            shelf.entries.store(key, stored)
+            stored = Entry(data, key, 1.0, 0, (), shelf.counters, size_of(key, data))
+            shelf.entries.store(stored)
         else:
             entry.uses = min(entry.uses + 1, MOST_USES)
             hits += 1

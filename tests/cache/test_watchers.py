@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from daxlite import Cache, CacheConfig, TableConfig
 from daxlite.cache import watchers
@@ -75,7 +76,7 @@ def test_without_a_schema_the_whole_table_is_told_but_not_dropped_here(ear: Ear)
 
 @pytest.mark.parametrize("key", [KEY, None, {"pk": {"BOOL": True}}], ids=["key", "table", "no key"])
 def test_a_change_of_a_stranger_is_told(ear: Ear, key: Any) -> None:
-    stranger = ID._replace(name="Stranger")
+    stranger = replace(ID, name="Stranger")
     Room().cache.apply(Change(stranger, key))
     item = {item_tag(stranger, item_key(KEY)), scan_tag(stranger, None)} if key == KEY else set()
     assert ear.take() == [{table_tag(stranger), *item}]
@@ -84,17 +85,17 @@ def test_a_change_of_a_stranger_is_told(ear: Ear, key: Any) -> None:
 def test_a_change_is_told_by_its_own_name_and_as_much_as_is_known_of_that(ear: Ear) -> None:
     """The table is known here by its account, and the change comes from somebody who knows it by credentials only."""
     room = Room()
-    alias = ID._replace(owner=("credentials", "AKIA"))
+    alias = replace(ID, owner=("credentials", "AKIA"))
     room.fill()
     room.cache.apply(Change(alias, KEY, old=OLD, new=NEW))
     assert room.get() == "unknown"
-    assert ear.take() == [{tag._replace(table=alias) for tag in WITHOUT_SCHEMA}]
+    assert ear.take() == [{replace(tag, table=alias) for tag in WITHOUT_SCHEMA}]
 
 
 def test_p4_an_alias_that_nobody_described_makes_no_change_coarser(ear: Ear) -> None:
     """A client that learns its account with the first description leaves the table's first name behind."""
     room = Room()
-    room.cache.table(ID._replace(owner=("credentials", "AKIA")))
+    room.cache.table(replace(ID, owner=("credentials", "AKIA")))
     room.cache.apply(Change(ID, KEY, old=OLD, new=NEW))
     assert ear.take() == [WITH_SCHEMA | OF_ANN]
 
@@ -105,8 +106,8 @@ def test_p4_an_alias_that_nobody_described_makes_no_change_coarser(ear: Ear) -> 
         (lambda cache: cache.invalidate("T", {"pk": "a"}), WITH_SCHEMA | {index_tag(ID, "g"), scan_tag(ID, "g")}),
         (lambda cache: cache.invalidate("T"), {TABLE}),
         (lambda cache: cache.forget(cache.table(ID)), {TABLE}),
-        (lambda cache: cache.learn_key(cache.table(ID), ["another"]), {TABLE}),
-        (lambda cache: cache.learn_key(cache.table(ID), ["pk"]), None),
+        (lambda cache: cache.learn_key(cache.table(ID), {"another"}), {TABLE}),
+        (lambda cache: cache.learn_key(cache.table(ID), {"pk"}), None),
         (lambda cache: cache.clear(), None),
         (lambda cache: cache.outdate({TABLE: 0.0, SCAN: 0.0}), None),
         (lambda cache: cache.invalidate("U", {"pk": "a"}), {table_tag(TableId("", "", "", "U"))}),
@@ -135,7 +136,7 @@ def test_losing_track_drops_everything_and_tells_that_anything_changed(ear: Ear)
     room.cache.lose_track()
     assert ear.take() == [None]
     assert room.get() == "unknown"
-    stranger = room.cache.table(ID._replace(name="Stranger"))
+    stranger = room.cache.table(replace(ID, name="Stranger"))
     with room.cache.flight(stranger, ItemRead(b"")) as flight:
         assert flight.is_settling, "a table that nobody has asked for yet may have changed as well"
 
@@ -227,9 +228,9 @@ def test_nothing_is_gathered_while_nobody_watches() -> None:
         (index_tag(ID, "g"), True, False, False),
         (SCAN, True, True, False),
         (TABLE, False, False, False),
-        (table_tag(ID._replace(owner=("credentials", "AKIA"))), False, False, False),
-        (table_tag(ID._replace(owner=("account", "2"))), True, True, True),
-        (table_tag(ID._replace(name="Stranger")), True, True, True),
+        (table_tag(replace(ID, owner=("credentials", "AKIA"))), False, False, False),
+        (table_tag(replace(ID, owner=("account", "2"))), True, True, True),
+        (table_tag(replace(ID, name="Stranger")), True, True, True),
     ],
 )
 def test_what_is_outdated_and_no_more(tag: Tag, item: bool, page: bool, scan: bool) -> None:
@@ -284,7 +285,7 @@ def test_a_change_elsewhere_settles_from_the_moment_at_which_it_was_made(age: fl
     assert room.cache.settles_for([ITEM_TAG]) == pytest.approx(left)
     with room.flight() as flight:
         assert flight.is_settling == (left > 0)
-    stranger = ID._replace(name="Stranger")
+    stranger = replace(ID, name="Stranger")
     room.cache.outdate({table_tag(stranger): age})
     assert (room.cache.settles_for([table_tag(room.cache.table(stranger).id)]) > 0) == (left > 0)
 

@@ -100,10 +100,11 @@ def test_p9_a_write_that_an_exception_interrupts_as_its_reply_comes_is_not_sent_
     """Such as a time limit that a signal handler raises."""
     lab = Lab(UpdateItem=made())
 
-    def limit(*_: Any) -> None:
-        raise TimeoutError("the application's own")
+    def note(progress: Progress, response: Any) -> None:
+        if response is not None:
+            raise TimeoutError("the application's own")
 
-    monkeypatch.setattr(Progress, "replied", limit)
+    monkeypatch.setattr(Progress, "answer", property(lambda progress: None, note), raising=False)
     with pytest.raises(TimeoutError, match="the application's own"):
         lab("UpdateItem", Key=KEY, UpdateExpression="ADD age :n", ExpressionAttributeValues={":n": {"N": "1"}})
     assert lab.dynamodb.take() == ["UpdateItem"]

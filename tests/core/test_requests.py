@@ -99,7 +99,7 @@ def changed(change: Params, base: Params = QUERY) -> Params:
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
 def test_what_does_not_change_the_answer_does_not_change_the_signature(change: Params) -> None:
-    assert read_query(changed(change)) == read_query(QUERY)
+    assert read_query(changed(change)).signature == read_query(QUERY).signature
 
 
 def test_whatever_can_change_the_answer_changes_the_signature() -> None:
