@@ -1,12 +1,19 @@
 """A DynamoDB client that answers from a cache."""
 
+import copy
 import inspect
 from typing import Any
 
 import wrapt
 from botocore.client import BaseClient
+from botocore.credentials import Credentials
 
+from .cache.cache import Cache
 from .calls.caller import Caller
+from .calls.context import Context
+from .calls.dialects import dialect_of
+from .calls.steps import Params, Response
+from .core.tables import Scope
 
 
 class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
@@ -39,3 +46,37 @@ def caching_client(client: BaseClient, caller: Caller) -> Any:
     # Found on the class: an attribute of a stand-in is looked up in two objects, and this is each call's way.
     methods["_make_api_call"] = staticmethod(caller.call)
     return type(type(client).__name__, (CachingClient,), methods)(client, caller)
+
+
+def wrap_client(client: Any, cache: Cache) -> Any:
+    """A stand-in for a client."""
+
+    def send(operation: str, params: Params) -> Response:
+        # Looked up at each call: instrumentation replaces the method, on the class, whenever it likes.
+        response: Response = client._make_api_call(operation, params)
+        return response
+
+    context = Context(cache, dialect_of(client), cache.names(scope_of(client)))
+    return caching_client(client, Caller(context, send))
+
+
+def wrap_resource(resource: Any, cache: Cache) -> Any:
+    """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
+    hand it on to the resources that they make."""
+    wrapped = copy.copy(resource)
+    wrapped.meta = copy.copy(resource.meta)
+    wrapped.meta.client = wrap_client(resource.meta.client, cache)
+    return wrapped
+
+
+def scope_of(client: Any) -> Scope:
+    """Where the client looks up table names."""
+    # botocore has no public way to ask a client for its credentials. Refreshable ones must not be read here, for
+    # that may fetch them; the object itself stands for them, and clients of one session share it.
+    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
+    token: object = credentials
+    account: str | None = None
+    if type(credentials) is Credentials:
+        token = credentials.access_key
+        account = getattr(credentials, "account_id", None)
+    return Scope(client.meta.endpoint_url, client.meta.region_name, token, account)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from .core.schema import TableSchema
 
@@ -129,8 +129,7 @@ class CacheConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TableSettings:
+class TableSettings(Struct, frozen=True):
     """The settings that hold for one table; infinity stands for a TTL without limit."""
 
     enabled: bool

@@ -264,7 +264,8 @@ def test_importing_it_takes_nothing_but_what_it_needs(tmp_path: Path) -> None:
     assert file == daxlite.__file__
     unwanted = {"moto", "rich", "typer", "redis", "fakeredis", "pytest", "hypothesis", "mypy", "aiobotocore", "flask"}
     assert unwanted.isdisjoint(modules)
-    assert {"boto3", "cachetools", "msgspec", "wrapt"} <= set(modules)
+    assert {"boto3", "cachetools", "msgspec"} <= set(modules)
+    assert {"wrapt", "asyncio"}.isdisjoint(modules), "what only wrapping needs is imported by who wraps something"
 
 
 def test_importing_aggregations_without_redis_says_what_to_install(tmp_path: Path) -> None:

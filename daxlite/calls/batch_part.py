@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct
 
 from ..cache.flight import Flight
 from ..cache.table import Table
@@ -18,8 +19,7 @@ from .steps import Params, Response
 _ALIAS: Final = "#daxlite_key"
 
 
-@dataclass(slots=True, eq=False)
-class Wanted:
+class Wanted(Struct, eq=False):
     """One item that is asked for."""
 
     key: bytes
@@ -31,8 +31,7 @@ class Wanted:
     """Somebody else's read of it, to wait for."""
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct, eq=False):
     """What a BatchGetItem asks of one table."""
 
     name: str
@@ -44,11 +43,11 @@ class Part:
     is_cached: bool
     keys: list[bytes]
     """Those of all items that are asked for, in the order of the request."""
-    wanted: list[Wanted] = field(default_factory=list)
+    wanted: list[Wanted] = []
     """The items that the cache does not have."""
     was_sent: bool = False
     """Whether DynamoDB was asked for any of it."""
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = []
     """Found without asking DynamoDB, as the application's client speaks."""
 
     def look_up(self, context: Context) -> None:

@@ -1,10 +1,9 @@
 """What every plan needs to know of the client that it plans for."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from ..cache.cache import Cache
 from ..cache.flight import Flight
@@ -33,8 +32,7 @@ def table_names(params: Params) -> list[Any]:
     return [request["TableName"] for entry in params["TransactItems"] for request in entry.values()]
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """One wrapped client: its cache, its way of speaking and what it calls tables."""
 
     cache: Cache
