@@ -192,9 +192,9 @@ def _import(results: Results) -> Iterator[str]:
     yield "## Import"
     yield (
         f"`import daxlite` after `import boto3` takes {figures['seconds'] * 1e3:.1f} ms at best and "
-        f"{figures['median'] * 1e3:.1f} ms in the median of new processes, compiled as pip leaves it. Packages of "
-        f"which something comes in with it: {', '.join(figures['packages'])}. The first `daxlite.wrap` of a process takes "
-        f"another {figures['first_wrap'] * 1e3:.1f} ms, for it brings in wrapt, and that asyncio."
+        f"{figures['median'] * 1e3:.1f} ms in the median of new processes, compiled as pip leaves it. "
+        f"Packages of which something comes in with it: {', '.join(figures['packages'])}. The first `daxlite.wrap` of "
+        f"a process takes another {figures['first_wrap'] * 1e3:.1f} ms, for it brings in wrapt, and that asyncio."
     )
 
 

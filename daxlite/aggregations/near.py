@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachetools import LRUCache
+from msgspec import Struct
 
 from ..cache.clock import ChangeClock, Stamps, changed_since
 from ..cache.lock import Lock, Reentered
@@ -17,7 +18,7 @@ from .entry import Entry
 MEMORY = 30.0  # seconds
 
 
-class Moment(NamedTuple):
+class Moment(Struct, frozen=True):
     """When something began, for the question what changed since."""
 
     tick: int
@@ -25,7 +26,7 @@ class Moment(NamedTuple):
     epoch: int
 
 
-class Kept(NamedTuple):
+class Kept(Struct, frozen=True):
     """A result kept here."""
 
     entry: Entry

@@ -1,9 +1,10 @@
 """What is asked for, and where it is answered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import log
 from typing import Any
+
+from msgspec import Struct
 
 from ..shared.keyspace import Keyspace
 from ..shared.link import Link
@@ -18,8 +19,7 @@ from .stats import Counters
 from .store import Store
 
 
-@dataclass(slots=True, eq=False)
-class Question:
+class Question(Struct, eq=False):
     """One result that is asked for."""
 
     key: bytes
@@ -35,8 +35,7 @@ class Question:
     """Whether the arguments are still those of the key: the caller may change a list once he has his answer."""
 
 
-@dataclass(slots=True, eq=False)
-class Desk:
+class Desk(Struct, eq=False):
     """Where questions are answered: what all of them share."""
 
     store: Store
@@ -52,9 +51,9 @@ class Desk:
     """Reports, once, what kept a result from being stored."""
     me: Callable[[], object]
     """Who is asking: the thread or task that runs."""
-    refreshing: set[bytes] = field(default_factory=set)
+    refreshing: set[bytes] = set()
     """The keys that are being computed in the background."""
-    hopeless: dict[bytes, None] = field(default_factory=dict)
+    hopeless: dict[bytes, None] = {}
     """The keys whose results could not be stored when they were last computed: nobody waits for such a computation in
     another process, of which he would get nothing."""
 

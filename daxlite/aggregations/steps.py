@@ -2,7 +2,9 @@
 asyncio take them."""
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from ..shared.stamps import Command
 
@@ -13,39 +15,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Get(NamedTuple):
+class Get(Struct, frozen=True):
     """Read keys of Redis. A list of bytes or None comes back, or Unavailable is raised."""
 
     keys: tuple[str, ...]
 
 
-class Run(NamedTuple):
+class Run(Struct, frozen=True):
     """Send commands to Redis. Their replies come back, or Unavailable is raised."""
 
     commands: tuple[Command, ...]
 
 
-class Compute(NamedTuple):
+class Compute(Struct, frozen=True):
     """Call the application's function. Its result comes back, or its exception is raised."""
 
     call: Callable[[], Any]
     capture: "Capture"
 
 
-class Sleep(NamedTuple):
+class Sleep(Struct, frozen=True):
     """Let so many seconds pass."""
 
     seconds: float
 
 
-class Wait(NamedTuple):
+class Wait(Struct, frozen=True):
     """Wait until a flight has landed, though not for longer than so many seconds."""
 
     flight: "Flight"
     seconds: float
 
 
-class Spawn(NamedTuple):
+class Spawn(Struct, frozen=True):
     """Take other steps in the background. A function comes back that ends them."""
 
     steps: "Callable[[], Steps[Any]]"

@@ -1,7 +1,9 @@
 """Results in Redis, as steps: look one up, take stamps, save one, lock one."""
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from ..shared import stamps
 from ..shared.keyspace import Keyspace
@@ -17,7 +19,7 @@ from .steps import Get, Run, Steps
 
 # As many keys and tags are remembered, of what depends on what, so that the stamps can be asked for together with the
 # result: some 20 MB. Only a hint.
-MOST_HINTS: Final = 200_000
+MOST_HINTS: Final = 100_000
 
 # Deletes a lock, or gives it a new life, if it still is the caller's.
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
@@ -26,7 +28,7 @@ _RENEW: Final = (
 )
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True):
     """A result that Redis has."""
 
     entry: Entry
@@ -34,6 +36,14 @@ class Found(NamedTuple):
     """Whether all of its tags have the stamps with which it was computed."""
     since: Moment
     """A moment before its stamps were looked at."""
+
+
+class Hint(Struct, frozen=True):
+    """What to ask Redis for."""
+
+    tags: tuple[bytes, ...]
+    names: tuple[str, ...]
+    """Where the result stands, and the stamps of these tags."""
 
 
 class Store:
@@ -44,18 +54,19 @@ class Store:
         self._envelope = envelope
         self._near = near
         self._pending = pending
-        self._hints: dict[bytes, tuple[bytes, ...]] = {}
+        self._hints: dict[bytes, Hint] = {}
         self._hinted = 0
 
     # Results
 
     def fetch(self, key: bytes, tags: tuple[bytes, ...], counters: Counters) -> Steps[Found | None]:
         """The result, if there is one. `tags`: on what it depends in any case."""
-        yield from self._pending.flush()  # what could not be invalidated before must not be found now
+        if len(self._pending):
+            yield from self._pending.flush()  # what could not be invalidated before must not be found now
         # One that was found before will depend on about the same. Its stamps are asked for in the same round trip.
-        hint = self._hints.get(key, tags)
+        hint = self._hints.get(key) or self._remember(key, tags)
         since = self._near.now()
-        data, *values = yield Get((self.keyspace.value(key), *map(self.keyspace.stamp, hint)))
+        data, *values = yield Get(hint.names)
         if data is None:
             return None
         counters.add("bytes_read", len(data))
@@ -64,14 +75,14 @@ class Store:
         except Corrupt:
             counters.add("corrupt")
             return None
-        seen: dict[bytes, bytes | None] = dict(zip(hint, values, strict=True))
-        if unseen := [tag for tag in entry.tags if tag not in seen]:
-            seen.update(zip(unseen, (yield Get(tuple(map(self.keyspace.stamp, unseen)))), strict=True))
-        self._remember(key, entry)
+        if entry.tags != hint.tags:
+            seen: dict[bytes, bytes | None] = dict(zip(hint.tags, values, strict=True))
+            if unseen := [tag for tag in entry.tags if tag not in seen]:
+                seen.update(zip(unseen, (yield Get(tuple(map(self.keyspace.stamp, unseen)))), strict=True))
+            values = [seen[tag] for tag in entry.tags]
+            self._remember(key, entry.tags)
         # A result that was stored without a tag that is asked for now would not hear of it.
-        is_current = entry.tags[: len(tags)] == tags and all(
-            seen[tag] == stamp for tag, stamp in entry.stamp_of.items()
-        )
+        is_current = entry.tags[: len(tags)] == tags and tuple(values) == entry.stamps
         if not is_current:
             counters.add("invalidations")
         return Found(entry, is_current, since)
@@ -88,7 +99,7 @@ class Store:
         # The stamps first: whatever happens in between, no result outlives them.
         commands = stamps.keep(map(self.keyspace.stamp, entry.tags), seconds)
         yield Run((*commands, ("SET", self.keyspace.value(key), data, "PX", max(1, round(seconds * 1000)))))
-        self._remember(key, entry)
+        self._remember(key, entry.tags)
         return len(data)
 
     def invalidate(self, key: bytes) -> Steps[None]:
@@ -106,14 +117,16 @@ class Store:
 
     def hint(self, key: bytes) -> tuple[bytes, ...]:
         """On what a result depended when it was last seen."""
-        return self._hints.get(key, ())
+        hint = self._hints.get(key)
+        return () if hint is None else hint.tags
 
-    def _remember(self, key: bytes, entry: Entry) -> None:
+    def _remember(self, key: bytes, tags: tuple[bytes, ...]) -> Hint:
         # Single dictionary operations, which need no lock: it is only a hint.
         if self._hinted >= MOST_HINTS:
             self._hints, self._hinted = {}, 0
-        self._hints[key] = entry.tags
-        self._hinted += 1 + len(entry.tags)
+        self._hinted += 1 + len(tags)
+        hint = self._hints[key] = Hint(tags, (self.keyspace.value(key), *map(self.keyspace.stamp, tags)))
+        return hint
 
     # Locks
 

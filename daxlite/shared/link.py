@@ -1,9 +1,8 @@
 """The way to Redis: commands go out, replies come back, and whatever goes wrong is Unavailable."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis
@@ -12,6 +11,9 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from .breaker import Breaker
 from .stamps import Command
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What redis-py raises where the fault is not in the program."""
@@ -59,29 +61,39 @@ class Link:
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
-        with guarded(self.breaker), self._interruptible():
-            return self._pipelined([("GET", key) for key in keys]) if self.is_cluster else self._one(("MGET", *keys))
+        if self.is_cluster:
+            return self._guarded(self._pipelined, [("GET", key) for key in keys])
+        found: list[bytes | None] = self._guarded(self._one, ("MGET", *keys))
+        return found
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to commands that each concern one key, in their order, in one round trip. The last may be a
         PUBLISH: in a cluster, where it concerns all nodes, it is sent when the others are done. Raises Unavailable."""
-        with guarded(self.breaker), self._interruptible():
-            if self.is_cluster and commands[-1][0] == "PUBLISH":
-                return [*self._pipelined(commands[:-1]), self._one(commands[-1])]
-            return [self._one(commands[0])] if len(commands) == 1 else self._pipelined(commands)
+        if len(commands) == 1:
+            return [self._guarded(self._one, commands[0])]
+        return self._guarded(self._all_nodes if self.is_cluster else self._pipelined, commands)
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """What a signal handler raises may come between a command and its reply, which would then be taken for the
-        reply to the next command. So connections that may be in between are given up."""
+    def _guarded(self, send: Callable[[A], R], what: A) -> R:
+        """Ask the breaker first, and tell it what came of it."""
+        if not self.breaker.allows():
+            raise Unavailable
         try:
-            yield
-        except FAILURES:
-            raise  # redis-py's own; it has seen to its connection
+            replies = send(what)
+        except FAILURES as error:  # redis-py's own; it has seen to its connection
+            raise failed(self.breaker, error) from error
         except BaseException:
+            # What a signal handler raises may come between a command and its reply, which would then be taken for the
+            # reply to the next command. So connections that may be in between are given up.
             disconnect = getattr(self.client, "disconnect_connection_pools", None)
             (disconnect or self.client.connection_pool.disconnect)()
             raise
+        self.breaker.succeeded()
+        return replies
+
+    def _all_nodes(self, commands: Sequence[Command]) -> list[Any]:
+        if commands[-1][0] != "PUBLISH":
+            return self._pipelined(commands)
+        return [*self._pipelined(commands[:-1]), self._one(commands[-1])]
 
     def _one(self, command: Command) -> Any:
         return self.client.execute_command(*command)
@@ -125,18 +137,31 @@ class AsyncLink:
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """As Link.get."""
-        with guarded(self.breaker):
-            if self.is_cluster:
-                return await self._pipelined([("GET", key) for key in keys])
-            found: list[bytes | None] = await self._one(("MGET", *keys))
-            return found
+        if self.is_cluster:
+            return await self._guarded(self._pipelined, [("GET", key) for key in keys])
+        found: list[bytes | None] = await self._guarded(self._one, ("MGET", *keys))
+        return found
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """As Link.run."""
-        with guarded(self.breaker):
-            if self.is_cluster and commands[-1][0] == "PUBLISH":
-                return [*await self._pipelined(commands[:-1]), await self._one(commands[-1])]
-            return [await self._one(commands[0])] if len(commands) == 1 else await self._pipelined(commands)
+        if len(commands) == 1:
+            return [await self._guarded(self._one, commands[0])]
+        return await self._guarded(self._all_nodes if self.is_cluster else self._pipelined, commands)
+
+    async def _guarded(self, send: Callable[[A], Awaitable[R]], what: A) -> R:
+        if not self.breaker.allows():
+            raise Unavailable
+        try:
+            replies = await send(what)
+        except FAILURES as error:
+            raise failed(self.breaker, error) from error
+        self.breaker.succeeded()
+        return replies
+
+    async def _all_nodes(self, commands: Sequence[Command]) -> list[Any]:
+        if commands[-1][0] != "PUBLISH":
+            return await self._pipelined(commands)
+        return [*await self._pipelined(commands[:-1]), await self._one(commands[-1])]
 
     async def _one(self, command: Command) -> Any:
         return await self.client.execute_command(*command)
@@ -151,21 +176,14 @@ class AsyncLink:
         return self.client.pipeline() if self.is_cluster else self.client.pipeline(transaction=False)
 
 
-@contextmanager
-def guarded(breaker: Breaker) -> Iterator[None]:
-    """Asks the breaker first, and tells it what came of it."""
-    if not breaker.allows():
-        raise Unavailable
-    try:
-        yield
-    except FAILURES as error:
-        breaker.errors += 1
-        if isinstance(error, _OUTAGES):
-            breaker.failed()
-        else:
-            breaker.succeeded()  # it answered, if only to refuse
-        raise Unavailable(error) from error
-    breaker.succeeded()
+def failed(breaker: Breaker, error: Exception) -> Unavailable:
+    """Tell the breaker of a failure."""
+    breaker.errors += 1
+    if isinstance(error, _OUTAGES):
+        breaker.failed()
+    else:
+        breaker.succeeded()  # it answered, if only to refuse
+    return Unavailable(error)
 
 
 def checked(replies: list[Any]) -> list[Any]:

@@ -920,9 +920,9 @@ def test_as_many_tags_are_remembered_as_hints_as_is_allowed(world: World, monkey
     store = world.process().cache._desk.store
     tags = tuple(b"%d" % number for number in range(256))
     for number in range(100):
-        store._remember(b"%d" % number, Entry(b"", 0.0, 0.0, 0.0, 0.0, tags, tags))
+        store._remember(b"%d" % number, tags)
         assert store.hint(b"%d" % number) == tags
-        assert sum(len(hint) + 1 for hint in store._hints.values()) <= 1000 + 257
+        assert sum(len(hint.tags) + 1 for hint in store._hints.values()) <= 1000 + 257
 
 
 # What is wrong is said at once, and in words
