@@ -64,7 +64,8 @@ def check(cache: Cache) -> None:
 
         held: Counter[Stamp] = Counter()
         for entry in entries.values():
-            held.update(entry.stamps)
+            if len(entry.stamps) > 1:  # a table holds its own stamp for all that depends on nothing else
+                held.update(entry.stamps)
         for table in tables.values():
             held.update(table.own)
         held.update(state.changes.settling.values())

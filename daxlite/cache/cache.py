@@ -66,6 +66,8 @@ class Cache:
             raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
         self.config: Final = config if config is not None else CacheConfig()
         self._state = State(self.config, clock, wall_clock, random)
+        self.now: Final = clock
+        """The moment, as the cache's clock has it."""
         self._names: LRUCache[Scope, Names] = LRUCache(MOST_SCOPES)
         _caches.add(self)
 
@@ -247,10 +249,6 @@ class Cache:
         if is_consistent:
             with self._state.lock.mutex, self._state.lock:
                 flight.counters.consistent_misses += 1
-
-    def is_described(self, table: Table) -> bool:
-        """Whether there is no need to look any closer: the table is described, or never will be."""
-        return self._state.now() < table.described_until
 
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
         """Whether the caller, and nobody else, should call DescribeTable now: for the table, or for an index not

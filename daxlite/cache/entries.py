@@ -13,6 +13,7 @@ comes back. A hit only counts itself, in the entry: nothing is moved, so it need
 What a change drops while it was in use is remembered too: what takes its place is likely to be as popular.
 """
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
@@ -37,8 +38,12 @@ MOST_SPARED: Final = 1000
 somebody would hold the cache's lock while each entry passes by three times."""
 
 
-class Entry(Struct, eq=False):
-    """One stored answer."""
+class Entry(Struct, eq=False, gc=False):
+    """One stored answer.
+
+    Python's garbage collector does not see it: looking at each of a million of them stopped the program for half a
+    second. So nothing but its queue and its neighbours, which `unlink` parts, may lead back to it.
+    """
 
     data: bytes
     """The answer, encoded; empty for an item that is known not to exist."""
@@ -59,11 +64,6 @@ class Entry(Struct, eq=False):
     def is_stale(self) -> bool:
         """Whether something that the answer depends on changed since it was read."""
         return changed_since(self.stamps, self.tick)
-
-
-def size_of(key: EntryKey, data: bytes) -> int:
-    """The bytes that an entry takes."""
-    return len(data) + len(key[1]) + (len(key[2]) if len(key) > 2 else 0) + ENTRY_OVERHEAD
 
 
 class Queue:
@@ -98,6 +98,15 @@ class Queue:
         self.bytes -= entry.size
 
 
+def unlink(*queues: Queue) -> None:
+    """Part the entries of queues that nobody needs any more, so that they go."""
+    for queue in queues:
+        entry, queue.first, queue.last = queue.first, None, None
+        while entry is not None:
+            following, entry.queue, entry.previous, entry.next = entry.next, None, None, None
+            entry = following
+
+
 class Entries:
     """The entries of a cache. Not thread-safe but for `get`: the cache's lock guards them."""
 
@@ -110,6 +119,7 @@ class Entries:
         self._small = Queue()
         self._main = Queue()
         self._gone = Memory()
+        weakref.finalize(self, unlink, self._small, self._main).atexit = False
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -162,7 +172,7 @@ class Entries:
     def drop_all(self) -> None:
         for entry in list(self._by_key.values()):
             self._remove(entry)
-        self._small, self._main, self._gone = Queue(), Queue(), Memory()
+        self._gone = Memory()
 
     def _make_room(self, size: int) -> None:
         """Let go what must go for so many bytes more."""

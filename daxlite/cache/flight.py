@@ -143,8 +143,12 @@ class Flight(Struct, eq=False):
     def is_overtaken(self) -> bool:
         """Whether something that it depends on changed since it started, or may have: nobody watches once it has
         landed. To be asked under the cache's lock."""
-        is_watching = self._started and self._changes is self._state.changes
-        return not is_watching or changed_since(self._held, self._tick)
+        if not self._started or self._changes is not self._state.changes:
+            return True
+        for stamp in self._held:  # noqa: SIM110 - as in `changed_since`
+            if stamp.tick > self._tick:
+                return True
+        return False
 
     # What a read leaves
 
@@ -152,7 +156,7 @@ class Flight(Struct, eq=False):
         """Store a whole item, or that there is none."""
         data, ttl, left = self._stored(item)
         # A whole item is found and dropped by its key alone, so it depends on no stamp but its table's.
-        self._fill("item", self.table.item(key), data, ttl, left, self.table.own)
+        self._fill("item", (self.table.number, key), data, ttl, left, self.table.own)
 
     def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
         """Store a part of an item; that there is no such item holds for all of its parts."""
@@ -204,9 +208,11 @@ class Flight(Struct, eq=False):
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """An item, or that there is none, as it is stored; for how long; and the seconds until DynamoDB may delete
         it."""
+        table = self.table
         if item is None:
-            return ABSENT_ITEM, self.table.settings.negative_ttl, math.inf
-        return encode(item), self.table.settings.item_ttl, self._left((item,))
+            return ABSENT_ITEM, table.settings.negative_ttl, math.inf
+        left = math.inf if table.ttl_attribute is None else self._left((item,))
+        return encode(item), table.settings.item_ttl, left
 
     def _left(self, items: Iterable[Item]) -> float:
         """Seconds until DynamoDB may delete one of these items."""

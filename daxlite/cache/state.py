@@ -20,7 +20,7 @@ from ..core.tables import TableId, may_be_same
 from ..core.tags import Tag, scan_tag, table_tag
 from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps
-from .entries import Entries, Entry, EntryKey, size_of
+from .entries import ENTRY_OVERHEAD, Entries, Entry, EntryKey
 from .lock import Lock, Reentered
 from .stats import Kind
 from .table import Table
@@ -106,7 +106,8 @@ class State:
             _logger.error(message, type(error).__name__, where)
 
     def _dropped(self, entry: Entry) -> None:
-        self.changes.release(entry.stamps)
+        if len(entry.stamps) > 1:  # as in `store`
+            self.changes.release(entry.stamps)
 
     def table(self, id: TableId) -> Table:
         """What is known of a table. Raises Unrecognised for one too many."""
@@ -159,7 +160,7 @@ class State:
         if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        size = size_of(key, data)
+        size = len(data) + len(key[1]) + (len(key[2]) if len(key) > 2 else 0) + ENTRY_OVERHEAD
         if size > self._largest:
             self.entries.discard(key)
             return
@@ -167,7 +168,8 @@ class State:
         if left < math.inf:
             expires = min(expires, self.now() + left)
         counters = table.counters[kind]
-        self.changes.hold_again(stamps)
+        if len(stamps) > 1:  # that of the table alone is held for good
+            self.changes.hold_again(stamps)
         self.entries.store(Entry(data, key, expires, tick, stamps, counters, size))
         counters.fills += 1
 
@@ -176,10 +178,14 @@ class State:
         for table in self._reached_by(change.table):
             # Of another name of the table, under which nothing is cached and nobody reads, all counts as changed: that
             # is less to do.
-            is_exact = table.id == change.table or self.changes.is_held_again(table.own[0])
+            is_exact = table.id == change.table or self._is_in_use(table)
             self._bump(table, _bumped(change, table.schema) if is_exact else [table_tag(table.id)])
         if is_anybody_watching():
             self._note_untold(change)
+
+    def _is_in_use(self, table: Table) -> bool:
+        """Whether anything of it is cached, or anybody is at work on it."""
+        return table.has_entries or self.changes.is_held_again(table.own[0])
 
     def outdate(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago, and whoever watches

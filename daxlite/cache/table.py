@@ -57,6 +57,11 @@ class Table:
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether anything of it is cached."""
+        return any(counters.entries for counters in self.counters.values())
+
     # Keys of entries
 
     def item(self, key: bytes) -> EntryKey:

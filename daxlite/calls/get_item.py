@@ -94,9 +94,10 @@ def _answer(context: Context, request: Request, found: Found) -> Response:
 def _miss(
     context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
 ) -> Steps:
-    if not context.cache.is_described(table):
+    if context.cache.now() >= table.described_until:
         table = yield from context.described(params["TableName"])
-    with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
+    place = (table.number, key) if projection is None else table.projected_item(key, projection.signature)
+    with context.cache.flight(table, ItemRead(key), place) as flight:
         leader = flight.start_or_join()
         if leader is not None:
             answer = yield from joined(context, flight, leader)
@@ -106,7 +107,13 @@ def _miss(
             response = yield from context.send_strongly(table, "GetItem", params, flight)
         else:
             response = yield from context.send(table, "GetItem", params)
-        context.cache.learn_key(table, request["Key"].keys())
+        if table.key_names != request["Key"].keys():
+            context.cache.learn_key(table, request["Key"].keys())
         item = response.get("Item")
-        fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
+        if item is not None:
+            item = context.dialect.typed(item)
+        if projection is None:
+            flight.fill_item(key, item)
+        else:
+            flight.fill_projection(key, projection.signature, item)
     return response

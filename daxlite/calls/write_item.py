@@ -86,7 +86,7 @@ def _planned(context: Context, operation: str, params: Params) -> Steps:
 
 
 def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps:
-    if not context.cache.is_described(table):
+    if context.cache.now() >= table.described_until:
         table = yield from context.described(request["TableName"])
     change = change_of(table, operation, request)
     additions = _additions(table, operation, request, change)

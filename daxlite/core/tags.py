@@ -19,7 +19,7 @@ TagKind: TypeAlias = Literal["item", "partition", "index", "scan", "table"]
 
 
 # Made for each call and looked up several times: a Struct is made, compared and hashed without running any Python.
-class Tag(Struct, frozen=True, cache_hash=True, gc=False):
+class Tag(Struct, frozen=True, cache_hash=True):
     """What answers depend on and changes bump."""
 
     kind: TagKind

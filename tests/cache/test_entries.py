@@ -1,9 +1,11 @@
 """Entries: what is used stays, what is not goes, bytes add up, and each that goes is counted once, for what it was."""
 
+import gc
 import random
+import time
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import cachetools
@@ -11,16 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daxlite import CacheConfig
 from daxlite.cache import entries as entries_module
 from daxlite.cache.clock import ChangeClock
-from daxlite.cache.entries import ENTRY_OVERHEAD, MOST_USES, Entries, Entry, EntryKey, Memory, size_of
+from daxlite.cache.entries import ENTRY_OVERHEAD, MOST_USES, Entries, Entry, EntryKey, Memory
+from daxlite.cache.flight import Flight
+from daxlite.cache.state import State
 from daxlite.cache.stats import Counters
+from daxlite.core.requests import ItemRead
+from daxlite.core.tables import TableId
 from daxlite.core.tags import item_tag
 from tests.cache.room import ID
 from tests.invariants import check_queues, walk
 
 UNIT = ENTRY_OVERHEAD + 10  # what an entry takes here: one byte of key, nine of data
 TAG = item_tag(ID, b"k")
+
+
+def size_of(key: EntryKey, data: bytes) -> int:
+    return len(data) + sum(len(part) for part in key[1:]) + ENTRY_OVERHEAD
 
 
 class Shelf:
@@ -509,3 +520,46 @@ def test_what_is_written_often_stays_as_well_as_with_lru() -> None:
     assert hits >= hits_of_lru
     assert round(hits / reads, 2) == 0.74, "as docs/decisions.md has it"
     assert round(hits_of_lru / reads, 2) == 0.73
+
+
+class Key(bytes):
+    """Bytes that tell when they go."""
+
+    gone: ClassVar[list[bytes]] = []
+
+    def __del__(self) -> None:
+        self.gone.append(bytes(self))
+
+
+@pytest.fixture
+def gone() -> list[bytes]:
+    Key.gone.clear()
+    return Key.gone
+
+
+def test_entries_that_the_garbage_collector_does_not_see_go_with_their_cache(gone: list[bytes]) -> None:
+    entries = Entries(10 * UNIT, lambda entry: None)
+    for number in range(4):
+        entry = Entry(b"x", (1, Key(b"%d" % number)), 1.0, 0, (), Counters(), UNIT)
+        entry.uses = number % 2
+        entries.store(entry)
+        assert not gc.is_tracked(entry)
+    del entry
+    entries.drop((1, b"0"))
+    assert gone == [b"0"]
+    del entries
+    gc.collect()
+    assert sorted(gone) == [b"0", b"1", b"2", b"3"]
+
+
+def test_a_cache_that_nobody_has_any_more_leaves_nothing_behind(gone: list[bytes]) -> None:
+    # Not a Cache: those that a test makes are kept until it is over.
+    state = State(CacheConfig(), time.monotonic, time.time, random.random)
+    table = state.table(TableId("here", "eu-west-1", ("account", "1"), "T"))
+    with Flight(state, table, ItemRead(b"k"), None) as flight:
+        flight.fill_item(Key(b"k"), {"pk": {"S": "a"}})
+    assert (table.number, b"k") in state.entries
+    assert gone == []
+    del state, table, flight
+    gc.collect()
+    assert gone == [b"k"]
