@@ -98,7 +98,11 @@ class ChangeClock:
             if is_settling:
                 if stamp.changed_at < changed_at:
                     stamp.changed_at = changed_at
-                self._settle(stamp)
+                if tag in self.settling:
+                    self.settling.move_to_end(tag)
+                else:
+                    stamp.holders += 1
+                    self.settling[tag] = stamp
         self._forget_settled(moment)
         return self.now
 
@@ -125,22 +129,13 @@ class ChangeClock:
         """Whether a change made after that moment, of a tag that nobody held, may be forgotten by now."""
         return self._floor >= since or now - since >= self._window
 
-    def _settle(self, stamp: Stamp) -> None:
-        settling = self.settling
-        if stamp.tag in settling:
-            settling.move_to_end(stamp.tag)
-            return
-        stamp.holders += 1
-        settling[stamp.tag] = stamp
-        if len(settling) > self._most_settling:
-            _, oldest = self.settling.popitem(last=False)
-            self._floor = max(self._floor, oldest.changed_at)
-            self.release((oldest,))
-
     def _forget_settled(self, moment: float) -> None:
+        settled_before = moment - self._window
         while self.settling:
             oldest = next(iter(self.settling.values()))
-            if oldest.changed_at > moment - self._window:
+            if len(self.settling) > self._most_settling:
+                self._floor = max(self._floor, oldest.changed_at)
+            elif oldest.changed_at > settled_before:
                 return
             del self.settling[oldest.tag]
             self.release((oldest,))

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -175,11 +175,15 @@ class State:
 
     def apply(self, change: Change) -> None:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
+        bumped: list[Tag] = []
         for table in self._reached_by(change.table):
-            # Of another name of the table, under which nothing is cached and nobody reads, all counts as changed: that
-            # is less to do.
-            is_exact = table.id == change.table or self._is_in_use(table)
-            self._bump(table, _bumped(change, table.schema) if is_exact else [table_tag(table.id)])
+            if table.id == change.table or self._is_in_use(table):
+                bumped += _renamed(_bumped(change, table.schema), table)
+            else:
+                # Under this other name of the table nothing is cached and nobody reads: there all counts as changed,
+                # which is less to do.
+                bumped.append(table_tag(table.id))
+        self._bump(bumped)
         if is_anybody_watching():
             self._note_untold(change)
 
@@ -194,7 +198,7 @@ class State:
             # Each change of a table is one of its scans too, and of the pages read before anybody knew its keys.
             changed = {tag, scan_tag(tag.table, None)}
             for table in self._reached_by(tag.table, age):
-                self._bump(table, changed, age)
+                self._bump(_renamed(changed, table), age)
 
     def note_change_of_stranger(self) -> None:
         """Something changed in a table that nobody has asked for yet; whoever does so next finds it settling."""
@@ -219,14 +223,15 @@ class State:
                 self._reached[id] = reached
         return reached
 
-    def _bump(self, table: Table, tags: Iterable[Tag], age: float = 0.0) -> None:
-        """Note a change of these tags, so many seconds ago, whatever name they have for the table."""
-        own = [tag if tag.table is table.id else replace(tag, table=table.id) for tag in tags]
-        self.changes.bump(own, self.now(), age)
+    def _bump(self, tags: Collection[Tag], age: float = 0.0) -> None:
+        """Note a change of these tags, so many seconds ago."""
+        self.changes.bump(tags, self.now(), age)
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
-        for tag in own:
-            if tag.kind == "item" and tag.value is not None and self.entries.discard(table.item(tag.value)):
-                table.counters["item"].invalidations += 1
+        for tag in tags:
+            if tag.kind == "item" and tag.value is not None:
+                table = self.tables[tag.table]
+                if self.entries.discard(table.item(tag.value)):
+                    table.counters["item"].invalidations += 1
 
     def _note_untold(self, change: Change) -> None:
         """What those who watch are to be told: they know tables by their names, so the aliases of this one, which may
@@ -241,6 +246,11 @@ class State:
         """Drop everything of a table, and what is known of its keys: it may have been made anew."""
         self.apply(Change(table.id))
         table.forget()
+
+
+def _renamed(tags: Iterable[Tag], table: Table) -> list[Tag]:
+    """The tags by this name of the table."""
+    return [tag if tag.table == table.id else replace(tag, table=table.id) for tag in tags]
 
 
 def _bumped(change: Change, schema: TableSchema | None) -> list[Tag]:

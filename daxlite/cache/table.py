@@ -60,7 +60,8 @@ class Table:
     @property
     def has_entries(self) -> bool:
         """Whether anything of it is cached."""
-        return any(counters.entries for counters in self.counters.values())
+        counters = self.counters
+        return bool(counters["item"].entries or counters["query"].entries or counters["scan"].entries)
 
     # Keys of entries
 
