@@ -8,6 +8,7 @@ key counts as it is encoded, which takes some bytes more than its values, as it 
 import gc
 import json
 import sys
+import timeit
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -39,19 +40,25 @@ def _of_entry() -> int:
     return len(msgspec.msgpack.encode(item())) + sum(len(value["S"]) for value in key().values())
 
 
-def resident_overhead(entries: int) -> float:
-    """Bytes of memory per entry that are neither data nor key."""
+def _collection() -> float:
+    """Seconds that a full garbage collection takes, at best."""
+    return min(timeit.repeat(gc.collect, number=1, repeat=5))
+
+
+def resident_overhead(entries: int) -> tuple[float, float, float]:
+    """Bytes of memory per entry that are neither data nor key; and what a full garbage collection takes without them
+    and with them."""
     raw = instant_client(GetItem=lambda params: {"Item": item()})
     _fill(daxlite.wrap(raw), 1000)  # what is imported and made once
     cache = daxlite.Cache(daxlite.CacheConfig(max_bytes=2**40))
     client = daxlite.wrap(raw, cache=cache)
-    gc.collect()
+    without = _collection()
     before = _resident()
     _fill(client, entries)
-    gc.collect()
+    collection = _collection()
     after = _resident()
     assert cache.stats().total.entries == entries
-    return (after - before) / entries - _of_entry()
+    return (after - before) / entries - _of_entry(), without, collection
 
 
 def traced_overhead(entries: int) -> float:
@@ -73,6 +80,7 @@ def traced_overhead(entries: int) -> float:
 
 if __name__ == "__main__":
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    figures = {"entries": number, "resident": resident_overhead(number), "traced": traced_overhead(FEWER)}
-    figures["traced_entries"] = FEWER
+    resident, without, collection = resident_overhead(number)
+    figures = {"entries": number, "resident": resident, "collection_without": without, "collection": collection}
+    figures |= {"traced": traced_overhead(FEWER), "traced_entries": FEWER}
     print(json.dumps(figures))

@@ -41,8 +41,8 @@ somebody would hold the cache's lock while each entry passes by three times."""
 class Entry(Struct, eq=False, gc=False):
     """One stored answer.
 
-    Python's garbage collector does not see it: looking at each of a million of them stopped the program for half a
-    second. So nothing but its queue and its neighbours, which `unlink` parts, may lead back to it.
+    Python's garbage collector does not see it: looking at each of a million of them stopped the program for a third
+    of a second. So nothing but its queue and its neighbours, which `unlink` parts, may lead back to it.
     """
 
     data: bytes

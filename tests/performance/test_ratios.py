@@ -20,10 +20,10 @@ FLOORS: dict[str, Call] = {
 }
 # How many times the floor it takes, as `python -m tests.performance` prints it.
 RECORDED = {
-    "get_item_hit": 2.7,
-    "table_get_item_hit": 13.5,
-    "batch_get_item_hit": 1.8,
-    "query_hit": 1.22,
+    "get_item_hit": 2.3,
+    "table_get_item_hit": 7.9,
+    "batch_get_item_hit": 1.45,
+    "query_hit": 1.2,
 }
 # Processors and versions of Python differ in what they make of the interpreter's part and of C's.
 MARGIN = 1.5
