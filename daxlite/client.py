@@ -3,6 +3,7 @@
 import copy
 import inspect
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import wrapt
 from botocore.client import BaseClient
@@ -71,12 +72,23 @@ def wrap_resource(resource: Any, cache: Cache) -> Any:
 
 def scope_of(client: Any) -> Scope:
     """Where the client looks up table names."""
-    # botocore has no public way to ask a client for its credentials. Refreshable ones must not be read here, for
-    # that may fetch them; the object itself stands for them, and clients of one session share it.
+    # botocore has no public way to ask a client for its credentials.
     credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    token: object = credentials
-    account: str | None = None
+    endpoint, region = client.meta.endpoint_url, client.meta.region_name
     if type(credentials) is Credentials:
-        token = credentials.access_key
-        account = getattr(credentials, "account_id", None)
-    return Scope(client.meta.endpoint_url, client.meta.region_name, token, account)
+        return Scope(endpoint, region, credentials.access_key, getattr(credentials, "account_id", None))
+    return Scope(endpoint, region, _token_of(credentials))
+
+
+_tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()
+
+
+def _token_of(credentials: object) -> object:
+    """What stands for credentials that must not be read, for that may fetch them; clients of one session share them.
+
+    Not the object itself: it may lead back to whoever made the client, and so to the cache, which would never go.
+    """
+    try:
+        return _tokens.setdefault(credentials, object())
+    except TypeError:  # None, or a class of somebody's that knows no weak references
+        return credentials

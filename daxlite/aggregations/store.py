@@ -124,7 +124,8 @@ class Store:
         # Single dictionary operations, which need no lock: it is only a hint.
         if self._hinted >= MOST_HINTS:
             self._hints, self._hinted = {}, 0
-        self._hinted += 1 + len(tags)
+        known = self._hints.get(key)
+        self._hinted += 1 + len(tags) if known is None else len(tags) - len(known.tags)
         hint = self._hints[key] = Hint(tags, (self.keyspace.value(key), *map(self.keyspace.stamp, tags)))
         return hint
 

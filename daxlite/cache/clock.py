@@ -7,7 +7,8 @@ One counter per cache. A change takes the next tick and leaves it on the stamp o
 notes the tick at which its read *started*; its answer is stored, and later served, only while no stamp that it depends
 on is newer. (What Facebook's memcache leases do: "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.)
 
-A stamp exists as long as something holds it: a call in flight, an entry, or the list of what changed a moment ago. So
+A stamp exists as long as something holds it: a call in flight, an entry, the table itself, or the list of what changed
+a moment ago. So
 the table of stamps is as large as what is cached, being read and settling, a change costs the few tags that it bumps
 however many entries hang on them, and no stamp is ever forgotten while somebody could still ask for it.
 
@@ -70,10 +71,6 @@ class ChangeClock:
         """Hold once more what is held already."""
         for stamp in held:
             stamp.holders += 1
-
-    def is_held_again(self, stamp: Stamp) -> bool:
-        """Whether anybody holds it but the one who asks, and the list of what changed a moment ago."""
-        return stamp.holders > 1 + (stamp.tag in self.settling)
 
     def release(self, held: Stamps) -> None:
         """Stop watching. Once for each hold."""

@@ -60,6 +60,9 @@ class Entry(Struct, eq=False, gc=False):
     previous: "Entry | None" = None
     next: "Entry | None" = None
 
+    def __repr__(self) -> str:
+        return f"<entry: {self.size} bytes>"  # without its neighbours, and what is not for logs
+
     @property
     def is_stale(self) -> bool:
         """Whether something that the answer depends on changed since it was read."""
@@ -101,7 +104,7 @@ class Queue:
 def unlink(*queues: Queue) -> None:
     """Part the entries of queues that nobody needs any more, so that they go."""
     for queue in queues:
-        entry, queue.first, queue.last = queue.first, None, None
+        entry, queue.first, queue.last, queue.bytes = queue.first, None, None, 0
         while entry is not None:
             following, entry.queue, entry.previous, entry.next = entry.next, None, None, None
             entry = following
@@ -172,6 +175,8 @@ class Entries:
     def drop_all(self) -> None:
         for entry in list(self._by_key.values()):
             self._remove(entry)
+        # An exception in the middle of a change, of which clearing everything is the cure, may have left them wrong.
+        unlink(self._small, self._main)
         self._gone = Memory()
 
     def _make_room(self, size: int) -> None:

@@ -1,7 +1,6 @@
 """A call between its start and its landing, and what it leaves in the cache."""
 
 import math
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -9,11 +8,13 @@ from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
 from ..core.requests import ItemRead, Read
+from ..core.tags import Tag
 from ..core.ttl import seconds_left
 from ..core.values import Item
 from .clock import ChangeClock, Stamps, changed_since
 from .codec import encode
 from .entries import EntryKey
+from .gate import Gate
 from .state import State
 from .stats import Counters, Kind
 from .table import Table
@@ -58,7 +59,10 @@ class Flight(Struct, eq=False):
     _tick: int = 0
     _began: float = 0.0
     _started: bool = False
-    _landing: threading.Event | None = None
+    _landing: Gate | None = None
+
+    def __repr__(self) -> str:
+        return f"<flight: {self.table.id.name}>"  # without what it brings, which is not for logs
 
     @property
     def counters(self) -> Counters:
@@ -83,7 +87,7 @@ class Flight(Struct, eq=False):
                 self._start()
                 return None
             if leader._landing is None:
-                leader._landing = state.new_event()
+                leader._landing = state.new_gate()
             return leader
 
     def wait(self) -> None:
@@ -100,9 +104,12 @@ class Flight(Struct, eq=False):
         state = self._state
         self._changes = changes = state.changes
         read, table = self._read, self.table
-        is_exact = read is not None and (table.settings.exact or isinstance(read, ItemRead))
         # Under the lock, for the schema must not change between the choice of tags and the watch on them.
-        tags = read.tags(table.id, table.schema) if read is not None and is_exact else ()
+        tags: tuple[Tag, ...] = ()
+        if read is not None:
+            table.is_used = True
+            if table.settings.exact or isinstance(read, ItemRead):
+                tags = read.tags(table.id, table.schema)
         self._held = changes.hold(tags, beside=table.own)
         self._tick = changes.now
         self._began = state.now()
@@ -136,8 +143,7 @@ class Flight(Struct, eq=False):
         if self._changes is state.changes:  # else the process forked meanwhile, and began anew
             state.changes.release(self._held)
             state.in_flight -= 1
-        if self._landing is not None:
-            self._landing.set()
+        self.give_up()
 
     @property
     def is_overtaken(self) -> bool:

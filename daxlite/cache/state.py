@@ -5,7 +5,6 @@ Every method of State but `changing` and `fault` expects the lock to be held, an
 
 import logging
 import math
-import threading
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from ..core.tags import Tag, scan_tag, table_tag
 from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps
 from .entries import ENTRY_OVERHEAD, Entries, Entry, EntryKey
+from .gate import Gate
 from .lock import Lock, Reentered
 from .stats import Kind
 from .table import Table
@@ -51,7 +51,7 @@ class State:
         self.now = now
         self.wall_clock = wall_clock
         self._random = random
-        self.new_event: Callable[[], threading.Event] = threading.Event
+        self.new_gate: Callable[[], Gate] = Gate
         """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
         self._strangers_changed_at = -math.inf
@@ -116,11 +116,12 @@ class State:
                 raise Unrecognised("table")
             own = self.changes.hold((table_tag(id),))
             table = Table(id, len(self.tables), self._config.for_table(id.name), own)
-            self.tables[id] = table
             if self._may_have_changed(id):
                 self.changes.bump([table_tag(id)], self.now())
-            self._places.setdefault(id.place, []).append(table)
+            # It is found last of all: what a signal handler's exception leaves unfinished here, nobody can have used.
             self._reached.clear()
+            self._places.setdefault(id.place, []).append(table)
+            self.tables[id] = table
         return self.tables[id]
 
     def _may_have_changed(self, id: TableId) -> bool:
@@ -177,19 +178,15 @@ class State:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
         bumped: list[Tag] = []
         for table in self._reached_by(change.table):
-            if table.id == change.table or self._is_in_use(table):
+            if table.id == change.table or table.is_used:
                 bumped += _renamed(_bumped(change, table.schema), table)
             else:
-                # Under this other name of the table nothing is cached and nobody reads: there all counts as changed,
-                # which is less to do.
+                # By this other name of the table nobody has read anything yet, such as by the one that was left behind
+                # when its account became known: there all counts as changed, which is less to do.
                 bumped.append(table_tag(table.id))
         self._bump(bumped)
         if is_anybody_watching():
             self._note_untold(change)
-
-    def _is_in_use(self, table: Table) -> bool:
-        """Whether anything of it is cached, or anybody is at work on it."""
-        return table.has_entries or self.changes.is_held_again(table.own[0])
 
     def outdate(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago, and whoever watches
@@ -229,8 +226,8 @@ class State:
         # Projections and pages show by their stamps that they are stale; a whole item has none and is dropped here.
         for tag in tags:
             if tag.kind == "item" and tag.value is not None:
-                table = self.tables[tag.table]
-                if self.entries.discard(table.item(tag.value)):
+                table = self.tables.get(tag.table)
+                if table is not None and self.entries.discard(table.item(tag.value)):
                     table.counters["item"].invalidations += 1
 
     def _note_untold(self, change: Change) -> None:

@@ -42,6 +42,8 @@ class Table:
         """The primary key's attributes: they show in every request with a Key, schema or not."""
         self.ttl_attribute = settings.ttl_attribute
         """The attribute after whose moment DynamoDB deletes an item."""
+        self.is_used = False
+        """Whether anybody ever read or wrote an item or a page of it by this name."""
         self.may_ask_images = True
         """False once IAM refused a write only because daxlite asked for its return values."""
         self.may_ask_keys = True
@@ -56,12 +58,6 @@ class Table:
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
-
-    @property
-    def has_entries(self) -> bool:
-        """Whether anything of it is cached."""
-        counters = self.counters
-        return bool(counters["item"].entries or counters["query"].entries or counters["scan"].entries)
 
     # Keys of entries
 

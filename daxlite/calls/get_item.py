@@ -96,8 +96,7 @@ def _miss(
 ) -> Steps:
     if context.cache.now() >= table.described_until:
         table = yield from context.described(params["TableName"])
-    place = (table.number, key) if projection is None else table.projected_item(key, projection.signature)
-    with context.cache.flight(table, ItemRead(key), place) as flight:
+    with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
         leader = flight.start_or_join()
         if leader is not None:
             answer = yield from joined(context, flight, leader)
@@ -110,10 +109,5 @@ def _miss(
         if table.key_names != request["Key"].keys():
             context.cache.learn_key(table, request["Key"].keys())
         item = response.get("Item")
-        if item is not None:
-            item = context.dialect.typed(item)
-        if projection is None:
-            flight.fill_item(key, item)
-        else:
-            flight.fill_projection(key, projection.signature, item)
+        fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
     return response

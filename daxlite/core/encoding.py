@@ -1,5 +1,6 @@
 """MessagePack, for keys and for answers: compact, exact in its size, and injective: no two values have one encoding."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -12,5 +13,5 @@ def _plain(value: Any) -> str:
     raise NotImplementedError
 
 
-decode: Final = msgspec.msgpack.Decoder().decode
+decode: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder().decode
 encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode

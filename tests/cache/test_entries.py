@@ -563,3 +563,24 @@ def test_a_cache_that_nobody_has_any_more_leaves_nothing_behind(gone: list[bytes
     del state, table, flight
     gc.collect()
     assert gone == [b"k"]
+
+
+@pytest.mark.parametrize("broken", ["bytes", "first", "last"])
+def test_clearing_makes_queues_whole_again_that_an_exception_left_wrong(broken: str) -> None:
+    shelf = Shelf()
+    shelf.store("a")
+    shelf.store("b")
+    setattr(shelf.entries._small, broken, 7 if broken == "bytes" else None)
+    shelf.entries.drop_all()
+    check_queues(shelf.entries)
+    assert shelf.entries.currsize == 0
+    for letter in "cdefg":
+        shelf.store(letter)
+    check_queues(shelf.entries)
+    assert len(shelf.entries) == 3
+
+
+def test_an_entry_says_little_of_itself() -> None:
+    shelf = Shelf(room_for=5000)
+    entries = [shelf.store(str(number)) for number in range(5000)]
+    assert repr(entries[2500]) == f"<entry: {entries[2500].size} bytes>"

@@ -143,7 +143,7 @@ def test_a_wait_ends_by_itself() -> None:
             return False
 
     room = Room()
-    room.cache._state.new_event = Event
+    room.cache._state.new_gate = Event
     with reading(room) as leader, reading(room) as follower:
         leader.start_or_join()
         follower.start_or_join()
@@ -163,7 +163,7 @@ def test_a_flight_that_nobody_joined_makes_no_event() -> None:
         made.append(threading.Event())
         return made[-1]
 
-    room.cache._state.new_event = new_event
+    room.cache._state.new_gate = new_event
     room.fill()
     with reading(room) as alone:
         alone.start_or_join()

@@ -83,7 +83,7 @@ class Crowd:
         self.client = daxlite.wrap(raw, self.cache)
         self.waiting = threading.Semaphore(0)
         self.timeouts: list[float | None] = []
-        self.cache._state.new_event = self._event
+        self.cache._state.new_gate = self._event
         self.threads: dict[str, threading.Thread] = {}
         self.results: dict[str, Any] = {}
 

@@ -162,11 +162,11 @@ def test_who_has_waited_long_enough_asks_for_itself_and_is_joined_in_its_turn(cr
         def wait(self, timeout: float | None = None) -> bool:
             return False  # as if the time had passed
 
-    watched = crowd.cache._state.new_event
-    crowd.cache._state.new_event = Impatient
+    watched = crowd.cache._state.new_gate
+    crowd.cache._state.new_gate = Impatient
     crowd.leader(crowd.get)
     crowd.leader(crowd.get)
-    crowd.cache._state.new_event = watched
+    crowd.cache._state.new_gate = watched
     crowd.followers(3, crowd.get)
     results = crowd.end()
     assert all(result["Item"]["v"] == OLD for result in results.values())

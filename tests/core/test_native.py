@@ -1,5 +1,6 @@
 """Native values are boto3's own, to the last type."""
 
+from collections import OrderedDict
 from decimal import Decimal
 from typing import Any
 
@@ -58,6 +59,24 @@ def test_a_program_that_prefers_other_types_gets_them(monkeypatch: pytest.Monkey
         "l": {"L": [{"N": "3"}, {"M": {"m": {"N": "4"}}}]},
     }
     assert types_in(native_item(item)) == types_in({"n": 1.5, "ns": {2.0}, "b": b"x", "l": [3.0, {"m": 4.0}]})
+
+
+@pytest.mark.parametrize(
+    ("method", "replacement"),
+    [
+        ("deserialize", lambda self, value: ("any", value)),
+        ("_deserialize_s", lambda self, value: ("text", value)),
+        ("_deserialize_m", lambda self, value: OrderedDict((k, self.deserialize(v)) for k, v in value.items())),
+        ("_deserialize_l", lambda self, value: tuple(map(self.deserialize, value))),
+    ],
+)
+def test_and_so_does_one_that_prefers_other_containers(
+    monkeypatch: pytest.MonkeyPatch, method: str, replacement: Any
+) -> None:
+    item = {"s": {"S": "x"}, "l": {"L": [{"S": "y"}]}, "m": {"M": {"a": {"S": "z"}, "l": {"L": []}}}}
+    assert repr(native_item(item)) == repr({"s": "x", "l": ["y"], "m": {"a": "z", "l": []}})
+    monkeypatch.setattr(TypeDeserializer, method, replacement)
+    assert repr(native_item(item)) == repr(as_boto3_does(item))
 
 
 def test_values_of_a_request_become_typed() -> None:

@@ -11,11 +11,11 @@ from tests.performance.work import work
 # As `python -m tests.performance` prints it, with Python 3.11.
 RECORDED = {
     "get_item_hit": 340,
-    "table_get_item_hit": 1175,
+    "table_get_item_hit": 1198,
     "batch_get_item_hit": 6127,
     "query_hit": 1238,
-    "get_item_miss": 1282,
-    "put_item": 3886,
+    "get_item_miss": 1304,
+    "put_item": 3847,
     "passed_through": 88,
 }
 # Versions of Python differ in how they cut the same code into steps.

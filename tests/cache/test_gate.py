@@ -1,0 +1,27 @@
+"""Gates: opened once for all who wait, and never by waiting for them."""
+
+import threading
+
+from daxlite.cache.gate import Gate
+
+
+def test_all_who_wait_get_through_and_so_do_those_who_come_later() -> None:
+    gate = Gate()
+    threads = [threading.Thread(target=gate.wait, args=(60,)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    gate.wait(60)
+    gate.set()
+    gate.wait(60)
+
+
+def test_a_gate_that_nobody_opens_is_waited_at_no_longer_than_asked() -> None:
+    gate = Gate()
+    gate.wait(0.01)
+    gate.wait(0.0)
+    gate.set()
+    gate.wait(60)
