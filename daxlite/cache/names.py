@@ -14,17 +14,17 @@ class Names:
     def __init__(self, find: Callable[[TableId], Table], scope: Scope) -> None:
         self._find = find
         self._scope = scope
-        self._tables: dict[str, Table] = {}
+        self.known: dict[str, Table] = {}
         """By TableName as it was given, a name or an ARN."""
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises Unrecognised for what is not a name."""
         try:
-            return self._tables[name]
+            return self.known[name]
         except (KeyError, TypeError):
             table = self._find(table_id(self._scope, name))
-        if len(self._tables) < MOST_TABLES:
-            self._tables[name] = table
+        if len(self.known) < MOST_TABLES:
+            self.known[name] = table
         return table
 
     def id(self, name: Any) -> TableId:
@@ -41,4 +41,4 @@ class Names:
         if account is None or self._scope.account is not None or table.id != table_id(self._scope, table.id.name):
             return
         self._scope = self._scope._replace(account=account)
-        self._tables = {}
+        self.known = {}

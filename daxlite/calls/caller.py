@@ -65,13 +65,18 @@ class Caller:
         if watcher is not None and reads_items(operation):
             steps = watched(self.context, operation, params, watcher)
             return run(self.context.cache, operation, params, steps, self._send)
-        planned = plan(self.context, operation, params)
+        context = self.context
+        try:  # as `plan`, without that call: this is the way of each hit
+            planner = PLANS.get(operation)
+            planned = _plan_other(context, operation, params) if planner is None else planner(context, params)
+        except Exception as error:  # noqa: BLE001 - sorted out there
+            planned = _unplanned(context, operation, params, error)
         if planned is None:
             return self._send(operation, params)
         # A hit is here already; only what has to be sent takes steps.
         if isinstance(planned, dict):
             return planned
-        return run(self.context.cache, operation, params, planned, self._send)
+        return run(context.cache, operation, params, planned, self._send)
 
 
 def plan(context: Context, operation: str, params: Params) -> Response | Steps | None:
@@ -79,20 +84,24 @@ def plan(context: Context, operation: str, params: Params) -> Response | Steps |
 
     Never raises: what daxlite does not understand, and what it does wrong, ends in a plain call.
     """
-    planner = PLANS.get(operation)
-    meaning = meaning_of(operation) if planner is None else None
     try:
-        if planner is not None:
-            return planner(context, params)
-        return change_table(context, operation, params) if meaning == "table change" else None
-    except Bypassed:
+        planner = PLANS.get(operation)
+        return _plan_other(context, operation, params) if planner is None else planner(context, params)
+    except Exception as error:  # noqa: BLE001 - sorted out there
+        return _unplanned(context, operation, params, error)
+
+
+def _plan_other(context: Context, operation: str, params: Params) -> Steps | None:
+    return change_table(context, operation, params) if meaning_of(operation) == "table change" else None
+
+
+def _unplanned(context: Context, operation: str, params: Params, error: Exception) -> Steps | None:
+    if isinstance(error, Bypassed):
         return None
-    except Unrecognised:
+    if isinstance(error, Unrecognised):
         _count_unrecognised(context, operation, params)
-        fault = None
-    except Exception as error:  # noqa: BLE001 - a fault of ours, or a request that is none
-        fault = error
-    return _send_anyway(context, operation, params, fault)
+        return _send_anyway(context, operation, params, None)
+    return _send_anyway(context, operation, params, error)  # a fault of ours, or a request that is none
 
 
 def watched(context: Context, operation: str, params: Params, watcher: ReadWatcher) -> Steps:

@@ -23,6 +23,9 @@ _CONVERTING_HANDLER: Final = "dynamodb-attr-value-input"
 class Dialect(Protocol):
     """How one client speaks of values."""
 
+    is_typed: bool
+    """Whether it speaks as DynamoDB itself does, so that requests need no conversion."""
+
     def request(self, operation: str, params: Params) -> Params:
         """The parameters with typed values and with expressions as strings. Raises Unrecognised where there is no
         telling."""
@@ -40,6 +43,8 @@ class Dialect(Protocol):
 class Typed:
     """The dialect of clients: `{"S": "o#1"}`."""
 
+    is_typed = True
+
     def request(self, operation: str, params: Params) -> Params:
         return params
 
@@ -53,6 +58,8 @@ class Typed:
 
 class Native:
     """The dialect of resources: `"o#1"`, Decimal, set, Binary, and condition objects."""
+
+    is_typed = False
 
     def __init__(self, service_model: Any) -> None:
         self._model: Final = service_model

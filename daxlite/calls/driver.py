@@ -1,5 +1,7 @@
 """Drives steps: sends, waits, and sees to it that no fault of daxlite's own costs the application its answer."""
 
+from msgspec import Struct
+
 from ..cache.cache import Cache
 from ..core.operations import CACHED_READS, meaning_of
 from ..core.unrecognised import Unrecognised
@@ -51,14 +53,16 @@ def _drive(steps: Steps, send: Send, progress: "Progress") -> Response:
         steps.close()
 
 
-class Progress:
+class Progress(Struct, eq=False):
     """What has come of the application's own call so far, for the case that daxlite fails on the way."""
 
-    def __init__(self, operation: str) -> None:
-        self.operation = operation
-        self.answer: Response | None = None
-        self.error: BaseException | None = None
-        self.is_sent = False
+    operation: str
+    answer: Response | None = None
+    error: BaseException | None = None
+    is_sent: bool = False
+
+    def __repr__(self) -> str:
+        return f"<progress: {self.operation}>"  # without what came of it, which is not for logs
 
     def failed(self, error: BaseException) -> None:
         """An error that is the application's own."""

@@ -17,19 +17,20 @@ from .steps import Params, Response, Steps
 
 def get_item(context: Context, params: Params) -> Response | Steps:
     """The whole item answers any projection of it; a projection that was read before answers itself."""
-    request = context.dialect.request("GetItem", params)
-    table = context.names.table(request["TableName"])
+    # The commonest call of all asks for a whole item and nothing else: no call that can be spared is made.
+    dialect = context.dialect
+    request = params if dialect.is_typed else dialect.request("GetItem", params)
+    try:
+        table = context.names.known[request["TableName"]]
+    except (KeyError, TypeError):
+        table = context.table(request["TableName"])
     if len(request) > 2 or table.off["item"] is not None or is_bypassing():
         return _get_item(context, params, request, table)
-    # The commonest call of all, which asks for a whole item and nothing else: no call that can be spared is made.
     key = item_key(request["Key"])
     data = context.cache.lookup(table.counters["item"], (table.number, key))
     if data is None:
         return _miss(context, params, request, table, key, None)
-    response = hit()
-    if data != ABSENT_ITEM:
-        response["Item"] = context.dialect.decoded(data)
-    return response
+    return hit() if data == ABSENT_ITEM else hit(Item=dialect.decoded(data))
 
 
 def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps:

@@ -103,8 +103,9 @@ def test_p9_a_write_that_an_exception_interrupts_as_its_reply_comes_is_not_sent_
     def note(progress: Progress, name: str, value: Any) -> None:
         if name == "answer" and value is not None:
             raise TimeoutError("the application's own")
-        object.__setattr__(progress, name, value)
+        plain(progress, name, value)
 
+    plain = Progress.__setattr__
     monkeypatch.setattr(Progress, "__setattr__", note)
     with pytest.raises(TimeoutError, match="the application's own"):
         lab("UpdateItem", Key=KEY, UpdateExpression="ADD age :n", ExpressionAttributeValues={":n": {"N": "1"}})
