@@ -1,13 +1,13 @@
 """What a cache knows of one table: its settings, its keys as far as anybody told, its counts."""
 
 import math
-from collections.abc import Mapping, Set
-from typing import Any, Final
+from collections.abc import Set
+from typing import Final
 
 from msgspec import UNSET, UnsetType
 
 from ..config import TableSettings
-from ..core.schema import TableSchema, key_attributes
+from ..core.schema import TableSchema
 from ..core.tables import TableId
 from .clock import Stamps
 from .entries import EntryKey
@@ -71,10 +71,6 @@ class Table:
         return self.number, kind, signature
 
     # Knowledge of keys
-
-    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The primary key in an item; None while nobody told which attributes that is."""
-        return key_attributes(self.key_names, item) if self.key_names is not None else None
 
     def contradicts(self, names: Set[str]) -> bool:
         """Whether a key with these attributes, which DynamoDB accepted, cannot be one of the table as it was known: the

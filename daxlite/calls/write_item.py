@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from ..cache.table import Table
 from ..cache.watchers import is_anybody_watching
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
+from ..core.encoding import encode
 from ..core.requests import ItemRead, Request
 from ..core.schema import item_key, key_of
 from ..core.unrecognised import Unrecognised
 from ..core.updates import Update, read_attribute_updates, read_update
-from ..core.values import canonical_item
+from ..core.values import canonical_item, is_stored_as_given
 from .bypass import Bypassed
 from .changing import send_changing
 from .context import Context
@@ -38,19 +39,20 @@ def delete_item(context: Context, params: Params) -> Steps:
 
 def key_of_write(table: Table, operation: str, request: Request) -> bytes | None:
     """The canonical form of the primary key that a write names, or None if that cannot be told."""
+    names = table.key_names
     try:
-        key: Mapping[str, Any] | None
-        key = table.key_of(request["Item"]) if operation == "PutItem" else request["Key"]
+        if operation == "PutItem":
+            item = request["Item"]
+            return None if names is None else item_key({name: item[name] for name in names})
+        key = request["Key"]
         # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
-        return None if key is None or table.contradicts(key.keys()) else item_key(key)
-    except (Unrecognised, KeyError, AttributeError):
+        return None if names is not None and names != key.keys() else item_key(key)
+    except (Unrecognised, KeyError, TypeError, AttributeError):
         return None
 
 
-def update_of(operation: str, request: Request) -> Update | None:
+def update_of(request: Request) -> Update | None:
     """What an update does to the attributes; None where that cannot be told."""
-    if operation != "UpdateItem":
-        return None
     with suppress(Unrecognised):
         if "AttributeUpdates" in request:
             return read_attribute_updates(request["AttributeUpdates"])
@@ -63,7 +65,7 @@ def update_of(operation: str, request: Request) -> Update | None:
 
 def change_of(table: Table, operation: str, request: Request) -> Change:
     """What a write may change, before anything is known of its outcome."""
-    update = update_of(operation, request)
+    update = update_of(request) if operation == "UpdateItem" else None
     item = key_of_write(table, operation, request)
     key = None if item is None else key_of(item)
     if update is None:
@@ -72,8 +74,9 @@ def change_of(table: Table, operation: str, request: Request) -> Change:
 
 
 def _planned(context: Context, operation: str, params: Params) -> Steps:
-    request = context.dialect.request(operation, params)
-    table = context.table(request["TableName"])
+    dialect = context.dialect
+    request = params if dialect.is_typed else dialect.request(operation, params)
+    table = context.names.table(request["TableName"])
     if table.settings.enabled:
         return _write(context, operation, params, request, table)
     if not is_anybody_watching():
@@ -152,8 +155,8 @@ def _images(
 
 def _canonical(item: Any) -> Image:
     try:
-        return canonical_item(item)
-    except Unrecognised:
+        return item if is_stored_as_given(encode(item)) else canonical_item(item)
+    except (Unrecognised, TypeError, ValueError, OverflowError, RecursionError):
         return UNKNOWN
 
 

@@ -87,18 +87,6 @@ class TableSchema:
         """Whether this is the other schema, but for indexes that were added."""
         return self.key == other.key and other.global_indexes.items() <= self.global_indexes.items()
 
-    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """The primary key attributes of an item. Raises Unrecognised where the item lacks one."""
-        return key_attributes(self.key.names, item)
-
-
-def key_attributes(names: Iterable[str], item: Mapping[str, Any]) -> dict[str, Any]:
-    """The named attributes of an item. Raises Unrecognised where the item lacks one."""
-    try:
-        return {name: item[name] for name in names}
-    except (KeyError, TypeError):
-        raise Unrecognised("item without its key") from None
-
 
 def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
     """The canonical form of a partition key: encoded, never joined, so that no two of them collide."""
