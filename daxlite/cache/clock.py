@@ -8,9 +8,8 @@ notes the tick at which its read *started*; its answer is stored, and later serv
 on is newer. (What Facebook's memcache leases do: "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.)
 
 A stamp exists as long as something holds it: a call in flight, an entry, the table itself, or the list of what changed
-a moment ago. So
-the table of stamps is as large as what is cached, being read and settling, a change costs the few tags that it bumps
-however many entries hang on them, and no stamp is ever forgotten while somebody could still ask for it.
+a moment ago. So the table of stamps is as large as what is cached, being read and settling, a change costs the few tags
+that it bumps however many entries hang on them, and no stamp is ever forgotten while somebody could still ask for it.
 
 A tag is *settling* for a while after a change: DynamoDB's replicas may not have heard of it yet.
 """

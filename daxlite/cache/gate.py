@@ -2,6 +2,9 @@
 
 import threading
 from contextlib import suppress
+from typing import Final
+
+LONGEST_LOOK: Final = 0.5  # seconds
 
 
 class Gate:
@@ -27,6 +30,9 @@ class Gate:
 
     def wait(self, timeout: float) -> None:
         """Wait until it is open, or for so many seconds."""
-        # Whoever gets through lets the next one through.
-        if not self._is_open and self._lock.acquire(timeout=timeout):
-            self.set()
+        while not self._is_open and timeout > 0:
+            # Whoever gets through lets the next one through. Now and then they look for themselves, in case that he was
+            # interrupted between the two.
+            if self._lock.acquire(timeout=min(timeout, LONGEST_LOOK)):
+                self.set()
+            timeout -= LONGEST_LOOK

@@ -178,7 +178,7 @@ class State:
         """Make every answer true again: in the table itself, and in those that only may be another one."""
         bumped: list[Tag] = []
         for table in self._reached_by(change.table):
-            if table.id == change.table or table.is_used:
+            if table.id == change.table or self._is_in_use(table):
                 bumped += _renamed(_bumped(change, table.schema), table)
             else:
                 # By this other name of the table nobody has read anything yet, such as by the one that was left behind
@@ -187,6 +187,11 @@ class State:
         self._bump(bumped)
         if is_anybody_watching():
             self._note_untold(change)
+
+    def _is_in_use(self, table: Table) -> bool:
+        """Whether anybody ever read by this name, or is at work on it: its description is being asked for, say."""
+        own = table.own[0]
+        return table.is_used or own.holders > 1 + (own.tag in self.changes.settling)
 
     def outdate(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago, and whoever watches

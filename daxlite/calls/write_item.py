@@ -9,12 +9,11 @@ from msgspec.structs import replace
 from ..cache.table import Table
 from ..cache.watchers import is_anybody_watching
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
-from ..core.encoding import encode
 from ..core.requests import ItemRead, Request
 from ..core.schema import item_key, key_of
 from ..core.unrecognised import Unrecognised
 from ..core.updates import Update, read_attribute_updates, read_update
-from ..core.values import canonical_item, is_stored_as_given
+from ..core.values import canonical_item
 from .bypass import Bypassed
 from .changing import send_changing
 from .context import Context
@@ -155,8 +154,8 @@ def _images(
 
 def _canonical(item: Any) -> Image:
     try:
-        return item if is_stored_as_given(encode(item)) else canonical_item(item)
-    except (Unrecognised, TypeError, ValueError, OverflowError, RecursionError):
+        return canonical_item(item)
+    except Unrecognised:
         return UNKNOWN
 
 

@@ -7,6 +7,7 @@ Binary. Only text, which needs no making, and what holds others, are taken apart
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from boto3.dynamodb import types
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from .unrecognised import Unrecognised
@@ -22,7 +23,7 @@ def _functions() -> list[Any]:
     return [kind.deserialize, kind._deserialize_s, kind._deserialize_m, kind._deserialize_l]
 
 
-_OWN: Final = [one if one.__module__ == TypeDeserializer.__module__ else None for one in _functions()]
+_OWN: Final = [one if getattr(one, "__globals__", None) is vars(types) else None for one in _functions()]
 
 
 def typed_item(item: Mapping[str, Any]) -> Item:

@@ -6,14 +6,11 @@ and come back as `1`. (AWS: "Supported data types and naming rules", Number.)
 
 import re
 from decimal import Context
-from typing import Final
 
 from .unrecognised import Unrecognised
 
 _NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,4})?", re.ASCII)
-PLAIN: Final = "0|-?(?:[1-9][0-9]*(?:[.][0-9]*[1-9])?|0[.][0-9]*[1-9])"
-"""A regular expression for numbers in that form already, if they have no more digits than DynamoDB keeps."""
-_PLAIN = re.compile(PLAIN)
+_PLAIN = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
 _DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130

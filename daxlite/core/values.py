@@ -5,11 +5,10 @@ after a write, and a hashable stand-in that is equal exactly when the values are
 a cache key may contain.
 """
 
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-from .numbers import PLAIN, canonical_number
+from .numbers import canonical_number
 from .unrecognised import Unrecognised
 
 AttributeValue: TypeAlias = dict[str, Any]
@@ -29,27 +28,6 @@ def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
     if not isinstance(item, Mapping):
         raise Unrecognised("item")
     return _canonical_attributes(item, 0)
-
-
-# In MessagePack a typed value is a map of one member: its type, then its content. Of those that DynamoDB has accepted,
-# only numbers, binary and NULL may stand there otherwise than it would return them. Text that looks like one of these
-# by chance costs the time that this is to save, and no more.
-_OTHERWISE: Final = re.compile(
-    rb"\x81\xa1N(?![\xa1-\xbf](?:%b)(?:[\x80-\xff]|\Z))"  # up to 31 characters
-    rb"|\x81\xa1B(?![\xc4-\xc6])"
-    rb"|\x81\xa2[NB]S"
-    rb"|\x81\xa4NULL(?!\xc3)" % PLAIN.encode()
-)
-
-
-def is_stored_as_given(encoded: bytes) -> bool:
-    """Whether an item that DynamoDB has accepted is, in its encoded form, just as DynamoDB would return it.
-
-    >>> from .encoding import encode
-    >>> [is_stored_as_given(encode({"price": {"N": text}})) for text in ("1.5", "1.50")]
-    [True, False]
-    """
-    return _OTHERWISE.search(encoded) is None
 
 
 def canonical_value(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:

@@ -25,3 +25,15 @@ def test_a_gate_that_nobody_opens_is_waited_at_no_longer_than_asked() -> None:
     gate.wait(0.0)
     gate.set()
     gate.wait(60)
+
+
+def test_one_who_is_interrupted_as_he_gets_through_does_not_leave_the_others_waiting() -> None:
+    gate = Gate()
+    gate.set()
+    assert gate._lock.acquire(timeout=0), "as he had it"
+    gate._is_open = False
+    thread = threading.Thread(target=gate.wait, args=(60,))
+    thread.start()
+    gate._is_open = True
+    thread.join(20)
+    assert not thread.is_alive()

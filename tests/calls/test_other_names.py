@@ -5,7 +5,7 @@ The account of these credentials is not known, so a name and an ARN are two tabl
 
 from typing import Any
 
-from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Lab, made, page
+from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Lab, description, made, page
 
 OTHER = {**ITEM, "pk": {"S": "other"}, "owner": {"S": "bob"}}
 
@@ -88,3 +88,17 @@ def test_a_batch_is_not_answered_beyond_the_ttl() -> None:
     assert one.is_hit(one("BatchGetItem", **batch))
     one.clock.now += 2
     assert not one.is_hit(one("BatchGetItem", **batch))
+
+
+def test_a_change_by_another_name_does_not_spoil_a_description_that_is_under_way() -> None:
+    one = lab(tables={})
+
+    def described(params: dict[str, Any]) -> dict[str, Any]:
+        if params["TableName"] == TABLE:
+            put_by_arn(one)
+        return description("pk", arn=None)
+
+    one.dynamodb.answers["DescribeTable"] = described
+    put_by_arn(one)
+    one.get()
+    assert one.caller.context.table(TABLE).schema is not None
