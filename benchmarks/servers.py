@@ -18,13 +18,7 @@ Reply = Callable[[dict[str, Any]], dict[str, Any]]
 
 def connection(endpoint: str) -> dict[str, Any]:
     """How to make a client or a resource: with boto3's own settings, and none of the person who runs this."""
-    return {
-        "endpoint_url": endpoint,
-        "region_name": "us-east-1",
-        "aws_access_key_id": "testing",
-        "aws_secret_access_key": "testing",
-        "config": Config(proxies={}),
-    }
+    return {**servers.connection(endpoint), "config": Config(proxies={})}
 
 
 @contextlib.contextmanager

@@ -151,10 +151,7 @@ class Flight(Struct, eq=False):
         landed. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        for stamp in self._held:  # noqa: SIM110 - as in `changed_since`
-            if stamp.tick > self._tick:
-                return True
-        return False
+        return changed_since(self._held, self._tick)
 
     # What a read leaves
 
@@ -214,11 +211,10 @@ class Flight(Struct, eq=False):
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """An item, or that there is none, as it is stored; for how long; and the seconds until DynamoDB may delete
         it."""
-        table = self.table
+        settings = self.table.settings
         if item is None:
-            return ABSENT_ITEM, table.settings.negative_ttl, math.inf
-        left = math.inf if table.ttl_attribute is None else self._left((item,))
-        return encode(item), table.settings.item_ttl, left
+            return ABSENT_ITEM, settings.negative_ttl, math.inf
+        return encode(item), settings.item_ttl, self._left((item,))
 
     def _left(self, items: Iterable[Item]) -> float:
         """Seconds until DynamoDB may delete one of these items."""
