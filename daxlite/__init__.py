@@ -5,17 +5,17 @@
 """
 
 from .cache.cache import Cache
-from .cache.stats import CacheStats, Counts
+from .cache.stats import CacheCounts, CacheStats
 from .calls.bypass import bypass
 from .config import CacheConfig, TableConfig
 from .core.schema import KeySchema, TableSchema
-from .wrapping import wrap
+from .edges.wrapping import wrap
 
 __all__ = [
     "Cache",
     "CacheConfig",
+    "CacheCounts",
     "CacheStats",
-    "Counts",
     "KeySchema",
     "TableConfig",
     "TableSchema",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daxlite.aggregations.base import Base
-from daxlite.cache import watchers
+from daxlite.cache import listeners as watchers
 from daxlite.cache.clock import Stamp
 from tests.aggregations.scripted import World
 
@@ -43,16 +43,16 @@ def aggregation_invariants_hold(request: pytest.FixtureRequest, monkeypatch: pyt
         if thread.name.startswith("daxlite"):
             thread.join(10)
             assert not thread.is_alive(), f"{thread.name} runs on"
-    left = [ref() for ref in watchers._watchers.copy().values() if ref() is not None]
+    left = [ref() for ref in watchers._listeners.copy().values() if ref() is not None]
     for watcher in left:
-        watchers.unwatch_changes(watcher)
+        watchers.remove_change_listener(watcher)
     assert not left, "something left open hears of the changes of other tests"
 
 
 def check(cache: Base) -> None:
     """Fails unless the bytes add up, the stamps and their holders agree, and nothing is under way."""
     assert len(cache._flights) == 0, "a flight that landed can still be joined"
-    assert not cache._desk.refreshing, "a key is being refreshed for ever"
+    assert not cache._engine.refreshing, "a key is being refreshed for ever"
     near = cache._near
     with near.lock.mutex, near.lock:
         kept = [near._kept[key] for key in list(near._kept)]

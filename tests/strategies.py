@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from daxlite.core.reserved import RESERVED_WORDS
+from daxlite.core.expressions.reserved import RESERVED_WORDS
 
 AttributeValue = dict[str, Any]
 

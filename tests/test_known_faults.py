@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from daxlite import KeySchema, TableConfig, TableSchema
-from daxlite.aggregations.envelope import Envelope
-from daxlite.aggregations.errors import Corrupt
-from daxlite.aggregations.sealing import Sealer
 from daxlite.cache import clock as clock_module
-from daxlite.cache import flight as flight_module
+from daxlite.cache import flights as flight_module
 from daxlite.cache import state as state_module
+from daxlite.shared.encryption import Encryptor
+from daxlite.shared.envelope import Envelope
+from daxlite.shared.errors import CorruptValue
 from tests.aggregations.scripted import Counted, World
 from tests.aggregations.stage import Stage
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
@@ -205,7 +205,7 @@ def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_fault_5_names_of_tables_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_module, "MOST_TABLES", 5)
+    monkeypatch.setattr(state_module, "MAX_TABLES", 5)
     lab = Lab(GetItem=made(Item=ITEM), PutItem=made())
     for number in range(20):
         name = f"T{number}"
@@ -283,7 +283,7 @@ def test_fault_6_nor_those_who_wait_already() -> None:
         return 1
 
     total = process.cache.cached(ttl=60)(compute)
-    callers = [stage.asks(process, total._known.question((), {})) for _ in range(3)]
+    callers = [stage.asks(process, total._known.request((), {})) for _ in range(3)]
     for caller in callers:
         stage.turn(caller)
     fails[:0] = [False] * 3
@@ -317,9 +317,9 @@ def test_fault_7_a_tag_reaches_every_result_however_long_it_lives(ttls: tuple[fl
 
 def test_fault_7_a_value_does_not_choose_how_it_is_checked() -> None:
     """A cache with a key believes nothing that was not sealed with it, whatever the value says of itself."""
-    plain, sealed = Envelope(), Envelope(sealer=Sealer([bytes(32)]))
+    plain, sealed = Envelope(), Envelope(encryptor=Encryptor([bytes(32)]))
     forged = plain.wrap(b"forged", b"key")
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptValue):
         sealed.unwrap(forged, b"key")
     genuine = sealed.wrap(b"genuine", b"key")
     assert sealed.unwrap(genuine, b"key") == b"genuine"
@@ -328,11 +328,11 @@ def test_fault_7_a_value_does_not_choose_how_it_is_checked() -> None:
             other = bytearray(genuine)
             other[at] = header
             if bytes(other) != genuine:
-                with pytest.raises(Corrupt):
+                with pytest.raises(CorruptValue):
                     sealed.unwrap(bytes(other), b"key")
             other = bytearray(forged)
             other[at] = header
-            with pytest.raises(Corrupt):
+            with pytest.raises(CorruptValue):
                 sealed.unwrap(bytes(other), b"key")
 
 
@@ -361,7 +361,7 @@ def test_fault_8_a_caller_in_another_process_waits_for_the_computation() -> None
     callers = []
     for process in (world.process(), world.process(), world.process()):
         total = process.cache.cached(name="total")(compute)
-        callers.append(stage.asks(process, total._known.question((), {})))
+        callers.append(stage.asks(process, total._known.request((), {})))
     turn = iter(range(10_000))
     stage.run(lambda able: able[next(turn) % len(able)])
     assert [caller.result for caller in callers] == [1, 1, 1]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import daxlite
-from daxlite.calls.caller import Caller
 from daxlite.calls.context import Context
 from daxlite.calls.dialects import Typed
 from daxlite.core.tables import Scope
+from daxlite.edges.dispatcher import Dispatcher
 from tests.calls.scripted import TABLE, description, made
 
 
@@ -24,7 +24,7 @@ class Laboratory:
         self.cache = daxlite.Cache(daxlite.CacheConfig(settle_window=0))
         self.sent: list[str] = []
         names = self.cache.names(Scope("http://127.0.0.1", "nowhere", "key"))
-        self.caller = Caller(Context(self.cache, Typed(), names), self.send)
+        self.caller = Dispatcher(Context(self.cache, Typed(), names), self.send)
 
     def send(self, operation: str, params: Any) -> Any:
         self.sent.append(operation)

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from daxlite import Cache
-from daxlite.aggregations.capture import capturing
+from daxlite.aggregations.capture.capture import capturing
 from daxlite.cache import state as state_module
-from daxlite.cache.watchers import unwatch_changes, watch_changes
+from daxlite.cache.listeners import add_change_listener, remove_change_listener
 from daxlite.shared.bus import TRUST
 from tests.aggregations.scripted import World as Shared
 from tests.calls.scripted import Lab, made
@@ -258,7 +258,7 @@ class Shop:
             for _ in self.processes
         ]
         for process in self.processes:
-            unwatch_changes(process.cache)  # each hears of the changes of its own client alone, see `put`
+            remove_change_listener(process.cache)  # each hears of the changes of its own client alone, see `put`
             process.bus.listen()
         self.totals = [
             process.cache.cached(name="total")(partial(read_note, lab))
@@ -266,12 +266,12 @@ class Shop:
         ]
 
     def put(self, process: int, note: str) -> None:
-        watch_changes(self.processes[process].cache)
+        add_change_listener(self.processes[process].cache)
         try:
             self.note = note
             self.labs[process].put()
         finally:
-            unwatch_changes(self.processes[process].cache)
+            remove_change_listener(self.processes[process].cache)
 
     def all(self) -> list[str]:
         with capturing(None):
@@ -327,7 +327,7 @@ def test_p7_faults_of_redis_never_reach_the_application_and_no_change_is_forgott
         shop.put(0, "new")
         assert shop.totals[0]() == "new"
     shop.shared.clock.advance(60)
-    shop.processes[0].cache._pending.try_again()
+    shop.processes[0].cache._outbox.try_again()
     assert shop.all() == ["new", "new"]
     shop.shared.server.flush()
     assert shop.all() == ["new", "new"]

@@ -17,8 +17,8 @@ from daxlite import aggregations
 NAMES = [
     "Cache",
     "CacheConfig",
+    "CacheCounts",
     "CacheStats",
-    "Counts",
     "KeySchema",
     "TableConfig",
     "TableSchema",
@@ -43,12 +43,12 @@ AGGREGATION_NAMES = [
     "AggregationCache",
     "AggregationConfig",
     "AggregationCounts",
+    "AggregationOptions",
     "AggregationStats",
     "AsyncAggregationCache",
     "AsyncCachedFunction",
     "CachedFunction",
     "Dependency",
-    "Options",
     "Unkeyable",
     "on_item",
     "on_partition",
@@ -104,7 +104,7 @@ OPTIONS = {
     "early_refresh": 1.0,
     "jitter": 0.1,
     "lock_ttl": 10.0,
-    "longest_wait": 60.0,
+    "max_wait": 60.0,
     "capture": True,
 }
 CONFIG = {
@@ -212,7 +212,8 @@ def test_the_signatures_of_aggregations(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "defaults"), [(aggregations.AggregationConfig, AGGREGATION_CONFIG), (aggregations.Options, OPTIONS)]
+    ("kind", "defaults"),
+    [(aggregations.AggregationConfig, AGGREGATION_CONFIG), (aggregations.AggregationOptions, OPTIONS)],
 )
 def test_the_settings_of_aggregations_and_their_defaults(kind: Any, defaults: dict[str, Any]) -> None:
     assert {name: getattr(kind(), name) for name in defaults} == defaults

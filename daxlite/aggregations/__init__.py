@@ -9,7 +9,7 @@ from .async_cache import AsyncAggregationCache, AsyncCachedFunction
 from .cache import AggregationCache, CachedFunction
 from .dependencies import Dependency, on_item, on_partition, on_table
 from .errors import Unkeyable
-from .options import Options
+from .options import AggregationOptions
 from .settings import AggregationConfig
 from .stats import AggregationCounts, AggregationStats
 
@@ -17,12 +17,12 @@ __all__ = [
     "AggregationCache",
     "AggregationConfig",
     "AggregationCounts",
+    "AggregationOptions",
     "AggregationStats",
     "AsyncAggregationCache",
     "AsyncCachedFunction",
     "CachedFunction",
     "Dependency",
-    "Options",
     "Unkeyable",
     "on_item",
     "on_partition",

@@ -13,17 +13,17 @@ from msgspec import UNSET
 
 from ..calls.bypass import bypass
 from ..shared.clients import AsyncClient, Client, async_client_of, client_of
-from ..shared.link import AsyncLink, Unavailable
+from ..shared.connection import AsyncConnection, Unavailable
 from ..shared.tags import EVERYTHING, result_tag
-from .answer import answer, near_hit, peek, refresh
 from .async_driver import AsyncDriver
 from .base import Base
 from .cache import timeout_of, with_on_error
 from .dependencies import Dependency, named_tags
 from .driver import Progress
-from .function import Dependencies, Function
-from .method import CachedMethod
-from .question import Question
+from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
+from .engine.request import ComputeRequest
+from .functions.function import DependsOn, Function
+from .functions.method import CachedMethod
 from .settings import AggregationConfig, OptionNames
 
 P = ParamSpec("P")
@@ -90,15 +90,17 @@ class AsyncAggregationCache(Base):
         def connect() -> Any:
             return async_client_of(server, timeout)
 
-        self._async_link = AsyncLink(client, self._link.breaker, connect if self._owns_client else None)
-        self._driver = AsyncDriver(self._async_link, raises=self.config.on_error == "raise")
+        self._async_connection = AsyncConnection(
+            client, self._connection.breaker, connect if self._owns_client else None
+        )
+        self._driver = AsyncDriver(self._async_connection, raises=self.config.on_error == "raise")
 
     def cached(
         self,
         ttl: float | None = None,
         *,
         tags: Iterable[str] = (),
-        depends_on: Dependencies = (),
+        depends_on: DependsOn = (),
         version: str | int | None = None,
         name: str | None = None,
         key: Callable[..., Any] | None = None,
@@ -163,37 +165,39 @@ class AsyncAggregationCache(Base):
         await self._driver.close()
         await asyncio.to_thread(self._close)
         if self._owns_client:
-            await self._async_link.client.aclose()
-            self._link.client.close()
+            await self._async_connection.client.aclose()
+            self._connection.client.close()
 
     # For AsyncCachedFunction
 
-    async def _answer(self, question: Question) -> Any:
+    async def _answer(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
-            hit = near_hit(self._desk, question)
-            return hit[0] if hit is not None else await self._driver.drive(answer(self._desk, question), progress)
+            hit = near_hit(self._engine, request)
+            return (
+                hit[0] if hit is not None else await self._driver.drive(get_or_compute(self._engine, request), progress)
+            )
         except BaseException as error:  # noqa: BLE001 - sorted out there
             self._rescued(progress, error)
-        return await self._plainly(question, progress)
+        return await self._plainly(request, progress)
 
-    async def _refresh(self, question: Question) -> Any:
+    async def _refresh(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
-            return await self._driver.drive(refresh(self._desk, question), progress)
+            return await self._driver.drive(refresh(self._engine, request), progress)
         except BaseException as error:  # noqa: BLE001 - sorted out there
             self._rescued(progress, error)
-        return await self._plainly(question, progress)
+        return await self._plainly(request, progress)
 
-    async def _plainly(self, question: Question, progress: Progress) -> Any:
+    async def _plainly(self, request: ComputeRequest, progress: Progress) -> Any:
         if progress.results is not None:
             return progress.results[0]
         with bypass():  # nobody has seen to it that the caches of this process are not behind
-            return await question.compute()
+            return await request.compute()
 
-    async def _peek(self, question: Question, default: Any) -> Any:
+    async def _peek(self, request: ComputeRequest, default: Any) -> Any:
         try:
-            return await self._driver.drive(peek(self._desk, question, default))
+            return await self._driver.drive(peek(self._engine, request, default))
         except BaseException as error:  # noqa: BLE001 - sorted out there
             if not isinstance(error, Unavailable):
                 self._rescued(Progress(), error)
@@ -201,9 +205,9 @@ class AsyncAggregationCache(Base):
 
     async def _invalidate(self, tags: tuple[bytes, ...]) -> None:
         try:
-            await self._driver.drive(self._pending.invalidate(tags))
+            await self._driver.drive(self._outbox.invalidate(tags))
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            self._pending.retry()
+            self._outbox.retry()
             if not isinstance(error, Unavailable):
                 self._rescued(Progress(), error)
 
@@ -220,7 +224,7 @@ class AsyncCachedFunction(Generic[P, R]):
         self._qualified_name = str(getattr(function, "__qualname__", known.name))
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        result: R = await self._cache._answer(self._known.question(args, kwargs))
+        result: R = await self._cache._answer(self._known.request(args, kwargs))
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -231,12 +235,12 @@ class AsyncCachedFunction(Generic[P, R]):
 
     async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result now, and keep it; whatever is kept already."""
-        result: R = await self._cache._refresh(self._known.question(args, kwargs))
+        result: R = await self._cache._refresh(self._known.request(args, kwargs))
         return result
 
     async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
         """The result if a fresh one is kept, else None; which may be the result as well. Computes nothing."""
-        result: R | None = await self._cache._peek(self._known.question(args, kwargs), None)
+        result: R | None = await self._cache._peek(self._known.request(args, kwargs), None)
         return result
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:

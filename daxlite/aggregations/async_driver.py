@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, assert_never
 
-from ..shared.link import AsyncLink
-from .capture import capturing
+from ..shared.connection import AsyncConnection
+from .capture.capture import capturing
 from .driver import Progress, log_background, surfaced
 from .steps import Compute, Get, Run, Sleep, Spawn, Step, Steps, Wait
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class AsyncDriver:
     """As Driver, for asyncio."""
 
-    def __init__(self, link: AsyncLink, *, raises: bool) -> None:
-        self._link = link
+    def __init__(self, connection: AsyncConnection, *, raises: bool) -> None:
+        self._connection = connection
         self._raises = raises
         self._tasks: set[asyncio.Task[None]] = set()
         """In the background. The event loop itself keeps tasks only weakly."""
@@ -40,9 +40,9 @@ class AsyncDriver:
     async def _take(self, step: Step, progress: Progress) -> Any:
         match step:
             case Get(keys):
-                return await self._link.get(keys)
+                return await self._connection.get(keys)
             case Run(commands):
-                return await self._link.run(commands)
+                return await self._connection.run(commands)
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
             case Wait(flight, seconds):

@@ -10,31 +10,31 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from ..cache.watchers import unwatch_changes, watch_changes
+from ..cache.listeners import add_change_listener, remove_change_listener
 from ..core.tags import Tag
+from ..faults import Faults
 from ..shared.breaker import Breaker
 from ..shared.bus import Bus
+from ..shared.connection import FAILURES, Connection
+from ..shared.encryption import Encryptor
+from ..shared.envelope import Envelope
 from ..shared.keyspace import Keyspace
-from ..shared.link import FAILURES, Link
+from ..shared.outbox import Outbox
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
-from .canonical import digest
-from .capture import Knowledge
-from .codec import Codec
+from .capture.capture import KnownStamps
+from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
 from .driver import Progress
-from .envelope import Envelope
-from .faults import Faults
-from .flights import Flights
-from .function import Dependencies, Function, is_another, name_of
-from .near import Near
-from .options import Options
-from .pending import Pending
-from .question import Desk, Question
-from .sealing import Sealer
+from .engine.flights import ComputeFlights
+from .engine.near import NearCache
+from .engine.request import ComputeRequest, Engine
+from .engine.store import Store
+from .functions.function import DependsOn, Function, is_another, name_of
+from .options import AggregationOptions
+from .serialization.canonical import digest
+from .serialization.codec import Codec
 from .settings import AggregationConfig, OptionNames
-from .stats import AggregationStats, Counters
-from .store import Store
-from .threads import capture_in_threads
+from .stats import AggregationStats, FunctionCounters
 
 _logger: Final = logging.getLogger("daxlite")
 
@@ -43,7 +43,7 @@ BY_KEY: Final = "get_or_compute"
 
 
 class Base:
-    """Everything but the calls. As a ChangeWatcher it hears of the changes that wrapped clients make."""
+    """Everything but the calls. As a ChangeListener it hears of the changes that wrapped clients make."""
 
     def __init__(
         self,
@@ -58,38 +58,38 @@ class Base:
     ) -> None:
         self.config: Final = config if config is not None else AggregationConfig()
         self.namespace: Final = namespace
-        self._defaults = Options(ttl=self.config.ttl)
+        self._defaults = AggregationOptions(ttl=self.config.ttl)
         keyspace = self._keyspace = Keyspace(namespace, server)
-        sealer = Sealer(self.config.encryption_keys) if self.config.encryption_keys else None
-        envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, sealer)
-        self._link = Link(connect(), Breaker(clock), connect if isinstance(server, str) else None)
-        self._bus = Bus(self._link, keyspace.channel, clock, wall_clock)
-        self._near = Near(self.config.near_bytes, self._bus, clock)
+        encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
+        envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, encryptor)
+        self._connection = Connection(connect(), Breaker(clock), connect if isinstance(server, str) else None)
+        self._bus = Bus(self._connection, keyspace.channel, clock, wall_clock)
+        self._near = NearCache(self.config.near_bytes, self._bus, clock)
         self._faults = Faults()
         self._bus.fault = self._faults.note
-        self._pending = Pending(keyspace, self._bump, self._bus, self._link, wall_clock, self._faults)
-        self._flights = Flights()
-        self._desk = Desk(
-            store=Store(keyspace, envelope, self._near, self._pending),
+        self._outbox = Outbox(keyspace, self._bump, self._bus, self._connection, wall_clock, self._faults)
+        self._flights = ComputeFlights()
+        self._engine = Engine(
+            store=Store(keyspace, envelope, self._near, self._outbox),
             near=self._near,
             flights=self._flights,
             keyspace=keyspace,
-            link=self._link,
-            knowledge=Knowledge(),
+            connection=self._connection,
+            known_stamps=KnownStamps(),
             clock=clock,
             wall_clock=wall_clock,
             random=random,
             complain=self._complain,
             me=me,
         )
-        self._counters: dict[str, Counters] = {}
+        self._counters: dict[str, FunctionCounters] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         self._complaints: set[str] = set()
         capture_in_threads()
-        watch_changes(self)
+        add_change_listener(self)
         _all.add(self)
         # The threads do not keep this alive; when it is gone, or the program ends, they end.
-        weakref.finalize(self, _stop, self._bus, self._pending)
+        weakref.finalize(self, _stop, self._bus, self._outbox)
 
     # For the application
 
@@ -98,11 +98,11 @@ class Base:
         near_entries, near_bytes = self._near.size()
         return AggregationStats(
             functions={name: counters.snapshot() for name, counters in list(self._counters.items())},
-            redis_errors=self._link.breaker.errors,
-            skipped=self._link.breaker.skipped,
-            is_available=not self._link.breaker.is_open,
+            redis_errors=self._connection.breaker.errors,
+            skipped=self._connection.breaker.skipped,
+            is_available=not self._connection.breaker.is_open,
             is_listening=self._bus.is_heard,
-            pending_invalidations=len(self._pending),
+            pending_invalidations=len(self._outbox),
             near_entries=near_entries,
             near_bytes=near_bytes,
             faults=self._faults.count,
@@ -111,8 +111,8 @@ class Base:
     # For daxlite
 
     def changed(self, tags: Collection[Tag] | None) -> None:
-        """As ChangeWatcher.changed: what depends on these tags is stale, here and in other processes."""
-        self._pending.invalidate_now(shared_tags(tags))
+        """As ChangeListener.changed: what depends on these tags is stale, here and in other processes."""
+        self._outbox.invalidate_now(shared_tags(tags))
 
     def _bump(self, tags: Collection[bytes]) -> None:
         """These tags changed: nobody in this process is to wait until the bus says so."""
@@ -123,14 +123,14 @@ class Base:
     def _function(
         self,
         function: Callable[..., Any],
-        options: Options,
+        options: AggregationOptions,
         *,
         name: str | None,
         version: str | int | None,
         key: Callable[..., Any] | None,
         returns: Any,
         tags: Iterable[str],
-        depends_on: Dependencies,
+        depends_on: DependsOn,
     ) -> Function:
         """What is known of a function that is to be cached."""
         if name is not None and (not isinstance(name, str) or not name):
@@ -164,12 +164,12 @@ class Base:
         depends_on: Iterable[Dependency | str],
         returns: Any,
         options: OptionNames,
-    ) -> Question:
-        """The question for a result that has a key of its own."""
+    ) -> ComputeRequest:
+        """The request for a result that has a key of its own."""
         if not callable(compute):
             raise TypeError(f"compute is {compute!r}; it must be a function without arguments")
         digested = self._digest(key)
-        return Question(
+        return ComputeRequest(
             key=digested,
             name=BY_KEY,
             options=self._options(ttl, options),
@@ -179,7 +179,7 @@ class Base:
             compute=compute,
         )
 
-    def _look(self, key: Any, returns: Any) -> Question:
+    def _look(self, key: Any, returns: Any) -> ComputeRequest:
         """The same to look at what there is."""
 
         def nothing() -> None:
@@ -190,7 +190,7 @@ class Base:
     def _digest(self, key: Any) -> bytes:
         return digest(BY_KEY, self.namespace, key)
 
-    def _options(self, ttl: float | None, options: OptionNames) -> Options:
+    def _options(self, ttl: float | None, options: OptionNames) -> AggregationOptions:
         if ttl is None and not options:
             return self._defaults
         if ttl is not None and callable(ttl):
@@ -208,8 +208,8 @@ class Base:
             raise error
         self._faults.note(error)
 
-    def _counters_of(self, name: str) -> Counters:
-        return self._counters.setdefault(name, Counters())
+    def _counters_of(self, name: str) -> FunctionCounters:
+        return self._counters.setdefault(name, FunctionCounters())
 
     def _complain(self, name: str, error: Exception) -> None:
         """Say, once for each function, why its results are not stored."""
@@ -228,24 +228,24 @@ class Base:
         self._functions[name] = function
 
     def _close(self) -> None:
-        unwatch_changes(self)
+        remove_change_listener(self)
         self._bus.close()
-        self._pending.close()
+        self._outbox.close()
         self._near.clear()
 
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
-        self._link.begin()
+        self._connection.begin()
         self._bus.begin()
         self._near.begin()
         self._flights.begin()
-        self._pending.begin()
-        self._desk.refreshing.clear()
+        self._outbox.begin()
+        self._engine.refreshing.clear()
         for counters in list(self._counters.values()):
             counters.begin()
 
 
-def _stop(bus: Bus, pending: Pending) -> None:
+def _stop(bus: Bus, pending: Outbox) -> None:
     bus.stop()
     pending.stop()
     pending.try_again()

@@ -12,15 +12,15 @@ from msgspec import UNSET
 
 from ..calls.bypass import bypass
 from ..shared.clients import Client, client_of
-from ..shared.link import Unavailable
+from ..shared.connection import Unavailable
 from ..shared.tags import EVERYTHING, result_tag
-from .answer import answer, near_hit, peek, refresh
 from .base import Base
 from .dependencies import Dependency, named_tags
 from .driver import Driver, Progress
-from .function import Dependencies, Function
-from .method import CachedMethod
-from .question import Question
+from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
+from .engine.request import ComputeRequest
+from .functions.function import DependsOn, Function
+from .functions.method import CachedMethod
 from .settings import AggregationConfig, OptionNames
 
 P = ParamSpec("P")
@@ -82,14 +82,14 @@ class AggregationCache(Base):
             random,
             threading.get_ident,
         )
-        self._driver = Driver(self._link, raises=self.config.on_error == "raise")
+        self._driver = Driver(self._connection, raises=self.config.on_error == "raise")
 
     def cached(
         self,
         ttl: float | None = None,
         *,
         tags: Iterable[str] = (),
-        depends_on: Dependencies = (),
+        depends_on: DependsOn = (),
         version: str | int | None = None,
         name: str | None = None,
         key: Callable[..., Any] | None = None,
@@ -103,7 +103,7 @@ class AggregationCache(Base):
         tells it from the arguments. version: another one makes other results; change it with the function.
         name: under which the results stand, instead of the function's module and name. key: what stands for the
         arguments, `lambda self, day: day` for a method say. returns: the type of the result, instead of the return
-        annotation. options: the other fields of Options, such as stale_while_revalidate.
+        annotation. options: the other fields of AggregationOptions, such as stale_while_revalidate.
 
         Raises TypeError or ValueError for a setting that is not allowed.
         """
@@ -170,36 +170,36 @@ class AggregationCache(Base):
         here, and writes of this process make nothing stale any more."""
         self._close()
         if self._owns_client:
-            self._link.client.close()
+            self._connection.client.close()
 
     # For CachedFunction
 
-    def _answer(self, question: Question) -> Any:
+    def _answer(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
-            hit = near_hit(self._desk, question)
-            return hit[0] if hit is not None else self._driver.drive(answer(self._desk, question), progress)
+            hit = near_hit(self._engine, request)
+            return hit[0] if hit is not None else self._driver.drive(get_or_compute(self._engine, request), progress)
         except BaseException as error:  # noqa: BLE001 - sorted out there
             self._rescued(progress, error)
-        return self._plainly(question, progress)
+        return self._plainly(request, progress)
 
-    def _refresh(self, question: Question) -> Any:
+    def _refresh(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
-            return self._driver.drive(refresh(self._desk, question), progress)
+            return self._driver.drive(refresh(self._engine, request), progress)
         except BaseException as error:  # noqa: BLE001 - sorted out there
             self._rescued(progress, error)
-        return self._plainly(question, progress)
+        return self._plainly(request, progress)
 
-    def _plainly(self, question: Question, progress: Progress) -> Any:
+    def _plainly(self, request: ComputeRequest, progress: Progress) -> Any:
         if progress.results is not None:
             return progress.results[0]
         with bypass():  # nobody has seen to it that the caches of this process are not behind
-            return question.compute()
+            return request.compute()
 
-    def _peek(self, question: Question, default: Any) -> Any:
+    def _peek(self, request: ComputeRequest, default: Any) -> Any:
         try:
-            return self._driver.drive(peek(self._desk, question, default))
+            return self._driver.drive(peek(self._engine, request, default))
         except BaseException as error:  # noqa: BLE001 - sorted out there
             if not isinstance(error, Unavailable):
                 self._rescued(Progress(), error)
@@ -207,9 +207,9 @@ class AggregationCache(Base):
 
     def _invalidate(self, tags: tuple[bytes, ...]) -> None:
         try:
-            self._driver.drive(self._pending.invalidate(tags))
+            self._driver.drive(self._outbox.invalidate(tags))
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            self._pending.retry()
+            self._outbox.retry()
             if not isinstance(error, Unavailable):
                 self._rescued(Progress(), error)
 
@@ -224,7 +224,7 @@ class CachedFunction(Generic[P, R]):
         self._qualified_name = str(getattr(function, "__qualname__", known.name))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        result: R = self._cache._answer(self._known.question(args, kwargs))
+        result: R = self._cache._answer(self._known.request(args, kwargs))
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -235,12 +235,12 @@ class CachedFunction(Generic[P, R]):
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result now, and keep it; whatever is kept already."""
-        result: R = self._cache._refresh(self._known.question(args, kwargs))
+        result: R = self._cache._refresh(self._known.request(args, kwargs))
         return result
 
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
         """The result if a fresh one is kept, else None; which may be the result as well. Computes nothing."""
-        result: R | None = self._cache._peek(self._known.question(args, kwargs), None)
+        result: R | None = self._cache._peek(self._known.request(args, kwargs), None)
         return result
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -1,14 +1,14 @@
-"""Dependencies by hand: for what a function reads that no wrapped client shows."""
+"""DependsOn by hand: for what a function reads that no wrapped client shows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.native import typed_key
+from ..core.not_cacheable import NotCacheable
 from ..core.schema import item_key, partition_value
 from ..core.tables import TableId
 from ..core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
-from ..core.unrecognised import Unrecognised
 from ..shared.tags import named_tag, shared_tags
 
 
@@ -96,6 +96,6 @@ def _typed(key: Mapping[str, Any]) -> dict[str, Any]:
     try:
         typed = typed_key(key)
         item_key(typed)
-    except Unrecognised:
+    except NotCacheable:
         raise ValueError("key must hold attributes that are strings, numbers or binary") from None
     return dict(typed)

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar, assert_never
 
 from redis import ConnectionError as RedisConnectionError
 
-from ..shared.link import Link, Unavailable
-from .capture import capturing
+from ..shared.connection import Connection, Unavailable
+from .capture.capture import capturing
 from .steps import Compute, Get, Run, Sleep, Spawn, Steps, Wait
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ class Progress:
 class Driver:
     """Takes steps: sends, computes, sleeps, waits."""
 
-    def __init__(self, link: Link, *, raises: bool) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, *, raises: bool) -> None:
+        self._connection = connection
         self._raises = raises
 
     def drive(self, steps: Steps[T], progress: Progress | None = None, stop: threading.Event | None = None) -> T:
@@ -57,9 +57,9 @@ class Driver:
     def _take(self, step: Any, progress: Progress, stop: threading.Event | None) -> Any:
         match step:
             case Get(keys):
-                return self._link.get(keys)
+                return self._connection.get(keys)
             case Run(commands):
-                return self._link.run(commands)
+                return self._connection.run(commands)
             case Sleep(seconds) if stop is not None:
                 if stop.wait(seconds):
                     raise Ended

@@ -1,12 +1,4 @@
-"""What can be wrong with a stored value, a result, or an argument."""
-
-
-class Corrupt(ValueError):  # noqa: N818 - it says what the bytes are
-    """What came from Redis is not a value of ours, or not one that we could have written here. It counts as a miss."""
-
-
-class Unstorable(TypeError):  # noqa: N818 - it says what the result is
-    """A result that could not be given back exactly as it is. The message names its type, never its content."""
+"""What can be wrong with an argument."""
 
 
 class Unkeyable(TypeError):  # noqa: N818 - it says what the argument is

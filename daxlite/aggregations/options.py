@@ -4,17 +4,17 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-LONGEST_TTL: Final = 30 * 86400.0
+MAX_TTL: Final = 30 * 86400.0
 """Every key in Redis ends some time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class AggregationOptions:
     """How the results of a function are kept. Times are in seconds.
 
-    >>> Options(ttl=60, stale_while_revalidate=600).ttl
+    >>> AggregationOptions(ttl=60, stale_while_revalidate=600).ttl
     60
-    >>> Options(ttl=0)
+    >>> AggregationOptions(ttl=0)
     Traceback (most recent call last):
     ...
     ValueError: ttl is 0; it must be a number of seconds above 0, up to 2592000 (30 days)
@@ -36,21 +36,21 @@ class Options:
     """Each TTL is shortened by a random part of up to this fraction."""
     lock_ttl: float = 10.0
     """Whoever computes renews his lock while he lives; if he dies, the others wait no longer than this."""
-    longest_wait: float = 60.0
+    max_wait: float = 60.0
     """A caller that has waited so long for another's computation computes for himself."""
     capture: bool = True
     """Whether what is read through wrapped clients while computing becomes a dependency. False: only what is given."""
 
     def __post_init__(self) -> None:
-        _check("ttl", self.ttl, least=0.0, most=LONGEST_TTL, open_below=True)
+        _check("ttl", self.ttl, least=0.0, most=MAX_TTL, open_below=True)
         for name in ("stale_while_revalidate", "stale_if_error"):
-            _check(name, getattr(self, name), least=0.0, most=LONGEST_TTL)
+            _check(name, getattr(self, name), least=0.0, most=MAX_TTL)
         if not _is_number(self.early_refresh) or not 0 <= self.early_refresh < math.inf:
             raise ValueError(f"early_refresh is {self.early_refresh!r}; it must be a number from 0 (off)")
         if not _is_number(self.jitter) or not 0 <= self.jitter < 1:
             raise ValueError(f"jitter is {self.jitter!r}; it must be a fraction from 0 to below 1")
         _check("lock_ttl", self.lock_ttl, least=0.1, most=3600.0)
-        _check("longest_wait", self.longest_wait, least=0.0, most=86400.0)
+        _check("max_wait", self.max_wait, least=0.0, most=86400.0)
         if not isinstance(self.capture, bool):
             raise TypeError(f"capture is {self.capture!r}; it must be True or False")
 

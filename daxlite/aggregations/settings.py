@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
 
-from .envelope import Envelope
-from .options import Options
+from ..shared.envelope import Envelope
+from .options import AggregationOptions
 
 MIB: Final = 1024 * 1024
 
 
 class OptionNames(TypedDict, total=False):
-    """The fields of Options, for those who pass them on."""
+    """The fields of AggregationOptions, for those who pass them on."""
 
     stale_while_revalidate: float
     stale_if_error: float
     early_refresh: float
     jitter: float
     lock_ttl: float
-    longest_wait: float
+    max_wait: float
     capture: bool
 
 
@@ -57,7 +57,7 @@ class AggregationConfig:
             raise ValueError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0, up to 60")
         if isinstance(self.encryption_keys, bytes | str) or not isinstance(self.encryption_keys, Sequence):
             raise TypeError("encryption_keys must be a list of keys of 32 bytes")
-        Options(ttl=self.ttl)  # which says what is allowed
+        AggregationOptions(ttl=self.ttl)  # which says what is allowed
         Envelope(self.compress_above)
 
 

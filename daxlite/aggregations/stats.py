@@ -47,13 +47,13 @@ class AggregationCounts:
     corrupt: int = 0
     """Values in Redis that were not ours, or damaged."""
     invalidations: int = 0
-    """Found in Redis, but something that they depend on had changed."""
+    """FoundResult in Redis, but something that they depend on had changed."""
     bytes_read: int = 0
     bytes_written: int = 0
 
     @property
     def hit_ratio(self) -> float:
-        """Near, shared and stale hits among all calls; 0 before the first."""
+        """NearCache, shared and stale hits among all calls; 0 before the first."""
         hits = self.near_hits + self.shared_hits + self.stale_hits
         return hits / (hits + self.misses) if hits + self.misses else 0.0
 
@@ -94,7 +94,7 @@ def add(every: Iterable[AggregationCounts]) -> AggregationCounts:
     return AggregationCounts(**{name: sum(getattr(one, name) for one in counts) for name in _NAMES})
 
 
-class Counters:
+class FunctionCounters:
     """The running counts of one function."""
 
     __slots__ = ("_lock", "_numbers")

@@ -9,8 +9,8 @@ from msgspec import Struct
 from ..shared.stamps import Command
 
 if TYPE_CHECKING:
-    from .capture import Capture
-    from .flights import Flight
+    from .capture.capture import Capture
+    from .engine.flights import ComputeFlight
 
 T = TypeVar("T")
 
@@ -41,9 +41,9 @@ class Sleep(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Wait until a flight has landed, though not for longer than so many seconds."""
+    """Wait until a flight has outcome, though not for longer than so many seconds."""
 
-    flight: "Flight"
+    flight: "ComputeFlight"
     seconds: float
 
 

@@ -14,27 +14,27 @@ from msgspec import UnsetType
 from ..config import CacheConfig
 from ..core.changes import Change
 from ..core.native import typed_key
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import Read
 from ..core.schema import TableSchema, item_key
 from ..core.tables import Scope, TableId, table_name
 from ..core.tags import Tag, table_tag
-from ..core.unrecognised import Unrecognised
 from .clock import changed_since
-from .entries import MOST_USES, EntryKey
-from .flight import Flight
+from .entries import MAX_USES, EntryKey
+from .flights import Flight
+from .listeners import notify_change_listeners
 from .lock import Reentered
-from .names import Names
 from .state import State
-from .stats import CacheStats, Counters, Counts, Kind, add
+from .stats import CacheCounts, CacheStats, Kind, KindCounters, add
 from .table import Table
-from .watchers import tell_changed
+from .table_names import TableNames
 
 # The credentials that are remembered, with the account that they turned out to be of. A program may make a client for
 # each request; it has not so many credentials at a time.
-MOST_SCOPES: Final = 1024
+MAX_SCOPES: Final = 1024
 
-_NOBODY: Final = Counters()
-"""Counts what is not to be counted."""
+_NOBODY: Final = KindCounters()
+"""CacheCounts what is not to be counted."""
 
 
 class Cache:
@@ -68,7 +68,7 @@ class Cache:
         self._state = State(self.config, clock, wall_clock, random)
         self.now: Final = clock
         """The moment, as the cache's clock has it."""
-        self._names: LRUCache[Scope, Names] = LRUCache(MOST_SCOPES)
+        self._names: LRUCache[Scope, TableNames] = LRUCache(MAX_SCOPES)
         _caches.add(self)
 
     # For the application
@@ -77,7 +77,7 @@ class Cache:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up."""
         state = self._state
         with state.lock.mutex, state.lock:
-            by_name: dict[str, dict[Kind, Counts]] = {}
+            by_name: dict[str, dict[Kind, CacheCounts]] = {}
             for table in state.tables.values():
                 kinds = by_name.setdefault(table.id.name, {})
                 for kind, counters in table.counters.items():
@@ -108,12 +108,12 @@ class Cache:
             try:
                 key = typed_key(key)
                 item_key(key)
-            except Unrecognised:
+            except NotCacheable:
                 raise ValueError("key must hold attributes that are strings, numbers or binary") from None
         try:
             self._invalidate(table_name(table), key)
         except Reentered:  # whoever holds the lock, further out in this thread, will drop everything
-            self.lose_track()
+            self.invalidate_all()
 
     def apply(self, *changes: Change) -> None:
         """Make every answer true again after changes, wherever they were made."""
@@ -136,14 +136,14 @@ class Cache:
 
     # For the edges
 
-    def outdate(self, ages: Mapping[Tag, float]) -> None:
+    def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
         """Make every answer true again that depends on these tags: somebody else may have changed what they stand for.
 
         ages: for each tag, the seconds since it changed; infinity where that is long ago, or nobody knows of a change.
         Those who watch changes are not told: it is they who tell.
         """
         with suppress(Reentered), self._state.lock.mutex, self._state.lock:  # as in `clear`
-            self._state.outdate(ages)
+            self._state.invalidate_tags(ages)
 
     def settles_for(self, tags: Collection[Tag]) -> float:
         """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""
@@ -152,13 +152,13 @@ class Cache:
             return self._state.changes.settles_for({*tags, *whole}, self._state.now())
         return self.config.settle_window  # within somebody's change
 
-    def lose_track(self) -> None:
+    def invalidate_all(self) -> None:
         """Anything at all may have changed: drop everything, and say so to those who watch changes."""
         # As in `clear`; who watches is told in any case.
         with suppress(Reentered), self._state.lock.mutex, self._state.lock:
             self._state.clear()
             self._state.note_change_of_stranger()
-        tell_changed(None, self.fault)
+        notify_change_listeners(None, self.fault)
 
     def table(self, id: TableId) -> Table:
         """What is known of a table."""
@@ -168,13 +168,13 @@ class Cache:
         with self._state.lock.mutex, self._state.lock:
             return self._state.table(id)
 
-    def names(self, scope: Scope) -> Names:
+    def names(self, scope: Scope) -> TableNames:
         """The table names of a scope."""
         with self._state.lock.mutex, self._state.lock:
-            return self._names.setdefault(scope, Names(self.table, scope))
+            return self._names.setdefault(scope, TableNames(self.table, scope))
 
-    def lookup(self, counters: Counters, key: EntryKey) -> bytes | None:
-        """The encoded answer under a key, if it may be served. Counts a hit or a miss.
+    def lookup(self, counters: KindCounters, key: EntryKey) -> bytes | None:
+        """The encoded answer under a key, if it may be served. CacheCounts a hit or a miss.
 
         Takes no lock where it hits. An entry never changes but for its uses, and it was there, and not dead, when this
         began: a change that spoils it meanwhile overlaps this read, which may be answered as if it had come before.
@@ -189,7 +189,7 @@ class Cache:
                     break
             else:
                 if entry.expires > state.now():
-                    if entry.uses < MOST_USES:
+                    if entry.uses < MAX_USES:
                         entry.uses += 1
                     counters.hits += 1
                     return entry.data
@@ -207,7 +207,7 @@ class Cache:
         for key in keys:
             entry = find((number, key))
             if entry is not None and entry.expires > now and not changed_since(entry.stamps, entry.tick):
-                if entry.uses < MOST_USES:
+                if entry.uses < MAX_USES:
                     entry.uses += 1
                 counters.hits += 1
                 found.append(entry.data)
@@ -215,8 +215,8 @@ class Cache:
                 found.append(self.lookup(counters, (number, key)))
         return found
 
-    def lookup_first(self, counters: Counters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
-        """The first of several answers that may be served, with its key. Counts one hit or one miss."""
+    def lookup_first(self, counters: KindCounters, *keys: EntryKey) -> tuple[EntryKey, bytes] | None:
+        """The first of several answers that may be served, with its key. CacheCounts one hit or one miss."""
         for key in keys:
             data = self.lookup(_NOBODY, key)
             if data is not None:
@@ -233,7 +233,7 @@ class Cache:
         """
         return Flight(self._state, table, read, key)
 
-    def count(self, counters: Counters, bypass: str) -> None:
+    def count(self, counters: KindCounters, bypass: str) -> None:
         """Count a read that goes straight to DynamoDB, and why."""
         with self._state.lock.mutex, self._state.lock:
             counters.bypass(bypass)

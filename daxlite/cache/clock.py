@@ -23,7 +23,7 @@ from msgspec import Struct
 
 # As many settling tags as are remembered. Beyond, a floor rises: everything that changed before the moment of the floor
 # may have been forgotten, so until the floor has settled itself, everything counts as settling.
-MOST_SETTLING: Final = 50_000
+MAX_SETTLING: Final = 50_000
 
 
 class Stamp(Struct, eq=False):
@@ -41,9 +41,7 @@ Stamps: TypeAlias = tuple[Stamp, ...]
 class ChangeClock:
     """Ticks and stamps. Not thread-safe: the cache's lock guards it."""
 
-    def __init__(
-        self, settle_window: float = 0.0, most_settling: int = MOST_SETTLING, floor: float = -math.inf
-    ) -> None:
+    def __init__(self, settle_window: float = 0.0, most_settling: int = MAX_SETTLING, floor: float = -math.inf) -> None:
         self.now = 0
         self.latest = floor
         """The moment of the last change."""

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from .clock import Stamps, changed_since
-from .stats import Counters
+from .stats import KindCounters
 
 EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, str, bytes]
 """(table, item key), (table, item key, projection) or (table, "query" or "scan", signature)."""
@@ -29,11 +29,11 @@ EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, 
 # and what is remembered of one that went. Measured: 552 bytes while nothing has to go
 # (`python -m benchmarks.memory`), and up to 703 in a cache that was filled twice over.
 ENTRY_OVERHEAD: Final = 720
-MOST_USES: Final = 3
+MAX_USES: Final = 3
 """Uses beyond are not counted: what was popular once must be able to leave."""
 SMALL_PART: Final = 10
 """The small queue is one part in so many."""
-MOST_SPARED: Final = 1000
+MAX_SPARED: Final = 1000
 """So many are spared to make room for one; then what is next goes, used or not. Where everything is used all the time
 somebody would hold the cache's lock while each entry passes by three times."""
 
@@ -51,7 +51,7 @@ class Entry(Struct, eq=False, gc=False):
     expires: float
     tick: int
     stamps: Stamps
-    counters: Counters
+    counters: KindCounters
     size: int
     uses: int = 0
     """Hits since it came to its queue. Counted without a lock: one that is lost does no harm."""
@@ -121,7 +121,7 @@ class Entries:
         """The entry under a key, or None."""
         self._small = Queue()
         self._main = Queue()
-        self._gone = Memory()
+        self._gone = GhostQueue()
         weakref.finalize(self, unlink, self._small, self._main).atexit = False
 
     def __len__(self) -> int:
@@ -177,11 +177,11 @@ class Entries:
             self._remove(entry)
         # An exception in the middle of a change, of which clearing everything is the cure, may have left them wrong.
         unlink(self._small, self._main)
-        self._gone = Memory()
+        self._gone = GhostQueue()
 
     def _make_room(self, size: int) -> None:
         """Let go what must go for so many bytes more."""
-        spare = MOST_SPARED
+        spare = MAX_SPARED
         while self.currsize + size > self.maxsize:
             entry = self._next()
             if entry is None:
@@ -229,7 +229,7 @@ class Entries:
         self._when_dropped(entry)
 
 
-class Memory:
+class GhostQueue:
     """Which keys went lately, by their hashes alone, in two generations. Two keys of one hash do no harm: one of them
     stays longer than it should."""
 

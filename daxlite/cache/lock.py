@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from ..core.unrecognised import Unrecognised
+from ..core.not_cacheable import NotCacheable
 
 
-class Reentered(Unrecognised):
+class Reentered(NotCacheable):
     """The calling thread holds the lock already."""
 
 

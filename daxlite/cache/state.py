@@ -14,26 +14,26 @@ from msgspec.structs import replace
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
+from ..core.not_cacheable import NotCacheable
 from ..core.schema import TableSchema
 from ..core.tables import TableId, may_be_same
 from ..core.tags import Tag, scan_tag, table_tag
-from ..core.unrecognised import Unrecognised
 from .clock import ChangeClock, Stamps
 from .entries import ENTRY_OVERHEAD, Entries, Entry, EntryKey
-from .gate import Gate
+from .latch import Latch
+from .listeners import has_change_listeners, notify_change_listeners
 from .lock import Lock, Reentered
 from .stats import Kind
 from .table import Table
-from .watchers import is_anybody_watching, tell_changed
 
 if TYPE_CHECKING:
-    from .flight import Flight
+    from .flights import Flight
 
 _logger: Final = logging.getLogger("daxlite")
 
 # An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that
 # tries names at random must not fill the memory; what is beyond goes straight to DynamoDB.
-MOST_TABLES: Final = 10_000
+MAX_TABLES: Final = 10_000
 
 
 class State:
@@ -51,7 +51,7 @@ class State:
         self.now = now
         self.wall_clock = wall_clock
         self._random = random
-        self.new_gate: Callable[[], Gate] = Gate
+        self.new_latch: Callable[[], Latch] = Latch
         """What readers wait on for one another; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
         self._strangers_changed_at = -math.inf
@@ -94,7 +94,7 @@ class State:
                     changed, self.untold = self.untold, changed
         finally:
             if changed:
-                tell_changed(changed, self.fault)
+                notify_change_listeners(changed, self.fault)
 
     def fault(self, error: Exception) -> None:
         """Count a fault of daxlite's own and log the first. Its message is left out: it may quote an item."""
@@ -110,10 +110,10 @@ class State:
             self.changes.release(entry.stamps)
 
     def table(self, id: TableId) -> Table:
-        """What is known of a table. Raises Unrecognised for one too many."""
+        """What is known of a table. Raises NotCacheable for one too many."""
         if id not in self.tables:
-            if len(self.tables) >= MOST_TABLES:
-                raise Unrecognised("table")
+            if len(self.tables) >= MAX_TABLES:
+                raise NotCacheable("table")
             own = self.changes.hold((table_tag(id),))
             table = Table(id, len(self.tables), self._config.for_table(id.name), own)
             if self._may_have_changed(id):
@@ -185,7 +185,7 @@ class State:
                 # when its account became known: there all counts as changed, which is less to do.
                 bumped.append(table_tag(table.id))
         self._bump(bumped)
-        if is_anybody_watching():
+        if has_change_listeners():
             self._note_untold(change)
 
     def _is_in_use(self, table: Table) -> bool:
@@ -193,7 +193,7 @@ class State:
         own = table.own[0]
         return table.is_used or own.holders > 1 + (own.tag in self.changes.settling)
 
-    def outdate(self, ages: Mapping[Tag, float]) -> None:
+    def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago, and whoever watches
         knows it already."""
         for tag, age in ages.items():
@@ -210,7 +210,7 @@ class State:
         """Drop everything, let nothing in that is being read, and nobody wait for it. Nothing here can fail."""
         self.changes.bump([table_tag(table.id) for table in self.tables.values()], self.now())
         for leader in self.leaders.values():
-            leader.give_up()
+            leader.release_followers()
         self.leaders.clear()
         self.entries.drop_all()
 
@@ -258,5 +258,5 @@ def _renamed(tags: Iterable[Tag], table: Table) -> list[Tag]:
 def _bumped(change: Change, schema: TableSchema | None) -> list[Tag]:
     try:
         return bumped_tags(change, schema)
-    except Unrecognised:
+    except NotCacheable:
         return [table_tag(change.table)]  # whatever a key that is not one may mean, the whole table covers it

@@ -9,10 +9,10 @@ KINDS: Final[tuple[Kind, ...]] = ("item", "query", "scan")
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts since the cache was made; `entries` and `bytes` are what it holds now.
+class CacheCounts:
+    """CacheCounts since the cache was made; `entries` and `bytes` are what it holds now.
 
-    >>> Counts(hits=3, misses=1).hit_ratio
+    >>> CacheCounts(hits=3, misses=1).hit_ratio
     0.75
     """
 
@@ -47,10 +47,10 @@ class Counts:
         return self.hits / looked_up if looked_up else 0.0
 
 
-_NUMBERS: Final = tuple(part.name for part in fields(Counts) if part.name != "bypasses")
+_NUMBERS: Final = tuple(part.name for part in fields(CacheCounts) if part.name != "bypasses")
 
 
-class Counters:
+class KindCounters:
     """The running counts of one table and kind. The cache's lock guards them, but not hits and misses: without Python's
     global lock one of those might be lost."""
 
@@ -76,15 +76,15 @@ class Counters:
     def bypass(self, reason: str) -> None:
         self.bypasses[reason] = self.bypasses.get(reason, 0) + 1
 
-    def snapshot(self) -> Counts:
-        return Counts(**{name: getattr(self, name) for name in _NUMBERS}, bypasses=dict(self.bypasses))
+    def snapshot(self) -> CacheCounts:
+        return CacheCounts(**{name: getattr(self, name) for name in _NUMBERS}, bypasses=dict(self.bypasses))
 
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
     """A snapshot of `Cache.stats()`."""
 
-    tables: Mapping[str, Mapping[Kind, Counts]]
+    tables: Mapping[str, Mapping[Kind, CacheCounts]]
     """By table name and kind: "item", "query" or "scan"."""
     faults: int
     """Faults of daxlite's own, each of which ended in a plain call to DynamoDB or an emptied cache."""
@@ -92,15 +92,15 @@ class CacheStats:
     """Calls under way that may fill or change the cache."""
 
     @property
-    def total(self) -> Counts:
+    def total(self) -> CacheCounts:
         """Everything added up."""
         return add(counts for kinds in self.tables.values() for counts in kinds.values())
 
 
-def add(every: Iterable[Counts]) -> Counts:
+def add(every: Iterable[CacheCounts]) -> CacheCounts:
     """The sum of counts.
 
-    >>> add([Counts(hits=1, bypasses={"bypass": 1}), Counts(hits=2)]).hits
+    >>> add([CacheCounts(hits=1, bypasses={"bypass": 1}), CacheCounts(hits=2)]).hits
     3
     """
     numbers = dict.fromkeys(_NUMBERS, 0)
@@ -110,4 +110,4 @@ def add(every: Iterable[Counts]) -> Counts:
             numbers[name] += getattr(counts, name)
         for reason, number in counts.bypasses.items():
             bypasses[reason] = bypasses.get(reason, 0) + number
-    return Counts(**numbers, bypasses=bypasses)
+    return CacheCounts(**numbers, bypasses=bypasses)

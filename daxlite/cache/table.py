@@ -11,7 +11,7 @@ from ..core.schema import TableSchema
 from ..core.tables import TableId
 from .clock import Stamps
 from .entries import EntryKey
-from .stats import KINDS, Counters, Kind
+from .stats import KINDS, Kind, KindCounters
 
 # After a DescribeTable that failed, for whatever reason, the table is described again no sooner than this. A missing
 # permission may be granted, a throttled call may pass, and until then everything stays right, only coarser.
@@ -57,7 +57,7 @@ class Table:
         self._asked_at = -math.inf
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
-        self.counters: dict[Kind, Counters] = {kind: Counters() for kind in KINDS}
+        self.counters: dict[Kind, KindCounters] = {kind: KindCounters() for kind in KINDS}
 
     # Keys of entries
 

@@ -4,44 +4,44 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import check_capacity, item_projection
 from ..core.schema import item_key
-from ..core.unrecognised import Unrecognised
 from .batch_part import Part, Wanted
 from .context import Context
-from .get_item import Found
+from .get_item import CachedItem
 from .outcomes import is_missing_table
-from .responses import hit, no_capacity
+from .responses import hit_response, no_capacity
 from .steps import Params, Response, Step, Steps, Wait
 
-_MOST_KEYS: Final = 100
+_MAX_KEYS: Final = 100
 
 
 def batch_get_item(context: Context, params: Params) -> Response | Steps:
     """Items from the cache beside items from DynamoDB; in no particular order, as ever."""
     if not {"RequestItems", "ReturnConsumedCapacity"} >= params.keys():
-        raise Unrecognised("parameter")
+        raise NotCacheable("parameter")
     capacity = check_capacity(params)
     request = context.dialect.request("BatchGetItem", params)
     parts = [_part(context, params, name, asked) for name, asked in request["RequestItems"].items()]
     keys = sum(len(part.keys) for part in parts)
-    if not 0 < keys <= _MOST_KEYS or len({part.table.id for part in parts}) < len(parts):
-        raise Unrecognised("number of keys, or one table by two names")
+    if not 0 < keys <= _MAX_KEYS or len({part.table.id for part in parts}) < len(parts):
+        raise NotCacheable("number of keys, or one table by two names")
     for part in parts:
         part.look_up(context)
     if any(part.wanted for part in parts):
         return _miss(context, params, parts, capacity)
-    return _completed(context, parts, capacity, hit(Responses={}, UnprocessedKeys={}))
+    return _completed(context, parts, capacity, hit_response(Responses={}, UnprocessedKeys={}))
 
 
 def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any]) -> Part:
     table = context.table(name)
     projection = item_projection(asked, in_batch=True)
-    reason = context.way_around(table, "item", asked)
+    reason = context.bypass_reason(table, "item", asked)
     as_given = params["RequestItems"][name]
     keys = [item_key(key) for key in asked["Keys"]]
     if not keys or len(set(keys)) < len(keys):
-        raise Unrecognised("no keys, or duplicates")
+        raise NotCacheable("no keys, or duplicates")
     if reason is not None:
         context.cache.count(table.counters["item"], reason)
     return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, keys)
@@ -67,7 +67,7 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
                 alone.add(wanted)
             else:
                 context.cache.count_joined(wanted.flight)
-                part.add(context, Found(wanted.leader.answer))
+                part.add(context, CachedItem(wanted.leader.answer))
     with ExitStack() as flights:
         for wanted in alone:
             if wanted.flight is not None:
@@ -114,7 +114,7 @@ def _send(
 def _merged(one: Response | None, other: Response | None) -> Response:
     """One response of two."""
     if one is None or other is None:
-        return one or other or hit(Responses={}, UnprocessedKeys={})
+        return one or other or hit_response(Responses={}, UnprocessedKeys={})
     for name, items in other.get("Responses", {}).items():
         one.setdefault("Responses", {}).setdefault(name, []).extend(items)
     for name, rest in other.get("UnprocessedKeys", {}).items():

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..cache.flight import Flight
+from ..cache.flights import Flight
 from ..cache.table import Table
-from ..core.projection import Projection
+from ..core.expressions.projections import Projection
 from ..core.requests import ItemRead
 from ..core.schema import item_key
 from .context import STRONGLY, Context
-from .get_item import Found, entry_of, fill_found, find_item
+from .get_item import CachedItem, entry_of, fill_found, find_item
 from .steps import Params, Response
 
 _ALIAS: Final = "#daxlite_key"
@@ -48,7 +48,7 @@ class Part(Struct, eq=False):
     was_sent: bool = False
     """Whether DynamoDB was asked for any of it."""
     answers: list[dict[str, Any]] = []
-    """Found without asking DynamoDB, as the application's client speaks."""
+    """CachedItem without asking DynamoDB, as the application's client speaks."""
 
     def look_up(self, context: Context) -> None:
         """Answer what the cache can answer; the rest is wanted."""
@@ -65,16 +65,16 @@ class Part(Struct, eq=False):
     def _look_up_whole_items(self, context: Context) -> None:
         """The same for the usual batch, up to a hundred times in one call: no call that can be spared is made."""
         found = context.cache.lookup_items(self.table, self.keys)
-        decoded = context.dialect.decoded
-        self.answers = [decoded(data) for data in found if data]
+        decode = context.dialect.decode_for_caller
+        self.answers = [decode(data) for data in found if data]
         if None in found:
             asked = zip(self.keys, self.asked["Keys"], found, strict=True)
             self.wanted = [Wanted(key, given) for key, given, data in asked if data is None]
 
-    def add(self, context: Context, found: Found) -> None:
+    def add(self, context: Context, found: CachedItem) -> None:
         """One more answer that did not have to be asked for."""
         if found.item is not None:
-            self.answers.append(context.dialect.spoken(found.item))
+            self.answers.append(context.dialect.to_caller(found.item))
 
     def start_or_join(self, context: Context, flights: ExitStack) -> None:
         """Start the reads of what is wanted, but for those that are under way already."""
@@ -127,16 +127,16 @@ class Part(Struct, eq=False):
         if self.name not in response.get("Responses", {}) or not flights:
             return
         unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
-        unseen = flights.keys() - {item_key(context.dialect.typed(key)) for key in unprocessed}
+        unseen = flights.keys() - {item_key(context.dialect.from_caller(key)) for key in unprocessed}
         are_keys_seen = True
         for item, added in zip(response["Responses"][self.name], taken, strict=True):
             shown = item | added
             if not self.key_names <= shown.keys():
                 are_keys_seen = False
                 continue
-            key = item_key(context.dialect.typed({name: shown[name] for name in self.key_names}))
+            key = item_key(context.dialect.from_caller({name: shown[name] for name in self.key_names}))
             if key in unseen:
                 unseen.discard(key)
-                fill_found(flights[key], key, self.projection, context.dialect.typed(item))
+                fill_found(flights[key], key, self.projection, context.dialect.from_caller(item))
         for key in unseen if are_keys_seen else ():
             flights[key].fill_item(key, None)

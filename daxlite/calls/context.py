@@ -6,10 +6,10 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, UnsetType
 
 from ..cache.cache import Cache
-from ..cache.flight import Flight
-from ..cache.names import Names
+from ..cache.flights import Flight
 from ..cache.stats import Kind
 from ..cache.table import Table
+from ..cache.table_names import TableNames
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
 from ..core.ttl import ttl_attribute_of
@@ -37,18 +37,18 @@ class Context(Struct):
 
     cache: Cache
     dialect: Dialect
-    names: Names
+    names: TableNames
 
     def table(self, name: Any) -> Table:
-        """The table that a request names. Raises Unrecognised for what is not a name."""
+        """The table that a request names. Raises NotCacheable for what is not a name."""
         return self.names.table(name)
 
-    def go_around(self, table: Table, kind: Kind, reason: str) -> Bypassed:
+    def bypassed(self, table: Table, kind: Kind, reason: str) -> Bypassed:
         """Count a read that goes straight to DynamoDB; the caller raises what is returned."""
         self.cache.count(table.counters[kind], reason)
         return Bypassed(reason)
 
-    def way_around(self, table: Table, kind: Kind, request: Request) -> str | None:
+    def bypass_reason(self, table: Table, kind: Kind, request: Request) -> str | None:
         """Why a read of this table must not touch the cache, by name, or None."""
         if is_bypassing():
             return "bypass"

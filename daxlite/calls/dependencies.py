@@ -7,19 +7,19 @@ consistent read depends on the same as any other.
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from ..cache.listeners import ReadListener
 from ..cache.table import Table
-from ..cache.watchers import ReadWatcher
+from ..core.expressions.partiql import read_statement
+from ..core.not_cacheable import NotCacheable
 from ..core.operations import WRITES
-from ..core.partiql import read_statement
 from ..core.requests import ItemRead, PageRead, Read, Request, is_consistent, item_projection, read_query, read_scan
 from ..core.schema import item_key
 from ..core.tags import Tag, scan_tag, table_tag
-from ..core.unrecognised import Unrecognised
 from .context import Context, table_names
 from .steps import Params, Response, Step
 
 
-class Dependencies(NamedTuple):
+class ReadDependencies(NamedTuple):
     """What an answer depends on."""
 
     tags: set[Tag] | None
@@ -28,7 +28,7 @@ class Dependencies(NamedTuple):
     """Those that are read eventually consistent even when they have just changed."""
 
 
-UNKNOWN: Final = Dependencies(None, set())
+UNKNOWN: Final = ReadDependencies(None, set())
 
 _STATEMENTS: Final = {"BatchExecuteStatement": "Statements", "ExecuteTransaction": "TransactStatements"}
 _PARTIQL: Final = frozenset({"ExecuteStatement", *_STATEMENTS})
@@ -48,9 +48,9 @@ def reads_items(operation: str) -> bool:
 
 
 def tell_read(
-    context: Context, operation: str, params: Params, watcher: ReadWatcher
+    context: Context, operation: str, params: Params, listener: ReadListener
 ) -> Generator[Step, Response, Exception | None]:
-    """Tell the watcher what the answer of a read depends on. Returns what kept us from telling it more than None, if
+    """Tell the listener what the answer of a read depends on. Returns what kept us from telling it more than None, if
     anything did: a fault of ours, or a request that is none."""
     read = UNKNOWN
     wrong: Exception | None = None
@@ -60,13 +60,13 @@ def tell_read(
         wrong = error
     if read.tags is None or read.tags:
         try:
-            watcher.will_read(context.cache, read.tags, read.lagging)
+            listener.will_read(context.cache, read.tags, read.lagging)
         except Exception as error:  # noqa: BLE001 - not the application's
             context.cache.fault(error)
     return wrong
 
 
-def dependencies(context: Context, operation: str, params: Params) -> Generator[Step, Response, Dependencies]:
+def dependencies(context: Context, operation: str, params: Params) -> Generator[Step, Response, ReadDependencies]:
     """What the answer of a read depends on: as little as can be told, once its tables are described."""
     if operation in _PARTIQL:
         return _of_statements(context, [params] if operation == "ExecuteStatement" else params[_STATEMENTS[operation]])
@@ -81,9 +81,9 @@ def dependencies(context: Context, operation: str, params: Params) -> Generator[
             tags |= own
             if operation != "TransactGetItems" and not _is_read_strongly(context, table, read, asked):
                 lagging |= own
-    except Unrecognised:
+    except NotCacheable:
         return _of_anything_in(context, params)
-    return Dependencies(tags, lagging)
+    return ReadDependencies(tags, lagging)
 
 
 def _is_read_strongly(context: Context, table: Table, read: Read, asked: Request) -> bool:
@@ -91,12 +91,12 @@ def _is_read_strongly(context: Context, table: Table, read: Read, asked: Request
     if is_consistent(asked):
         return True
     if isinstance(read, ItemRead):
-        return context.way_around(table, "item", asked) is None
-    return context.way_around(table, read.kind, asked) is None and table.reads_strongly(read.index)
+        return context.bypass_reason(table, "item", asked) is None
+    return context.bypass_reason(table, read.kind, asked) is None and table.reads_strongly(read.index)
 
 
 def _reads(operation: str, request: Request) -> Iterator[tuple[Any, Request, Read]]:
-    """What a request reads: of which table, as which part of it, and what. Raises Unrecognised for one that is not
+    """What a request reads: of which table, as which part of it, and what. Raises NotCacheable for one that is not
     understood."""
     match operation:
         case "GetItem":
@@ -114,10 +114,10 @@ def _reads(operation: str, request: Request) -> Iterator[tuple[Any, Request, Rea
             _check_batch(request, "TransactItems")
             for entry in request["TransactItems"]:
                 if entry.keys() != {"Get"}:
-                    raise Unrecognised("parameter")
+                    raise NotCacheable("parameter")
                 yield _item(entry["Get"])
         case _:
-            raise Unrecognised("operation")
+            raise NotCacheable("operation")
 
 
 def _item(request: Request) -> tuple[Any, Request, ItemRead]:
@@ -127,15 +127,15 @@ def _item(request: Request) -> tuple[Any, Request, ItemRead]:
 
 def _check_batch(request: Request, entries: str) -> None:
     if not {entries, "ReturnConsumedCapacity"} >= request.keys():
-        raise Unrecognised("parameter")
+        raise NotCacheable("parameter")
 
 
-def _of_statements(context: Context, statements: Iterable[Mapping[str, Any]]) -> Dependencies:
+def _of_statements(context: Context, statements: Iterable[Mapping[str, Any]]) -> ReadDependencies:
     read = [read_statement(statement.get("Statement")) for statement in statements]
     return _of_tables(context, [statement.table for statement in read if statement.is_read])
 
 
-def _of_anything_in(context: Context, params: Params) -> Dependencies:
+def _of_anything_in(context: Context, params: Params) -> ReadDependencies:
     try:
         names = table_names(params)
     except (KeyError, TypeError, AttributeError):
@@ -143,11 +143,11 @@ def _of_anything_in(context: Context, params: Params) -> Dependencies:
     return _of_tables(context, names)
 
 
-def _of_tables(context: Context, names: Iterable[Any]) -> Dependencies:
+def _of_tables(context: Context, names: Iterable[Any]) -> ReadDependencies:
     """What depends on any change of these tables."""
     try:
         ids = [context.names.id(name) for name in names]
-    except Unrecognised:  # not names
+    except NotCacheable:  # not names
         return UNKNOWN
     tags = {tag for id in ids for tag in (table_tag(id), scan_tag(id, None))}
-    return Dependencies(tags, tags)
+    return ReadDependencies(tags, tags)

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 
 from ..cache.codec import decode
 from ..core.native import native_item, typed_item
-from ..core.unrecognised import Unrecognised
+from ..core.not_cacheable import NotCacheable
 from ..core.values import Item
 from .steps import Params
 
@@ -27,16 +27,16 @@ class Dialect(Protocol):
     """Whether it speaks as DynamoDB itself does, so that requests need no conversion."""
 
     def request(self, operation: str, params: Params) -> Params:
-        """The parameters with typed values and with expressions as strings. Raises Unrecognised where there is no
+        """The parameters with typed values and with expressions as strings. Raises NotCacheable where there is no
         telling."""
 
-    def typed(self, item: Mapping[str, Any], /) -> Item:
+    def from_caller(self, item: Mapping[str, Any], /) -> Item:
         """An item, or a key, of a response in typed form."""
 
-    def spoken(self, item: Item) -> dict[str, Any]:
+    def to_caller(self, item: Item) -> dict[str, Any]:
         """A typed item, or key, as this client returns it."""
 
-    def decoded(self, data: bytes, /) -> dict[str, Any]:
+    def decode_for_caller(self, data: bytes, /) -> dict[str, Any]:
         """The same of an item as it is stored."""
 
 
@@ -48,12 +48,12 @@ class Typed:
     def request(self, operation: str, params: Params) -> Params:
         return params
 
-    typed: "staticmethod[[Mapping[str, Any]], Item]" = staticmethod(dict)
+    from_caller: "staticmethod[[Mapping[str, Any]], Item]" = staticmethod(dict)
 
-    def spoken(self, item: Item) -> dict[str, Any]:
+    def to_caller(self, item: Item) -> dict[str, Any]:
         return item
 
-    decoded = staticmethod(decode)
+    decode_for_caller = staticmethod(decode)
 
 
 class Native:
@@ -75,16 +75,16 @@ class Native:
             injector.inject_condition_expressions(copied, model)
             injector.inject_attribute_value_input(copied, model)
         except (TypeError, ValueError, ArithmeticError, AttributeError, BotoCoreError, Boto3Error):
-            raise Unrecognised("native value") from None
+            raise NotCacheable("native value") from None
         return copied
 
-    def typed(self, item: Mapping[str, Any]) -> Item:
+    def from_caller(self, item: Mapping[str, Any]) -> Item:
         return typed_item(item)
 
-    def spoken(self, item: Item) -> dict[str, Any]:
+    def to_caller(self, item: Item) -> dict[str, Any]:
         return native_item(item)
 
-    def decoded(self, data: bytes, /) -> dict[str, Any]:
+    def decode_for_caller(self, data: bytes, /) -> dict[str, Any]:
         return native_item(decode(data))
 
 

@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from ..cache.cache import Cache
-from ..core.operations import CACHED_READS, meaning_of
-from ..core.unrecognised import Unrecognised
+from ..core.not_cacheable import NotCacheable
+from ..core.operations import CACHED_READS, classify
 from .steps import Params, Response, Send, Steps, Wait
 
 
@@ -75,14 +75,14 @@ class Progress(Struct, eq=False):
         done no harm.
         """
         is_read = self.operation in CACHED_READS
-        may_change = meaning_of(self.operation) in ("write", "table change")
-        drop = cache.lose_track if may_change and self.is_sent else cache.clear
+        may_change = classify(self.operation) in ("write", "table change")
+        drop = cache.invalidate_all if may_change and self.is_sent else cache.clear
         if not isinstance(fault, Exception):
             drop()
             raise fault  # Ctrl-C, between a reply and what should have followed from it
-        if not isinstance(fault, Unrecognised):
+        if not isinstance(fault, NotCacheable):
             cache.fault(fault)
-        if not (is_read and isinstance(fault, Unrecognised)):
+        if not (is_read and isinstance(fault, NotCacheable)):
             drop()
         if self.error is not None:
             raise self.error
@@ -95,4 +95,4 @@ class Progress(Struct, eq=False):
             return send(self.operation, params)
         finally:
             if may_change:
-                cache.lose_track()
+                cache.invalidate_all()

@@ -2,16 +2,16 @@
 
 from ..cache.codec import decode
 from ..cache.entries import EntryKey
-from ..cache.flight import ABSENT_ITEM, Flight
+from ..cache.flights import ABSENT_ITEM, Flight
 from ..cache.table import Table
-from ..core.projection import Projection, project
+from ..core.expressions.projections import Projection, project
 from ..core.requests import ItemRead, Request, check_capacity, item_projection
 from ..core.schema import item_key
 from ..core.values import Item
 from .bypass import is_bypassing
 from .context import Context
-from .responses import hit, no_capacity
-from .single_flight import joined
+from .responses import hit_response, no_capacity
+from .single_flight import follow_leader
 from .steps import Params, Response, Steps
 
 
@@ -30,13 +30,13 @@ def get_item(context: Context, params: Params) -> Response | Steps:
     data = context.cache.lookup(table.counters["item"], (table.number, key))
     if data is None:
         return _miss(context, params, request, table, key, None)
-    return hit() if data == ABSENT_ITEM else hit(Item=dialect.decoded(data))
+    return hit_response() if data == ABSENT_ITEM else hit_response(Item=dialect.decode_for_caller(data))
 
 
 def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps:
-    reason = context.way_around(table, "item", request)
+    reason = context.bypass_reason(table, "item", request)
     if reason is not None:
-        raise context.go_around(table, "item", reason)
+        raise context.bypassed(table, "item", reason)
     key = item_key(request["Key"])
     projection = item_projection(request)
     found = find_item(context, table, key, projection)
@@ -45,7 +45,7 @@ def _get_item(context: Context, params: Params, request: Request, table: Table) 
     return _answer(context, request, found)
 
 
-class Found:
+class CachedItem:
     """An item that the cache knows of; None is for one that does not exist."""
 
     __slots__ = ("item",)
@@ -60,18 +60,18 @@ def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKe
     return table.item(key) if projection is None else table.projected_item(key, projection.signature)
 
 
-def find_item(context: Context, table: Table, key: bytes, projection: Projection | None) -> Found | None:
+def find_item(context: Context, table: Table, key: bytes, projection: Projection | None) -> CachedItem | None:
     """What the cache can say about an item, or None."""
     whole = table.item(key)
     counters = table.counters["item"]
     if projection is None:
         data = context.cache.lookup(counters, whole)
-        return None if data is None else Found(data)
+        return None if data is None else CachedItem(data)
     found = context.cache.lookup_first(counters, whole, entry_of(table, key, projection))
     if found is None:
         return None
     place, data = found
-    return Found(data, projection if place == whole else None)
+    return CachedItem(data, projection if place == whole else None)
 
 
 def fill_found(flight: Flight, key: bytes, projection: Projection | None, item: Item | None) -> None:
@@ -82,10 +82,10 @@ def fill_found(flight: Flight, key: bytes, projection: Projection | None, item: 
         flight.fill_projection(key, projection.signature, item)
 
 
-def _answer(context: Context, request: Request, found: Found) -> Response:
-    response = hit()
+def _answer(context: Context, request: Request, found: CachedItem) -> Response:
+    response = hit_response()
     if found.item is not None:
-        response["Item"] = context.dialect.spoken(found.item)
+        response["Item"] = context.dialect.to_caller(found.item)
     capacity = check_capacity(request)
     if capacity != "NONE":
         response["ConsumedCapacity"] = no_capacity(capacity, request["TableName"])
@@ -100,9 +100,9 @@ def _miss(
     with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
         leader = flight.start_or_join()
         if leader is not None:
-            answer = yield from joined(context, flight, leader)
+            answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
-                return _answer(context, request, Found(answer))
+                return _answer(context, request, CachedItem(answer))
         if flight.is_settling:
             response = yield from context.send_strongly(table, "GetItem", params, flight)
         else:
@@ -110,5 +110,5 @@ def _miss(
         if table.key_names != request["Key"].keys():
             context.cache.learn_key(table, request["Key"].keys())
         item = response.get("Item")
-        fill_found(flight, key, projection, None if item is None else context.dialect.typed(item))
+        fill_found(flight, key, projection, None if item is None else context.dialect.from_caller(item))
     return response

@@ -7,8 +7,8 @@ from ..cache.codec import decode
 from ..cache.table import Table
 from ..core.requests import PageRead, Request, check_capacity, read_query, read_scan
 from .context import Context
-from .responses import hit, no_capacity
-from .single_flight import joined
+from .responses import hit_response, no_capacity
+from .single_flight import follow_leader
 from .steps import Params, Response, Steps
 
 # What a page holds beside its items is stored as it came; these two say something of the call, not of the page.
@@ -31,9 +31,9 @@ def _page(
     request = context.dialect.request(operation, params)
     table = context.table(request["TableName"])
     read = read_request(request)
-    reason = context.way_around(table, read.kind, request)
+    reason = context.bypass_reason(table, read.kind, request)
     if reason is not None:
-        raise context.go_around(table, read.kind, reason)
+        raise context.bypassed(table, read.kind, reason)
     found = context.cache.lookup(table.counters[read.kind], table.page(read.kind, read.signature))
     if found is None:
         return _miss(context, params, request, operation, read)
@@ -41,7 +41,7 @@ def _page(
 
 
 def _answer(context: Context, request: Request, table: Table, read: PageRead, data: bytes) -> Response:
-    response = hit(**_converted(decode(data), context.dialect.spoken))
+    response = hit_response(**_converted(decode(data), context.dialect.to_caller))
     capacity = check_capacity(request)
     if capacity != "NONE":
         is_local = table.schema is not None and read.index in table.schema.local_indexes
@@ -54,7 +54,7 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
     with context.cache.flight(table, read, table.page(read.kind, read.signature)) as flight:
         leader = flight.start_or_join()
         if leader is not None:
-            answer = yield from joined(context, flight, leader)
+            answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
                 return _answer(context, request, table, read, answer)
         # Global indexes have no strongly consistent reads; what they answer while they settle is not stored.
@@ -66,7 +66,7 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
             # DynamoDB could not have answered, had the index the keys that we know: it was made anew.
             context.cache.forget(table)
         page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
-        flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.typed))
+        flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.from_caller))
     return response
 
 

@@ -8,10 +8,10 @@ CACHE_HEADER: Final = "x-cache"
 CACHE_HIT: Final = "Hit from daxlite"
 
 
-def hit(**members: Any) -> Response:
+def hit_response(**members: Any) -> Response:
     """A complete response that came from the cache. Every part is fresh: the caller may do with it what it likes.
 
-    >>> response = hit(Count=0)
+    >>> response = hit_response(Count=0)
     >>> response["ResponseMetadata"]["HTTPStatusCode"], response["ResponseMetadata"]["HTTPHeaders"]
     (200, {'x-cache': 'Hit from daxlite'})
     """

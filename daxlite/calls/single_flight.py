@@ -2,12 +2,12 @@
 
 from collections.abc import Generator
 
-from ..cache.flight import Flight
+from ..cache.flights import Flight
 from .context import Context
 from .steps import Response, Step, Wait
 
 
-def joined(context: Context, flight: Flight, leader: Flight) -> Generator[Step, Response, bytes | None]:
+def follow_leader(context: Context, flight: Flight, leader: Flight) -> Generator[Step, Response, bytes | None]:
     """The encoded answer of the read that is under way for the same thing; or None, and the flight has started.
 
     A reader whose leader failed goes on alone: if DynamoDB is down, all of them learn it at once, not one after the

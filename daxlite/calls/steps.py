@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from ..cache.flight import Flight
+from ..cache.flights import Flight
 
 Params: TypeAlias = dict[str, Any]
 """A request's parameters, as the application gave them."""

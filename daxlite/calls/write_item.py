@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ..cache.listeners import has_change_listeners
 from ..cache.table import Table
-from ..cache.watchers import is_anybody_watching
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
+from ..core.expressions.updates import Update, read_attribute_updates, read_update
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead, Request
 from ..core.schema import item_key, key_of
-from ..core.unrecognised import Unrecognised
-from ..core.updates import Update, read_attribute_updates, read_update
 from ..core.values import canonical_item
 from .bypass import Bypassed
 from .changing import send_changing
@@ -46,13 +46,13 @@ def key_of_write(table: Table, operation: str, request: Request) -> bytes | None
         key = request["Key"]
         # A key that is not one of this table is an error, or the table was made anew: it does not say what changed.
         return None if names is not None and names != key.keys() else item_key(key)
-    except (Unrecognised, KeyError, TypeError, AttributeError):
+    except (NotCacheable, KeyError, TypeError, AttributeError):
         return None
 
 
 def update_of(request: Request) -> Update | None:
     """What an update does to the attributes; None where that cannot be told."""
-    with suppress(Unrecognised):
+    with suppress(NotCacheable):
         if "AttributeUpdates" in request:
             return read_attribute_updates(request["AttributeUpdates"])
         if "UpdateExpression" in request:
@@ -78,7 +78,7 @@ def _planned(context: Context, operation: str, params: Params) -> Steps:
     table = context.names.table(request["TableName"])
     if table.settings.enabled:
         return _write(context, operation, params, request, table)
-    if not is_anybody_watching():
+    if not has_change_listeners():
         raise Bypassed("table_off")
 
     def apply(is_certain: bool) -> None:
@@ -139,8 +139,8 @@ def _images(
     """The item before and after a write that succeeded, as far as its request and its response tell."""
     image: Image = UNKNOWN
     if attributes is not None:
-        with suppress(Unrecognised):
-            image = context.dialect.typed(attributes)
+        with suppress(NotCacheable):
+            image = context.dialect.from_caller(attributes)
     old: Image = UNKNOWN
     # A retry may find what an earlier attempt left behind, whose reply was lost: then that is the "old" image.
     if returned == "ALL_OLD" and not was_retried:
@@ -155,7 +155,7 @@ def _images(
 def _canonical(item: Any) -> Image:
     try:
         return canonical_item(item)
-    except Unrecognised:
+    except NotCacheable:
         return UNKNOWN
 
 

@@ -62,7 +62,7 @@ def bumped_tags(change: Change, schema: TableSchema | None) -> list[Tag]:
     """The tags of everything whose answer the change could alter.
 
     Without a schema that is the item and the table's scan tag, on which every Query of such a table depends.
-    Raises Unrecognised for a key that is not one.
+    Raises NotCacheable for a key that is not one.
     """
     table = change.table
     if change.key is None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from boto3.dynamodb import types
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from .unrecognised import Unrecognised
+from .not_cacheable import NotCacheable
 from .values import Item, canonical_item
 
 _serialize: Final[Callable[[Any], Any]] = TypeSerializer().serialize
@@ -27,7 +27,7 @@ _OWN: Final = [one if getattr(one, "__globals__", None) is vars(types) else None
 
 
 def typed_item(item: Mapping[str, Any]) -> Item:
-    """A resource's item in typed form. Raises Unrecognised for a value that boto3 would not send, such as a float.
+    """A resource's item in typed form. Raises NotCacheable for a value that boto3 would not send, such as a float.
 
     >>> typed_item({"pk": "o#1", "total": 3})
     {'pk': {'S': 'o#1'}, 'total': {'N': '3'}}
@@ -35,7 +35,7 @@ def typed_item(item: Mapping[str, Any]) -> Item:
     try:
         serialized = {name: {"S": value} if type(value) is str else _serialize(value) for name, value in item.items()}
     except (TypeError, ValueError, ArithmeticError, AttributeError):
-        raise Unrecognised("native value") from None
+        raise NotCacheable("native value") from None
     # boto3 writes numbers as Python does, 1E-7 for 0.0000001, which is not how DynamoDB returns them.
     return canonical_item(serialized)
 

@@ -7,7 +7,7 @@ and come back as `1`. (AWS: "Supported data types and naming rules", Number.)
 import re
 from decimal import Context
 
-from .unrecognised import Unrecognised
+from .not_cacheable import NotCacheable
 
 _NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,4})?", re.ASCII)
 _PLAIN = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
@@ -21,7 +21,7 @@ _EXACT = Context(prec=1000)
 def canonical_number(text: str) -> str:
     """The text in which DynamoDB returns the number: plain notation, no needless zeros.
 
-    Raises Unrecognised for what DynamoDB would refuse as a number.
+    Raises NotCacheable for what DynamoDB would refuse as a number.
 
     >>> [canonical_number(text) for text in ("1", "1.50", "+.5", "12e2", "-0.0", "1E-3")]
     ['1', '1.5', '0.5', '1200', '0', '0.001']
@@ -29,12 +29,12 @@ def canonical_number(text: str) -> str:
     if len(text) <= _DIGITS and _PLAIN.fullmatch(text):
         return text  # nearly every number is one of these
     if len(text) > 500 or not _NOTATION.fullmatch(text):
-        raise Unrecognised("number")
+        raise NotCacheable("number")
     number = _EXACT.create_decimal(text)
     if not number:
         return "0"
     number = number.normalize(_EXACT)
     digits = number.as_tuple().digits
     if len(digits) > _DIGITS or not _SMALLEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
-        raise Unrecognised("number")
+        raise NotCacheable("number")
     return format(number, "f")

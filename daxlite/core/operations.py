@@ -61,10 +61,10 @@ _HARMLESS = frozenset(
 _READING_WORDS = ("Describe", "List", "Get", "BatchGet", "TransactGet", "Query", "Scan", "Search", "Export")
 
 
-def meaning_of(operation: str) -> Meaning:
+def classify(operation: str) -> Meaning:
     """What a call of the operation means to a cache.
 
-    >>> meaning_of("GetItem"), meaning_of("DescribeTable"), meaning_of("PatchItemInTheYear2030")
+    >>> classify("GetItem"), classify("DescribeTable"), classify("PatchItemInTheYear2030")
     ('cached read', 'harmless', 'table change')
     """
     if operation in CACHED_READS:

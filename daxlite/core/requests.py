@@ -1,7 +1,7 @@
 """What read requests ask for, normalised: the noun Read.
 
 Two requests get one signature only if DynamoDB must answer them alike. What a function here does not understand, or
-what DynamoDB would refuse, raises Unrecognised: the request goes to DynamoDB as it is. That matters for a request that
+what DynamoDB would refuse, raises NotCacheable: the request goes to DynamoDB as it is. That matters for a request that
 could be answered from the cache but is an error: the error is DynamoDB's to give.
 """
 
@@ -10,14 +10,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from .conditions import filter_signature, parse_key_condition
 from .encoding import encode
-from .placeholders import Placeholders
-from .projection import Projection, parse_projection, projection_of_attributes
+from .expressions.conditions import filter_signature, parse_key_condition
+from .expressions.placeholders import Placeholders
+from .expressions.projections import Projection, parse_projection, projection_of_attributes
+from .not_cacheable import NotCacheable
 from .schema import TableSchema
 from .tables import TableId
 from .tags import Tag, index_tag, partition_tag, scan_tag
-from .unrecognised import Unrecognised
 from .values import item_signature, value_signature
 
 Request: TypeAlias = Mapping[str, Any]
@@ -88,7 +88,7 @@ class PageRead(Struct, frozen=True):
             return anything
         try:
             partition = keys.partition_of(self.equalities)
-        except Unrecognised:  # not a value for a key: an error, which DynamoDB will give
+        except NotCacheable:  # not a value for a key: an error, which DynamoDB will give
             partition = None
         if partition is None:
             return anything
@@ -104,7 +104,7 @@ def is_consistent(request: Request) -> bool:
     """Whether the request asks for a strongly consistent read."""
     consistent = request.get("ConsistentRead", False)
     if not isinstance(consistent, bool):
-        raise Unrecognised("ConsistentRead")
+        raise NotCacheable("ConsistentRead")
     return consistent
 
 
@@ -112,7 +112,7 @@ def item_projection(request: Request, *, in_batch: bool = False) -> Projection |
     """What a GetItem, or one table's part of a BatchGetItem, asks of its items; None for all of it."""
     allowed = _BATCH_TABLE if in_batch else _GET_ITEM
     if not allowed >= request.keys():
-        raise Unrecognised("parameter")
+        raise NotCacheable("parameter")
     if not in_batch:
         check_capacity(request)
     _check_given(request)
@@ -137,7 +137,7 @@ def read_query(request: Request) -> PageRead:
     placeholders = _checked_page(request, _QUERY)
     forward = request.get("ScanIndexForward", True)
     if not isinstance(forward, bool):
-        raise Unrecognised("ScanIndexForward")
+        raise NotCacheable("ScanIndexForward")
     condition: Hashable
     equalities: Mapping[str, Any]
     if "KeyConditionExpression" in request:
@@ -157,7 +157,7 @@ def read_scan(request: Request) -> PageRead:
     placeholders = _checked_page(request, _SCAN)
     segment, segments = request.get("Segment"), request.get("TotalSegments")
     if (segment is None) != (segments is None) or not _is_count(segment, 0) or not _is_count(segments, 1):
-        raise Unrecognised("Segment")
+        raise NotCacheable("Segment")
     signature = _signature(request, placeholders, (segment, segments), _legacy_filter(request, "ScanFilter"), True)
     return PageRead("scan", request.get("IndexName"), signature, {})
 
@@ -166,22 +166,22 @@ def check_capacity(request: Request) -> str:
     """The ReturnConsumedCapacity of a request: "NONE", "TOTAL" or "INDEXES"."""
     asked = request.get("ReturnConsumedCapacity", "NONE")
     if asked not in ("NONE", "TOTAL", "INDEXES"):
-        raise Unrecognised("ReturnConsumedCapacity")
+        raise NotCacheable("ReturnConsumedCapacity")
     return str(asked)
 
 
 def _checked_page(request: Request, allowed: frozenset[str]) -> Placeholders:
     if not allowed >= request.keys():
-        raise Unrecognised("parameter")
+        raise NotCacheable("parameter")
     if any(name in request for name in _LEGACY) and any(name in request for name in _EXPRESSIONS):
-        raise Unrecognised("legacy parameters with expressions")
+        raise NotCacheable("legacy parameters with expressions")
     _check_given(request)
     check_capacity(request)
     if not _is_count(request.get("Limit"), 1):
-        raise Unrecognised("Limit")
+        raise NotCacheable("Limit")
     for name in ("IndexName", "Select"):
         if name in request and not isinstance(request[name], str):
-            raise Unrecognised(name)
+            raise NotCacheable(name)
     return Placeholders(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
 
 
@@ -209,13 +209,13 @@ def _signature(
     try:
         return encode(what)
     except (UnicodeEncodeError, OverflowError):
-        raise Unrecognised("text that is not Unicode, or a number too large") from None
+        raise NotCacheable("text that is not Unicode, or a number too large") from None
 
 
 def _projection(request: Request, placeholders: Placeholders) -> Projection | None:
     if "ProjectionExpression" in request:
         if "AttributesToGet" in request:
-            raise Unrecognised("AttributesToGet with ProjectionExpression")
+            raise NotCacheable("AttributesToGet with ProjectionExpression")
         return parse_projection(request["ProjectionExpression"], placeholders)
     if "AttributesToGet" in request:
         return projection_of_attributes(request["AttributesToGet"])
@@ -225,7 +225,7 @@ def _projection(request: Request, placeholders: Placeholders) -> Projection | No
 def _legacy_key_conditions(request: Request) -> tuple[Mapping[str, Any], Hashable]:
     conditions = request.get("KeyConditions")
     if not isinstance(conditions, dict):
-        raise Unrecognised("Query without key conditions")
+        raise NotCacheable("Query without key conditions")
     equalities = {
         name: condition["AttributeValueList"][0]
         for name, condition in conditions.items()
@@ -244,7 +244,7 @@ def _legacy_conditions(conditions: Any) -> Hashable:
     """KeyConditions, QueryFilter or ScanFilter: per attribute an operator and a list of values, in any order of
     attributes."""
     if not isinstance(conditions, dict):
-        raise Unrecognised("conditions")
+        raise NotCacheable("conditions")
     return tuple(
         sorted((_one_legacy_condition(name, value) for name, value in conditions.items()), key=lambda it: it[0])
     )
@@ -252,10 +252,10 @@ def _legacy_conditions(conditions: Any) -> Hashable:
 
 def _one_legacy_condition(name: Any, condition: Any) -> tuple[str, str, tuple[Hashable, ...] | None]:
     if not isinstance(name, str) or not isinstance(condition, dict):
-        raise Unrecognised("condition")
+        raise NotCacheable("condition")
     operator, values = condition.get("ComparisonOperator"), condition.get("AttributeValueList")
     if not isinstance(operator, str) or not isinstance(values, list | None) or condition.keys() - _CONDITION_PARTS:
-        raise Unrecognised("condition")
+        raise NotCacheable("condition")
     return name, operator, None if values is None else tuple(value_signature(value) for value in values)
 
 
@@ -271,4 +271,4 @@ def _check_given(request: Request) -> None:
     """botocore takes no None for "not given"."""
     for name, value in request.items():
         if value is None:
-            raise Unrecognised(f"None for {name}")
+            raise NotCacheable(f"None for {name}")

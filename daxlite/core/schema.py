@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .encoding import decode, encode
-from .unrecognised import Unrecognised
+from .not_cacheable import NotCacheable
 from .values import attribute_name, key_scalar
 
 
@@ -93,7 +93,7 @@ def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
     try:
         return encode([key_scalar(value) for value in values])
     except UnicodeEncodeError:
-        raise Unrecognised("text that is not Unicode") from None
+        raise NotCacheable("text that is not Unicode") from None
 
 
 def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -105,7 +105,7 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     True
     """
     if not isinstance(key, dict) or not key:  # as botocore, which takes no other mapping
-        raise Unrecognised("key")
+        raise NotCacheable("key")
     parts: list[tuple[str, str, str | bytes]] = []
     for name, value in key.items():
         # Most key attributes are strings, and this is where a hit spends its time: they need no further call.
@@ -118,7 +118,7 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     try:
         return encode(parts)
     except UnicodeEncodeError:
-        raise Unrecognised("key") from None
+        raise NotCacheable("key") from None
 
 
 def key_of(canonical: bytes) -> dict[str, Any]:

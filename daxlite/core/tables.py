@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from .unrecognised import Unrecognised
+from .not_cacheable import NotCacheable
 
 _ARN = re.compile(r"arn:[^:]+:dynamodb:(?P<region>[^:]+):(?P<account>\d+):table/(?P<name>[^/:]+)", re.ASCII)
 
@@ -50,11 +50,11 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
     True
     """
     if not isinstance(name_or_arn, str) or not name_or_arn:
-        raise Unrecognised("table name")
+        raise NotCacheable("table name")
     if name_or_arn.startswith("arn:"):
         arn = _ARN.fullmatch(name_or_arn)
         if arn is None:
-            raise Unrecognised("table ARN")
+            raise NotCacheable("table ARN")
         return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"])
     owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
     return TableId(scope.endpoint, scope.region, owner, name_or_arn)

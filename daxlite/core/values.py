@@ -8,8 +8,8 @@ a cache key may contain.
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from .not_cacheable import NotCacheable
 from .numbers import canonical_number
-from .unrecognised import Unrecognised
 
 AttributeValue: TypeAlias = dict[str, Any]
 """One typed value, `{type: content}`."""
@@ -20,13 +20,13 @@ _DEEPEST = 40  # DynamoDB allows 32 levels; deeper ones are for DynamoDB to refu
 
 
 def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
-    """The item as DynamoDB would return it once written. Raises Unrecognised for what it would refuse.
+    """The item as DynamoDB would return it once written. Raises NotCacheable for what it would refuse.
 
     >>> canonical_item({"price": {"N": "1.50"}, "scores": {"NS": ["1.0", "2"]}})
     {'price': {'N': '1.5'}, 'scores': {'NS': ['1', '2']}}
     """
     if not isinstance(item, Mapping):
-        raise Unrecognised("item")
+        raise NotCacheable("item")
     return _canonical_attributes(item, 0)
 
 
@@ -100,19 +100,19 @@ def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
         return kind, _number(content)
     if kind == "B":
         return kind, _binary(content)
-    raise Unrecognised("key value")
+    raise NotCacheable("key value")
 
 
 def type_and_content(value: Mapping[str, Any]) -> tuple[str, Any]:
     """The one member of a typed value."""
     if not isinstance(value, dict) or len(value) != 1:  # as botocore, which takes no other mapping
-        raise Unrecognised("attribute value")
+        raise NotCacheable("attribute value")
     ((kind, content),) = value.items()
     return kind, content
 
 
 def attribute_name(name: Any) -> str:
-    """The name itself. Raises Unrecognised for what is not text."""
+    """The name itself. Raises NotCacheable for what is not text."""
     return _text(name)
 
 
@@ -126,14 +126,14 @@ def _scalar(kind: str, content: Any) -> str | bytes | bool:
     # `{"NULL": false}` and `{"BOOL": 1}` are errors of DynamoDB's and of botocore's.
     if (kind == "BOOL" and isinstance(content, bool)) or (kind == "NULL" and content is True):
         return bool(content)
-    raise Unrecognised("attribute value")
+    raise NotCacheable("attribute value")
 
 
 def _text(content: Any) -> str:
     if type(content) is str:
         return content
     if not isinstance(content, str):
-        raise Unrecognised("string")
+        raise NotCacheable("string")
     return str.__str__(content)
 
 
@@ -146,24 +146,24 @@ def _binary(content: Any) -> bytes:
         return content.encode()  # as botocore does with a string given for a blob
     if isinstance(content, bytes | bytearray):
         return bytes(content)
-    raise Unrecognised("binary")  # a file object, which reading would exhaust
+    raise NotCacheable("binary")  # a file object, which reading would exhaust
 
 
 def _mapping(content: Any) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise Unrecognised("map")
+        raise NotCacheable("map")
     return content
 
 
 def _sequence(content: Any) -> Sequence[Any]:
     if not isinstance(content, list | tuple):
-        raise Unrecognised("list")
+        raise NotCacheable("list")
     return content
 
 
 def _deeper(depth: int) -> int:
     if depth > _DEEPEST:
-        raise Unrecognised("nesting")
+        raise NotCacheable("nesting")
     return depth + 1
 
 

@@ -16,7 +16,7 @@ from daxlite.demo.settings import DemoError
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 ATTEMPTS = 5
-MOST_SAID = 64 * 1024
+MAX_SAID = 64 * 1024
 READY = b"Ready to accept connections"
 TAKEN = b"Address already in use"
 
@@ -82,7 +82,7 @@ def _said(process: subprocess.Popen[bytes], log: IO[bytes]) -> bytes:
     said = b""
     while monotonic() < deadline:
         has_ended = process.poll() is not None
-        said = os.pread(log.fileno(), MOST_SAID, 0)  # reading in any other way would move the place where it writes
+        said = os.pread(log.fileno(), MAX_SAID, 0)  # reading in any other way would move the place where it writes
         if has_ended or READY in said:
             break
         sleep(0.01)

@@ -11,7 +11,7 @@ from typing import Final
 FAILURES: Final = 3
 """Failures in a row after which it opens."""
 FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 30.0
+MAX_PAUSE: Final = 30.0
 
 
 class Breaker:
@@ -60,5 +60,5 @@ class Breaker:
                 self._open_until = self._clock() + self._pause
         elif self._is_probing:  # else it was under way already when it opened, and says nothing new
             self._is_probing = False
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, MAX_PAUSE)
             self._open_until = self._clock() + self._pause

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ..core.encoding import encode
-from .link import FAILURES, Link
+from .connection import FAILURES, Connection
 from .stamps import Command
 from .tags import EVERYTHING
 
@@ -24,7 +24,7 @@ HEARTBEAT: Final = 0.5
 TRUST: Final = 2.0
 """Seconds for which a sign of life is good."""
 FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
+MAX_PAUSE: Final = 5.0
 
 _decode: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
@@ -37,8 +37,10 @@ def message(origin: bytes, tags: Collection[bytes], channel: str) -> Command:
 class Bus:
     """Listens in a thread of its own, from the first time that somebody wants to know."""
 
-    def __init__(self, link: Link, channel: str, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
-        self._link = link
+    def __init__(
+        self, connection: Connection, channel: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        self._connection = connection
         self._channel = channel
         self._clock = clock
         self._wall_clock = wall_clock
@@ -97,7 +99,7 @@ class Bus:
         stop, pause = self._stop, FIRST_PAUSE
         while not stop.is_set():
             try:
-                with self._link.client.pubsub() as subscription:
+                with self._connection.client.pubsub() as subscription:
                     self._ask(subscription.subscribe, self._channel)
                     while not stop.is_set():
                         if self._listen(subscription):
@@ -108,7 +110,7 @@ class Bus:
                 self.fault(error)
             self._alive_at = None
             stop.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     def _ask(self, send: Callable[..., Any], *arguments: str) -> None:
         """Send something that will be answered."""
@@ -130,7 +132,7 @@ class Bus:
             return True
         if received["type"] == "subscribe":
             self.epoch += 1
-        # Messages and answers come in the order in which they were sent. So whatever was published before the question
+        # Messages and answers come in the order in which they were sent. So whatever was published before the request
         # has been heard by now; how much of what came later is still waiting to be read, the answer does not tell.
         self._is_waiting = False
         self._alive_at = self._asked_at

@@ -26,7 +26,7 @@ Command: TypeAlias = tuple[Any, ...]
 MARGIN: Final = 60.0  # seconds
 # From the moment it is taken until a result with it is stored: a computation that takes longer may find it gone, and
 # is then not stored.
-LONGEST_COMPUTATION: Final = 3600.0  # seconds
+MAX_COMPUTATION: Final = 3600.0  # seconds
 CHANGE_SHOWS_FOR: Final = 15.0
 """Seconds for which the stamp of a change stays, if nothing depends on it. Lags of replicas may be as long."""
 
@@ -60,11 +60,11 @@ def seconds_since_change(stamp: bytes, now: float) -> float:
 
 def take(keys: Sequence[str], stamps: Iterable[bytes]) -> list[Command]:
     """Ask for the stamps under these keys; where there is none yet, these become the stamps."""
-    milliseconds = round((LONGEST_COMPUTATION + MARGIN) * 1000)
+    milliseconds = round((MAX_COMPUTATION + MARGIN) * 1000)
     make: list[Command] = [
         ("SET", key, stamp, "NX", "PX", milliseconds) for key, stamp in zip(keys, stamps, strict=True)
     ]
-    return [*make, *(("GET", key) for key in keys), *keep(keys, LONGEST_COMPUTATION)]
+    return [*make, *(("GET", key) for key in keys), *keep(keys, MAX_COMPUTATION)]
 
 
 def taken(replies: Sequence[Any], stamps: Sequence[bytes]) -> list[bytes]:

@@ -17,7 +17,7 @@ import redis.asyncio
 
 from daxlite.aggregations import AggregationCache, AggregationConfig
 from daxlite.aggregations.async_driver import AsyncDriver
-from daxlite.aggregations.capture import capturing
+from daxlite.aggregations.capture.capture import capturing
 from daxlite.aggregations.driver import Driver
 from daxlite.aggregations.steps import Sleep, Steps
 from daxlite.shared.bus import Bus
@@ -263,7 +263,7 @@ class ScriptedBus(Bus):
 
     def listen(self) -> None:
         if self.subscription is None and not self.is_deaf and not self._stop.is_set():
-            subscription = self._link.client.pubsub()
+            subscription = self._connection.client.pubsub()
             try:
                 self._ask(subscription.subscribe, self._channel)
             except (redis.RedisError, OSError):
@@ -351,10 +351,10 @@ class Process:
             Client(server), namespace, AggregationConfig(**config), clock=clock, wall_clock=clock, random=random
         )
         self.bus = scripted_bus(self.cache)
-        self.driver = ScriptedDriver(self.cache._link, raises=self.cache.config.on_error == "raise")
+        self.driver = ScriptedDriver(self.cache._connection, raises=self.cache.config.on_error == "raise")
         self.driver.clock, self.driver.asleep, self.driver.background = clock, lambda: None, []
         self.cache._driver = self.driver
-        self.cache._pending.retry = lambda: None  # type: ignore[method-assign]
+        self.cache._outbox.retry = lambda: None  # type: ignore[method-assign]
         # No thread: what is pending is sent when the process asks Redis for something, or when the test says so.
 
     @property

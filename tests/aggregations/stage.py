@@ -7,10 +7,10 @@ turns of its own, as a function that yields between what it reads; a writer is a
 from collections.abc import Callable, Generator
 from typing import Any
 
-from daxlite.aggregations.answer import answer, near_hit
-from daxlite.aggregations.capture import capturing
+from daxlite.aggregations.capture.capture import capturing
 from daxlite.aggregations.driver import Ended, Progress
-from daxlite.aggregations.question import Question
+from daxlite.aggregations.engine.get_or_compute import get_or_compute, near_hit
+from daxlite.aggregations.engine.request import ComputeRequest
 from daxlite.aggregations.steps import Compute, Sleep, Spawn, Steps, Wait
 from tests.aggregations.scripted import Process
 
@@ -57,10 +57,10 @@ class Stage:
         self.actors.append(actor)
         return actor
 
-    def asks(self, process: Process, question: Question, name: str = "caller") -> Actor:
+    def asks(self, process: Process, request: ComputeRequest, name: str = "caller") -> Actor:
         """A caller of a function."""
-        process.cache._desk.me = lambda: self.acting
-        return self.enter(self._asking(process, question), name)
+        process.cache._engine.me = lambda: self.acting
+        return self.enter(self._asking(process, request), name)
 
     def able(self) -> list[Actor]:
         """Who can take a turn now; where all sleep, time passes until the first one wakes."""
@@ -91,16 +91,16 @@ class Stage:
     def _can_go(self, actor: Actor) -> bool:
         return actor.can_go() or (actor.wakes_at is not None and self.clock() >= actor.wakes_at)
 
-    def _asking(self, process: Process, question: Question) -> Turns:
+    def _asking(self, process: Process, request: ComputeRequest) -> Turns:
         progress = Progress()
         try:
-            hit = near_hit(process.cache._desk, question)
+            hit = near_hit(process.cache._engine, request)
             if hit is not None:
                 return hit[0]
-            return (yield from self._taking(process, answer(process.cache._desk, question), progress))
+            return (yield from self._taking(process, get_or_compute(process.cache._engine, request), progress))
         except BaseException as error:  # noqa: BLE001 - sorted out there
             process.cache._rescued(progress, error)
-        return process.cache._plainly(question, progress)
+        return process.cache._plainly(request, progress)
 
     def _taking(self, process: Process, steps: Any, progress: Progress, ended: list[bool] | None = None) -> Turns:
         """As Driver.drive, with a turn for each step."""

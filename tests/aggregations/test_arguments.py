@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daxlite.aggregations.arguments import Arguments, canonical, digest
 from daxlite.aggregations.errors import Unkeyable
+from daxlite.aggregations.functions.arguments import Arguments, canonical, digest
 from tests.aggregations.results import values, written
 
 

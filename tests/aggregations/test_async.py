@@ -30,10 +30,10 @@ class Process:
             random=lambda: 0.0,
         )
         self.bus = scripted_bus(self.cache)
-        self.driver = ScriptedAsyncDriver(self.cache._async_link, raises=self.cache.config.on_error == "raise")
+        self.driver = ScriptedAsyncDriver(self.cache._async_connection, raises=self.cache.config.on_error == "raise")
         self.driver.clock = world.clock
         self.cache._driver = self.driver
-        self.cache._pending.retry = lambda: None  # type: ignore[method-assign]
+        self.cache._outbox.retry = lambda: None  # type: ignore[method-assign]
 
     async def __aenter__(self) -> Process:
         return self
@@ -203,7 +203,7 @@ def test_early_refresh_in_the_background_and_close_ends_it(world: World) -> None
             assert await total() == 2
             await asyncio.sleep(0)
             assert process.driver._tasks
-        assert not process.cache._desk.refreshing
+        assert not process.cache._engine.refreshing
         assert not world.server.keys(":lock")
 
     asyncio.run(main())
@@ -238,8 +238,8 @@ def test_what_is_read_in_tasks_and_threads_is_captured(world: World) -> None:
                 lab.get()
 
             await reading()
-            question = reading._known.question((), {})
-            depends = set(process.cache._desk.store.hint(question.key)) - set(question.tags)
+            request = reading._known.request((), {})
+            depends = set(process.cache._engine.store.hint(request.key)) - set(request.tags)
             assert depends == set(shared_tags(item()))
 
     asyncio.run(main())

@@ -25,19 +25,19 @@ import redis.asyncio
 from daxlite import Cache
 from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggregationCache, on_partition
 from daxlite.aggregations import driver as driver_module
-from daxlite.aggregations import store as store_module
-from daxlite.aggregations.answer import answer
-from daxlite.aggregations.canonical import canonical
 from daxlite.aggregations.driver import Driver
-from daxlite.aggregations.entry import Entry
-from daxlite.aggregations.fingerprint import fingerprint
-from daxlite.aggregations.function import name_of
-from daxlite.aggregations.modules import module_of
+from daxlite.aggregations.engine import store as store_module
+from daxlite.aggregations.engine.get_or_compute import get_or_compute
+from daxlite.aggregations.engine.stored_result import StoredResult
+from daxlite.aggregations.functions.function import name_of
+from daxlite.aggregations.serialization.canonical import canonical
+from daxlite.aggregations.serialization.fingerprint import fingerprint
+from daxlite.aggregations.serialization.modules import module_of
 from daxlite.cache.lock import Lock, Reentered
 from daxlite.shared import bus as bus_module
 from daxlite.shared.breaker import Breaker
 from daxlite.shared.bus import HEARTBEAT, TRUST, Bus, message
-from daxlite.shared.link import AsyncLink, Link, Unavailable
+from daxlite.shared.connection import AsyncConnection, Connection, Unavailable
 from daxlite.shared.tags import shared_tags
 from tests.aggregations.scripted import AsyncClient, Client, Clock, Counted, Server, World, elsewhere, scripted_bus
 from tests.aggregations.stage import Stage
@@ -81,7 +81,7 @@ def test_p7_a_change_that_redis_refused_during_a_computation_is_not_missed_here(
         play.process.cache.invalidate_tags("x")
     assert play.process.cache.stats().pending_invalidations
     go_on(later)
-    play.process.cache._pending.try_again()
+    play.process.cache._outbox.try_again()
     play.stage.run()
     assert not play.process.cache.stats().pending_invalidations
     for _ in range(3):
@@ -156,7 +156,7 @@ def test_p5_a_backlog_of_messages_is_no_sign_that_nothing_was_missed() -> None:
     """Who was stopped for a while finds much to read. That he could read some of it says nothing about the rest."""
     room = Room()
     bus: Bus = room.made(Bus)
-    with bus._link.client.pubsub() as subscription:
+    with bus._connection.client.pubsub() as subscription:
         bus._ask(subscription.subscribe, CHANNEL)
         assert bus._listen(subscription)
         assert bus.is_heard
@@ -167,14 +167,14 @@ def test_p5_a_backlog_of_messages_is_no_sign_that_nothing_was_missed() -> None:
             assert bus._listen(subscription)
             assert room.heard[-1] == [b"%d" % number]
             assert not bus.is_heard, "a message says nothing about what is behind it"
-        assert bus._listen(subscription), "the answer to the question that was asked when it went on"
+        assert bus._listen(subscription), "the answer to the request that was asked when it went on"
         assert bus.is_heard
 
 
 def test_p5_an_answer_is_as_good_as_the_moment_of_the_question() -> None:
     room = Room()
     bus: Bus = room.made(Bus)
-    with bus._link.client.pubsub() as subscription:
+    with bus._connection.client.pubsub() as subscription:
         bus._ask(subscription.subscribe, CHANNEL)
         bus._listen(subscription)
         room.clock.advance(HEARTBEAT)
@@ -185,7 +185,7 @@ def test_p5_an_answer_is_as_good_as_the_moment_of_the_question() -> None:
         room.clock.advance(TRUST - 0.1)
         bus._listen(subscription)  # the answer
         assert bus.is_heard
-        assert room.heard == [[b"before"]], "what was said after the question is still to be read"
+        assert room.heard == [[b"before"]], "what was said after the request is still to be read"
         room.clock.now = asked_at + TRUST
         assert not bus.is_heard
 
@@ -202,14 +202,14 @@ def test_p2_who_comes_after_another_process_changed_it_is_not_given_what_was_bef
         return value
 
     function: Any = process.cache.cached(name="f", tags=["x"], early_refresh=0, jitter=0.0)(compute)
-    leader = stage.asks(process, function._known.question((), {}), "leader")
+    leader = stage.asks(process, function._known.request((), {}), "leader")
     stage.run_until(leader, lambda: process.counts.computations == 1)
     for _ in range(turns):
         if not leader.is_done:
             stage.turn(leader)
     source[0] = "new"
     other.cache.invalidate_tags("x")
-    follower = stage.asks(process, function._known.question((), {}), "follower")
+    follower = stage.asks(process, function._known.request((), {}), "follower")
     stage.turn(follower)
     stage.run()
     assert follower.result == "new"
@@ -251,7 +251,7 @@ def test_p1_two_caches_of_one_namespace_in_one_process_hear_each_other_at_once(w
     """One for threads and one for asyncio, say: a process is to see its own changes, however long the bus takes."""
     one = world.process()
     source = Counted(0)
-    client = one.cache._link.client
+    client = one.cache._connection.client
     other = AggregationCache(client, "shop", clock=world.clock, wall_clock=world.clock, random=lambda: 0.0)
     bus = scripted_bus(other)
     bus.listen()
@@ -322,8 +322,8 @@ def answers_elsewhere(do: Callable[[], Any]) -> bool:
     return not thread.is_alive()
 
 
-def entry(tag: bytes) -> Entry:
-    return Entry(b"", 0.0, 1e12, 0.0, 0.0, (tag,), (b"stamp",))
+def entry(tag: bytes) -> StoredResult:
+    return StoredResult(b"", 0.0, 1e12, 0.0, 0.0, (tag,), (b"stamp",))
 
 
 NEAR: dict[str, Callable[[Any], Any]] = {
@@ -424,10 +424,10 @@ def test_a_flight_lands_at_whatever_moment_its_leader_is_interrupted(world: Worl
     number = 0
     while True:
         process = world.process(near_bytes=0)
-        function = process.cache.cached(name=f"f{number}", longest_wait=50.0, lock_ttl=1.0)(Counted(1))
+        function = process.cache.cached(name=f"f{number}", max_wait=50.0, lock_ttl=1.0)(Counted(1))
 
         def leads(frame: FrameType) -> bool:
-            return frame.f_code is answer.__code__ and frame.f_locals.get("is_leader") is True
+            return frame.f_code is get_or_compute.__code__ and frame.f_locals.get("is_leader") is True
 
         if interrupted(function, leads, number) is None:
             break
@@ -446,7 +446,7 @@ def test_p7_what_a_signal_handler_raises_while_it_waits_reaches_the_application(
 ) -> None:
     """It is the application's own, as what its function raises: no fault of daxlite's, and no reason to compute."""
     one, other = world.process(), world.process()
-    other.cache._driver = Driver(other.cache._link, raises=False)
+    other.cache._driver = Driver(other.cache._connection, raises=False)
     function, same = Counted(1), Counted(2)
 
     def be_interrupted(*arguments: Any) -> None:
@@ -461,11 +461,11 @@ def test_p7_what_a_signal_handler_raises_while_it_waits_reaches_the_application(
         assert raised.value is error
 
     def come_as_another_thread() -> None:
-        other.cache._desk.me = lambda: "another thread"
+        other.cache._engine.me = lambda: "another thread"
         with elsewhere(), pytest.raises(type(error)) as raised:
             led()
         assert raised.value is error
-        other.cache._desk.me = threading.get_ident
+        other.cache._engine.me = threading.get_ident
 
     if waits_for == "a lock":
         function.takes = come
@@ -487,10 +487,10 @@ def test_connections_on_which_a_reply_may_still_come_are_given_up(
     client = Client(server)
     given_up: list[bool] = []
     monkeypatch.setattr(client.connection_pool, "disconnect", lambda: given_up.append(True))
-    link = Link(client, Breaker(server.clock))
+    connection = Connection(client, Breaker(server.clock))
     asks: list[Callable[[], Any]] = [
-        lambda: link.get(["a", "b"][:commands]),
-        lambda: link.run([("GET", "a"), ("GET", "b")][:commands]),
+        lambda: connection.get(["a", "b"][:commands]),
+        lambda: connection.run([("GET", "a"), ("GET", "b")][:commands]),
     ]
     for number, ask in enumerate(asks):
         with server.down(error), pytest.raises(type(error)):
@@ -514,9 +514,9 @@ def test_connections_to_all_nodes_of_a_cluster_are_given_up(monkeypatch: pytest.
         def disconnect_connection_pools(self) -> None:
             given_up.append(True)
 
-    link = Link(cast(Any, OfACluster()), Breaker(Clock()))
+    connection = Connection(cast(Any, OfACluster()), Breaker(Clock()))
     with pytest.raises(Limit):
-        link.run([("GET", "a")])
+        connection.run([("GET", "a")])
     assert given_up
 
 
@@ -532,7 +532,7 @@ def test_stats_can_be_asked_for_within_the_lock(world: World) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_thread_of_the_bus_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(bus_module, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(bus_module, "MAX_PAUSE", 0.001)
     room, wanted, faults = Room(), threading.Event(), []
     bus: Bus = room.made(Bus)
     bus.fault = faults.append
@@ -610,7 +610,7 @@ def test_a_refresh_that_is_cancelled_before_its_first_step_can_be_made_later(wor
                 task.cancel()  # as code that shuts down does
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            assert not process.cache._desk.refreshing
+            assert not process.cache._engine.refreshing
             assert source.calls == 1, "it was to have no time to begin"
             world.clock.advance(20)  # its lock ends
             assert await function() == 1
@@ -637,7 +637,7 @@ def test_a_thread_that_cannot_be_started_leaves_nothing_behind(world: World, mon
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process.cache._faults, "note", lambda error: None)
         assert function() == 1
-    assert not process.cache._desk.refreshing
+    assert not process.cache._engine.refreshing
     monkeypatch.setattr(process.driver, "_spawn", spawn)
 
 
@@ -648,11 +648,11 @@ def test_each_event_loop_has_one_client(world: World) -> None:
         made.append(AsyncClient(world.server))
         return made[-1]
 
-    link = AsyncLink(cast(Any, connect()), Breaker(world.clock), connect)
+    connection = AsyncConnection(cast(Any, connect()), Breaker(world.clock), connect)
     loops = [asyncio.new_event_loop() for _ in range(2)]
 
     async def client() -> Any:
-        return link.client
+        return connection.client
 
     used = [[loop.run_until_complete(client()) for loop in loops] for _ in range(5)]
     assert all(one is used[0][0] for one, _ in used)
@@ -683,7 +683,7 @@ def test_nobody_waits_twice_for_a_result_that_cannot_be_stored(world: World) -> 
     source.value = same.value = 5
     assert function() == 5
     assert one.counts.stored == 1, "it is stored once it can be"
-    assert not one.cache._desk.hopeless
+    assert not one.cache._engine.unstorable_keys
     assert function() == 5
     assert one.counts.computations == 2
 
@@ -769,7 +769,7 @@ def test_a_result_of_asyncio_that_is_computed_from_one_of_threads_is_stored(worl
         cache = AsyncAggregationCache(
             AsyncClient(world.server),
             "shop",
-            sync_client=threads.cache._link.client,
+            sync_client=threads.cache._connection.client,
             clock=world.clock,
             wall_clock=world.clock,
         )
@@ -916,8 +916,8 @@ def test_what_a_program_defines_is_called_the_same_in_all_of_its_processes(
 
 def test_as_many_tags_are_remembered_as_hints_as_is_allowed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys may have 256 tags each: a bound on the keys would bound nothing."""
-    monkeypatch.setattr(store_module, "MOST_HINTS", 1000)
-    store = world.process().cache._desk.store
+    monkeypatch.setattr(store_module, "MAX_HINTS", 1000)
+    store = world.process().cache._engine.store
     tags = tuple(b"%d" % number for number in range(256))
     for number in range(100):
         store._remember(b"%d" % number, tags)

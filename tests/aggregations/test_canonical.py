@@ -22,9 +22,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daxlite.aggregations.canonical import canonical, digest
-from daxlite.aggregations.containers import FACTORIES
 from daxlite.aggregations.errors import Unkeyable
+from daxlite.aggregations.serialization.canonical import canonical, digest
+from daxlite.aggregations.serialization.containers import FACTORIES
 from tests.aggregations.results import values, written
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from daxlite import TableSchema
 from daxlite.aggregations import Dependency, on_item, on_partition, on_table
-from daxlite.aggregations.capture import MOST_TAGS
-from daxlite.cache.watchers import unwatch_changes
+from daxlite.aggregations.capture.capture import MAX_TAGS
+from daxlite.cache.listeners import remove_change_listener
 from daxlite.core.schema import item_key
 from daxlite.core.tags import item_tag, table_tag
 from daxlite.shared.tags import shared_tag, shared_tags
@@ -34,9 +34,9 @@ def done(*responses: Any) -> None:
 def captured(process: Process, function: Callable[[], Any], **options: Any) -> tuple[Any, set[bytes]]:
     """The result, and what it was stored to depend on beside what each result depends on."""
     cached = process.cache.cached(name="f", **options)(function)
-    question = cached._known.question((), {})
+    request = cached._known.request((), {})
     result = cached()
-    return result, set(process.cache._desk.store.hint(question.key)) - set(question.tags)
+    return result, set(process.cache._engine.store.hint(request.key)) - set(request.tags)
 
 
 @pytest.mark.parametrize("name", READS)
@@ -98,7 +98,7 @@ def test_a_write_through_a_wrapped_client_makes_it_stale_here_and_elsewhere(
 ) -> None:
     act, is_concerned = WRITES[write]
     here, there = world.process(near_bytes=near_bytes), world.process(near_bytes=near_bytes)
-    unwatch_changes(there.cache)  # it is another process
+    remove_change_listener(there.cache)  # it is another process
     lab, calls = laboratory(), []
 
     def reading() -> int:
@@ -134,7 +134,7 @@ def test_a_write_within_the_computation_before_it_reads_is_what_it_reads(world: 
 def test_p3_a_write_of_another_process_while_it_computes(world: World) -> None:
     process, other = world.process(), world.process()
     here, there = laboratory(), laboratory()
-    unwatch_changes(process.cache)
+    remove_change_listener(process.cache)
     captured(process, lambda: done(here.get(), there.put()))
     assert (process.counts.stored, process.counts.discarded) == (0, 1)
     assert other.counts.discarded == 0
@@ -144,18 +144,18 @@ def test_what_reads_very_much_depends_on_the_table(world: World) -> None:
     lab, process, calls = laboratory(), world.process(), []
 
     def reading() -> int:
-        for number in range(MOST_TAGS + 50):
+        for number in range(MAX_TAGS + 50):
             lab.get(Key={"pk": {"S": str(number)}})
         calls.append(1)
         return len(calls)
 
     total = process.cache.cached(name="f")(reading)
     assert total() == total() == 1
-    tags = process.cache._desk.store.hint(total._known.question((), {}).key)
-    assert len(tags) <= MOST_TAGS + 5
+    tags = process.cache._engine.store.hint(total._known.request((), {}).key)
+    assert len(tags) <= MAX_TAGS + 5
     lab.put({"pk": {"S": "3"}})
     assert total() == 2, "one of those that were noted"
-    lab.put({"pk": {"S": str(MOST_TAGS + 40)}})
+    lab.put({"pk": {"S": str(MAX_TAGS + 40)}})
     assert total() == 3, "one of those that were not"
     lab.put({"pk": {"S": "one that it did not read"}})
     assert total() == 4, "it depends on the whole table"
@@ -223,7 +223,7 @@ def test_a_dependency_that_is_none_is_an_error_where_it_is_written(make: Callabl
 def test_what_the_local_cache_has_from_before_a_change_elsewhere_is_not_computed_with(world: World) -> None:
     here, there = world.process(), world.process()
     reader, writer = laboratory(), laboratory()
-    unwatch_changes(here.cache)
+    remove_change_listener(here.cache)
     values = {"note": {"S": "old"}}
     reader.dynamodb.answers["GetItem"] = lambda params: made(Item={**KEY, **values})
     total = here.cache.cached(name="f")(lambda: reader.get()["Item"]["note"]["S"])

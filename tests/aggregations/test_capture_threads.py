@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from daxlite.cache.watchers import read_watcher
+from daxlite.cache.listeners import read_listener
 from daxlite.shared.tags import shared_tags
 from tests.aggregations.scripted import World
 from tests.aggregations.test_capture import captured
@@ -145,14 +145,14 @@ def test_a_worker_of_a_pool_made_before_keeps_nothing_afterwards(
     world: World, lab: Lab, pool: ThreadPoolExecutor
 ) -> None:
     captured(world.process(), lambda: in_a_pool_made_before(lab.get, pool))
-    assert pool.submit(read_watcher.get).result(SECONDS) is None
+    assert pool.submit(read_listener.get).result(SECONDS) is None
 
 
 def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards(world: World, lab: Lab) -> None:
     """It lives on, and what it does for others is not the computation's."""
     with ThreadPoolExecutor(1) as pool:
         captured(world.process(), lambda: pool.submit(lab.get).result(SECONDS) and None)
-        assert pool.submit(read_watcher.get).result(SECONDS) is None
+        assert pool.submit(read_listener.get).result(SECONDS) is None
         assert [thread for thread in pool._threads if not thread.is_alive()] == []
 
 
@@ -195,9 +195,9 @@ def test_p3_a_computation_that_waits_for_a_thread_that_asks_for_its_own_result(w
 def test_the_context_of_the_application_is_left_alone(world: World, lab: Lab) -> None:
     process = world.process()
     captured(process, lambda: lab.get() and None)
-    assert read_watcher.get() is None
+    assert read_listener.get() is None
     done: list[Any] = []
-    thread = threading.Thread(target=lambda: done.append(read_watcher.get()))
+    thread = threading.Thread(target=lambda: done.append(read_listener.get()))
     thread.start()
     thread.join(SECONDS)
     assert done == [None]

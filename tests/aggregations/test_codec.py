@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daxlite.aggregations.codec import Codec
-from daxlite.aggregations.containers import FACTORIES
-from daxlite.aggregations.errors import Corrupt, Unstorable
+from daxlite.aggregations.serialization.codec import Codec
+from daxlite.aggregations.serialization.containers import FACTORIES
+from daxlite.shared.errors import CorruptValue, Unstorable
 from tests.aggregations.results import leaves, values, written
 
 T = TypeVar("T")
@@ -224,7 +224,7 @@ def test_a_decimal_context_of_the_application_changes_nothing() -> None:
         data = Codec().encode(value)
         assert Codec().decode(before) == Codec().decode(data) == value
         at = data.index(b"1.2")
-        with pytest.raises(Corrupt):  # and not nan, which is what Decimal("x") is without traps
+        with pytest.raises(CorruptValue):  # and not nan, which is what Decimal("x") is without traps
             Codec().decode(data[:at] + b"xxx" + data[at + 3 :])
     assert written(Codec().decode(data)) == written(value)
 
@@ -546,7 +546,7 @@ def test_what_was_written_under_another_annotation_is_corrupt() -> None:
                 if at == other:
                     assert written(reader.decode(data)) == written(value)
                 else:
-                    with pytest.raises(Corrupt):
+                    with pytest.raises(CorruptValue):
                         reader.decode(data)
     assert Codec(Any).decode(Codec().encode(1)) == 1
 

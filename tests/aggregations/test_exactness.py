@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from daxlite.aggregations.codec import Codec
-from daxlite.aggregations.exactness import difference
+from daxlite.aggregations.serialization.codec import Codec
+from daxlite.aggregations.serialization.exactness import difference
 from tests.aggregations.results import values, written
 
 

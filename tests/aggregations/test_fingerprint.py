@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 import msgspec
 import pytest
 
-from daxlite.aggregations.fingerprint import fingerprint
+from daxlite.aggregations.serialization.fingerprint import fingerprint
 
 
 def record(**fields: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daxlite.aggregations.question import Question
+from daxlite.aggregations.engine.request import ComputeRequest
 from tests.aggregations.scripted import Process, World
 from tests.aggregations.stage import Stage
 
@@ -42,8 +42,8 @@ class Play:
         self.process.cache.invalidate_tags("x")
 
     def ask(self, name: str = "caller") -> Any:
-        question: Question = self.function._known.question((), {})
-        return self.stage.asks(self.process, question, name)
+        request: ComputeRequest = self.function._known.request((), {})
+        return self.stage.asks(self.process, request, name)
 
     def lead(self) -> Any:
         """A caller who has read the value, and has not returned it yet."""
@@ -140,7 +140,7 @@ def test_those_who_waited_for_a_failure_do_not_wait_for_each_other(play: Play) -
 
 
 def test_a_follower_waits_no_longer_than_he_wants(world: World) -> None:
-    play = Play(world, longest_wait=3.0)
+    play = Play(world, max_wait=3.0)
     play.lead()
     follower = play.ask()
     play.stage.turn(follower)

@@ -249,7 +249,7 @@ def test_what_depends_on_the_arguments(world: World) -> None:
         ({"stale_if_error": float("nan")}, "stale_if_error is nan"),
         ({"stale_while_revalidate": -1}, "stale_while_revalidate is -1"),
         ({"lock_ttl": 0}, "lock_ttl is 0"),
-        ({"longest_wait": -1}, "longest_wait is -1"),
+        ({"max_wait": -1}, "max_wait is -1"),
         ({"capture": 1}, "capture is 1"),
         ({"unknown": 1}, "unknown"),
         ({"tags": "one"}, "must be a list of names"),

@@ -1,4 +1,4 @@
-"""Bytes that are no encoding of ours end in Corrupt, and in nothing else."""
+"""Bytes that are no encoding of ours end in CorruptValue, and in nothing else."""
 
 import contextlib
 import dataclasses
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import Ext
 
-from daxlite.aggregations import zones
-from daxlite.aggregations.codec import Codec
-from daxlite.aggregations.errors import Corrupt
+from daxlite.aggregations.serialization import timezones as zones
+from daxlite.aggregations.serialization.codec import Codec
+from daxlite.shared.errors import CorruptValue
 from tests.aggregations.results import values
 
 
@@ -38,7 +38,7 @@ pack = msgspec.msgpack.encode
 
 def decode(codec: Codec, data: bytes) -> None:
     """Bytes by chance may be those of some value; what may not be is another exception."""
-    with contextlib.suppress(Corrupt):
+    with contextlib.suppress(CorruptValue):
         codec.decode(data)
 
 
@@ -69,9 +69,9 @@ def test_extensions_of_anything(data: bytes) -> None:
 def test_cut_off_or_continued(value: Any, data: st.DataObject) -> None:
     whole = Codec().encode(value)
     end = data.draw(st.integers(0, len(whole) - 1))
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptValue):
         Codec().decode(whole[:end])
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptValue):
         Codec().decode(whole + b"\x00")
 
 
@@ -82,7 +82,7 @@ def test_a_flipped_bit(value: Any, data: st.DataObject) -> None:
     damaged[bit // 8] ^= 1 << bit % 8
     decode(Codec(), bytes(damaged))
     if bit < 72:  # in the header
-        with pytest.raises(Corrupt):
+        with pytest.raises(CorruptValue):
             Codec().decode(bytes(damaged))
 
 
@@ -92,7 +92,7 @@ def test_each_flipped_bit_of_the_typed_form() -> None:
         damaged[bit // 8] ^= 1 << bit % 8
         decode(CODECS[1], bytes(damaged))
     for end in range(len(TYPED)):
-        with pytest.raises(Corrupt):
+        with pytest.raises(CorruptValue):
             CODECS[1].decode(TYPED[:end])
 
 
@@ -176,7 +176,7 @@ WRONG_ZONES: list[Any] = [
 )
 def test_made_to_harm(body: bytes) -> None:
     for codec, header in zip(CODECS, HEADERS, strict=True):
-        with pytest.raises(Corrupt) as caught:
+        with pytest.raises(CorruptValue) as caught:
             codec.decode(header + body)
         assert "secret" not in str(caught.value)
 
@@ -186,7 +186,7 @@ def test_nothing_is_looked_for_under_a_name_that_is_no_zone(zone: str, monkeypat
     """ZoneInfo would look for a file of that name, and then import a package of it."""
     asked: list[str] = []
     monkeypatch.setattr(zones, "ZoneInfo", asked.append)
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptValue):
         Codec().decode(HEADERS[0] + pack(Ext(TIME, pack([1, 0, 0, 0, 0, zone]))))
     assert not asked
     Codec().decode(HEADERS[0] + pack(Ext(TIME, pack([1, 0, 0, 0, 0, "Europe/Berlin"]))))
@@ -197,7 +197,7 @@ def test_an_extension_in_the_typed_form() -> None:
     codec = Codec(dict[str, Any])
     header = codec.encode({})[:-1]
     assert codec.decode(header + pack({"a": 1})) == {"a": 1}
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptValue):
         codec.decode(header + pack({"a": Ext(TUPLE, b"\x90")}))
 
 
@@ -209,7 +209,7 @@ def test_a_few_bytes_that_stand_for_much_take_no_room() -> None:
 
 def test_a_record_that_refuses_what_is_stored() -> None:
     at = TYPED.index(b"\xa1a")
-    with pytest.raises(Corrupt, match="RuntimeError") as caught:
+    with pytest.raises(CorruptValue, match="RuntimeError") as caught:
         Codec(Line).decode(TYPED[:at] + b"\xa0" + TYPED[at + 2 :])
     assert "secret" not in str(caught.value)
 
@@ -217,5 +217,5 @@ def test_a_record_that_refuses_what_is_stored() -> None:
 @pytest.mark.parametrize("data", [None, "text", 1, [], {}], ids=repr)
 def test_what_is_not_even_bytes(data: Any) -> None:
     for codec in CODECS:
-        with pytest.raises(Corrupt):
+        with pytest.raises(CorruptValue):
             codec.decode(data)

@@ -30,7 +30,7 @@ class Play:
 
     def kept(self, process: Process, ttl: float) -> Any:
         return process.cache.cached(
-            name="f", ttl=ttl, tags=["x"], lock_ttl=2.0, longest_wait=5.0, stale_while_revalidate=5.0
+            name="f", ttl=ttl, tags=["x"], lock_ttl=2.0, max_wait=5.0, stale_while_revalidate=5.0
         )(self.compute)
 
     def compute(self) -> Generator[None, None, int]:
@@ -42,9 +42,9 @@ class Play:
     def caller(self, process: int) -> Generator[Any, Any, None]:
         """He begins with his first turn."""
         least = self.returned
-        question = self.functions[process]._known.question((), {})
-        self.processes[process].cache._desk.me = lambda: self.stage.acting
-        result = yield from self.stage._asking(self.processes[process], question)
+        request = self.functions[process]._known.request((), {})
+        self.processes[process].cache._engine.me = lambda: self.stage.acting
+        result = yield from self.stage._asking(self.processes[process], request)
         assert least <= result <= self.value, f"{result} is older than {least}"
 
     def writer(self, process: int) -> Generator[Any, Any, None]:
@@ -52,7 +52,7 @@ class Play:
         self.value += 1
         mine = self.value
         yield
-        steps = self.processes[process].cache._pending.invalidate((named_tag("x"),))
+        steps = self.processes[process].cache._outbox.invalidate((named_tag("x"),))
         yield from self.stage._taking(self.processes[process], steps, Progress())
         for each in self.processes:
             each.bus.pump()
@@ -83,12 +83,12 @@ class Play:
     def finish(self) -> None:
         for process in self.processes:
             assert len(process.cache._flights) == 0
-            assert not process.cache._desk.refreshing
+            assert not process.cache._engine.refreshing
             assert process.cache.stats().faults == 0
         assert not self.world.server.keys(":lock") or self.world.clock() > 1002
         last = self.world.process()
-        question = self.kept(last, 100)._known.question((), {})
-        actor = self.stage.asks(last, question)
+        request = self.kept(last, 100)._known.request((), {})
+        actor = self.stage.asks(last, request)
         self.stage.run(lambda able: able[0])
         assert actor.error is None
         assert actor.result == self.value, "an old value is stored as a fresh one"

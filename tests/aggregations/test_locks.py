@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from daxlite.aggregations.answer import FIRST_PAUSE, LONGEST_PAUSE, answer
 from daxlite.aggregations.driver import Progress
+from daxlite.aggregations.engine.get_or_compute import FIRST_PAUSE, MAX_PAUSE, get_or_compute
 from daxlite.aggregations.steps import Sleep
-from daxlite.shared.link import Unavailable
+from daxlite.shared.connection import Unavailable
 from tests.aggregations.scripted import Counted, Process, World, elsewhere
 
 LOCK_TTL = 10.0
@@ -31,7 +31,7 @@ def test_who_finds_it_locked_waits_and_gets_the_others_result(world: World) -> N
         """The other process comes while this one computes, and sees it done when it looks again."""
         began = world.clock()
         with elsewhere():
-            for steps in [answer(other.cache._desk, kept(other, Counted("never"))._known.question((), {}))]:
+            for steps in [get_or_compute(other.cache._engine, kept(other, Counted("never"))._known.request((), {}))]:
                 asking.append(steps)
                 step = next(steps)
                 while not isinstance(step, Sleep):
@@ -63,7 +63,7 @@ def test_a_dead_holder_delays_the_others_until_his_lock_ends(world: World) -> No
     function = Counted(2)
     assert kept(other, function)() == 2
     waited = world.clock() - began
-    assert LOCK_TTL - 0.1 <= waited <= LOCK_TTL + 1.5 * LONGEST_PAUSE
+    assert LOCK_TTL - 0.1 <= waited <= LOCK_TTL + 1.5 * MAX_PAUSE
     assert other.counts.wait_seconds == pytest.approx(waited)
     assert not world.server.keys(":lock")
 
@@ -76,8 +76,8 @@ def test_nobody_waits_longer_than_he_wants(world: World) -> None:
         began = world.clock()
         other.driver.asleep = one_renews
         with elsewhere():
-            results.append(kept(other, Counted("own"), longest_wait=3.0)())
-        assert 3.0 <= world.clock() - began <= 3.0 + 1.5 * LONGEST_PAUSE
+            results.append(kept(other, Counted("own"), max_wait=3.0)())
+        assert 3.0 <= world.clock() - began <= 3.0 + 1.5 * MAX_PAUSE
         return "slow"
 
     def one_renews() -> None:
@@ -94,7 +94,7 @@ def test_who_did_not_get_the_lock_does_not_give_it_back(world: World) -> None:
 
     def slow() -> int:
         with elsewhere():
-            assert kept(other, Counted(2), longest_wait=0.0)() == 2
+            assert kept(other, Counted(2), max_wait=0.0)() == 2
         assert locked(world), "still the first one's"
         return 1
 
@@ -138,7 +138,7 @@ def test_a_holder_renews_his_lock_as_long_as_he_computes(world: World) -> None:
         for _ in range(10):
             assert step.seconds <= LOCK_TTL / 2
             world.clock.advance(step.seconds)
-            step = steps.send(process.cache._link.run(steps.send(None).commands))
+            step = steps.send(process.cache._connection.run(steps.send(None).commands))
             assert world.server.data[locked(world)][1] == world.clock() + LOCK_TTL
         return 1
 
@@ -154,7 +154,7 @@ def test_who_lost_his_lock_does_not_renew_anothers(world: World) -> None:
         world.clock.advance(next(steps).seconds)
         key = locked(world)
         world.server.data[key] = b"another", world.clock() + 1
-        reply = process.cache._link.run(steps.send(None).commands)
+        reply = process.cache._connection.run(steps.send(None).commands)
         with pytest.raises(StopIteration):
             steps.send(reply)
         assert world.server.data[key][1] == world.clock() + 1

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from daxlite.aggregations.entry import Entry
-from daxlite.aggregations.near import MEMORY, Near
+from daxlite.aggregations.engine.near import MEMORY, NearCache
+from daxlite.aggregations.engine.stored_result import StoredResult
 from daxlite.shared.tags import EVERYTHING
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import Process, World
 
 
-def entry(payload: bytes = b"x", *tags: bytes) -> Entry:
-    template = Entry.__struct_fields__
+def entry(payload: bytes = b"x", *tags: bytes) -> StoredResult:
+    template = StoredResult.__struct_fields__
     values: dict[str, Any] = dict.fromkeys(template, 0.0)
     values |= {"payload": payload, "tags": tags or (EVERYTHING,), "stamps": (b"s",) * max(len(tags), 1)}
-    return Entry(**values)
+    return StoredResult(**values)
 
 
 @pytest.fixture
@@ -27,15 +27,15 @@ def process(world: World) -> Process:
 
 
 @pytest.fixture
-def near(process: Process) -> Near:
+def near(process: Process) -> NearCache:
     return process.cache._near
 
 
-def put(near: Near, key: bytes, kept: Entry) -> None:
+def put(near: NearCache, key: bytes, kept: StoredResult) -> None:
     near.put(key, kept, near.now())
 
 
-def test_what_is_put_is_there_until_a_tag_of_it_changes(near: Near) -> None:
+def test_what_is_put_is_there_until_a_tag_of_it_changes(near: NearCache) -> None:
     one, other = entry(b"1", b"a", b"b"), entry(b"2", b"b", b"c")
     put(near, b"one", one)
     put(near, b"other", other)
@@ -48,7 +48,7 @@ def test_what_is_put_is_there_until_a_tag_of_it_changes(near: Near) -> None:
     assert near.size() == (0, 0)
 
 
-def test_p3_what_changed_since_it_was_true_is_not_kept(near: Near) -> None:
+def test_p3_what_changed_since_it_was_true_is_not_kept(near: NearCache) -> None:
     since = near.now()
     near.bump([b"a"])
     near.put(b"one", entry(b"1", b"a"), since)
@@ -57,7 +57,7 @@ def test_p3_what_changed_since_it_was_true_is_not_kept(near: Near) -> None:
     assert near.get(b"one", ()) is not None
 
 
-def test_p3_what_began_so_long_ago_that_nobody_remembers_is_not_kept(world: World, near: Near) -> None:
+def test_p3_what_began_so_long_ago_that_nobody_remembers_is_not_kept(world: World, near: NearCache) -> None:
     since = near.now()
     near.bump([b"a"])
     world.clock.advance(MEMORY)
@@ -66,7 +66,7 @@ def test_p3_what_began_so_long_ago_that_nobody_remembers_is_not_kept(world: Worl
     assert near.get(b"one", ()) is None
 
 
-def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, near: Near) -> None:
+def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, near: NearCache) -> None:
     since = near.now()
     process.bus.lose()
     process.bus.listen()
@@ -77,7 +77,7 @@ def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, nea
     assert near.get(b"one", ()) is not None
 
 
-def test_p5_what_was_kept_before_it_listened_anew_is_not_given(process: Process, near: Near) -> None:
+def test_p5_what_was_kept_before_it_listened_anew_is_not_given(process: Process, near: NearCache) -> None:
     put(near, b"one", entry())
     process.bus.lose()
     assert near.get(b"one", ()) is None
@@ -85,7 +85,7 @@ def test_p5_what_was_kept_before_it_listened_anew_is_not_given(process: Process,
     assert near.get(b"one", ()) is None
 
 
-def test_the_least_recently_used_goes_first_and_the_bytes_are_bounded(near: Near, process: Process) -> None:
+def test_the_least_recently_used_goes_first_and_the_bytes_are_bounded(near: NearCache, process: Process) -> None:
     size = entry(b"x" * 1000, b"t").size
     most = 20_000 // size
     for number in range(most):
@@ -98,7 +98,7 @@ def test_the_least_recently_used_goes_first_and_the_bytes_are_bounded(near: Near
     check(process.cache)
 
 
-def test_what_is_larger_than_the_whole_is_not_kept_and_leaves_nothing(near: Near, process: Process) -> None:
+def test_what_is_larger_than_the_whole_is_not_kept_and_leaves_nothing(near: NearCache, process: Process) -> None:
     put(near, b"one", entry(b"1", b"a"))
     put(near, b"one", entry(b"x" * 20_000, b"b"))
     assert near.get(b"one", ()) is None, "nor is what was there before, which is older"
@@ -112,7 +112,7 @@ def test_an_entry_counts_more_than_its_bytes() -> None:
     assert entry(b"").size > 500
 
 
-def test_a_result_put_again_takes_the_place_of_the_first(near: Near, process: Process) -> None:
+def test_a_result_put_again_takes_the_place_of_the_first(near: NearCache, process: Process) -> None:
     put(near, b"one", entry(b"1", b"a"))
     put(near, b"one", entry(b"2", b"b"))
     assert near.size()[0] == 1
@@ -121,7 +121,7 @@ def test_a_result_put_again_takes_the_place_of_the_first(near: Near, process: Pr
     check(process.cache)
 
 
-def test_no_stamp_is_kept_that_nobody_needs(world: World, near: Near) -> None:
+def test_no_stamp_is_kept_that_nobody_needs(world: World, near: NearCache) -> None:
     for number in range(20):
         put(near, b"%d" % number, entry(b"x" * 500, b"a%d" % number))
     near.bump([b"a1", b"never seen"])
@@ -132,7 +132,7 @@ def test_no_stamp_is_kept_that_nobody_needs(world: World, near: Near) -> None:
     assert near.size() == (0, 0)
 
 
-def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: Near) -> None:
+def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: NearCache) -> None:
     """As a signal handler would find it."""
     put(near, b"one", entry())
     since = near.now()
@@ -144,7 +144,7 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
     assert near.size() == (0, 0)
 
 
-def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: Near) -> None:
+def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: NearCache) -> None:
     since = near.now()
     with near.lock.mutex, near.lock:
         near.bump([b"a"])
@@ -152,7 +152,7 @@ def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: 
     assert near.get(b"one", ()) is None
 
 
-def test_a_child_process_begins_empty(process: Process, near: Near) -> None:
+def test_a_child_process_begins_empty(process: Process, near: NearCache) -> None:
     put(near, b"one", entry())
     process.cache._begin()
     assert near.size() == (0, 0)

@@ -116,7 +116,7 @@ def test_an_inner_result_served_after_its_ttl(world: World, source: Counted) -> 
     nest.change()
     assert nest.outer() == ("outer", 2)
     nest.process.driver.background.clear()
-    nest.process.cache._desk.refreshing.clear()
+    nest.process.cache._engine.refreshing.clear()
 
 
 def test_an_old_inner_result_served_for_an_error_is_not_stored_in_an_outer_one(world: World, source: Counted) -> None:

@@ -97,7 +97,7 @@ def check_nothing_stays(world: World, process: Process) -> None:
     """No flight, and no lock but until its end."""
     process.run_background()
     assert len(process.cache._flights) == 0
-    assert not process.cache._desk.refreshing
+    assert not process.cache._engine.refreshing
     assert all(world.server.data[key][1] <= world.clock() + 10 for key in world.server.keys(":lock"))
 
 
@@ -188,7 +188,7 @@ def test_p7_redis_is_not_there_at_all(world: World, error: BaseException) -> Non
     assert stats.redis_errors > 0
     assert stats.pending_invalidations > 0
     assert stats.total.stored == 0
-    process.cache._pending.close()
+    process.cache._outbox.close()
 
 
 def test_p7_an_outage_costs_each_call_no_more_than_one_attempt(world: World) -> None:
@@ -221,7 +221,7 @@ def test_without_redis_those_who_ask_at_one_time_compute_once(world: World) -> N
     total = process.cache.cached()(function)
     stage = Stage(world.clock)
     with world.server.down():
-        callers = [stage.asks(process, total._known.question((), {})) for _ in range(4)]
+        callers = [stage.asks(process, total._known.request((), {})) for _ in range(4)]
         for caller in callers:
             stage.turn(caller)
         turn = iter(range(1000))
@@ -247,8 +247,8 @@ def test_on_error_raise_raises_what_redis_py_does(world: World, error: Exception
         with world.server.down(error), pytest.raises(type(error)):
             call()
         world.clock.advance(100)
-    assert len(process.cache._pending) > 0, "and is not forgotten"
-    process.cache._pending.close()
+    assert len(process.cache._outbox) > 0, "and is not forgotten"
+    process.cache._outbox.close()
     world.clock.advance(100)
     assert total() == 1
 
@@ -306,4 +306,4 @@ def test_p7_a_server_that_answers_nonsense(world: World, reply: Any) -> None:
     assert total() == 1
     assert total.peek() is None
     total.invalidate()
-    process.cache._pending.close()
+    process.cache._outbox.close()

@@ -8,7 +8,7 @@ import fakeredis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daxlite.aggregations.store import _RENEW, _UNLOCK
+from daxlite.aggregations.engine.store import _RENEW, _UNLOCK
 from tests.aggregations.scripted import Client, Clock, Server
 
 keys = st.sampled_from(["a", "b", "c"])

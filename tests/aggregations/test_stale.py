@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daxlite.aggregations import Options
+from daxlite.aggregations import AggregationOptions
 from tests.aggregations.scripted import Counted, World
 
 SECONDS = 10.0
@@ -84,7 +84,7 @@ def test_stale_while_revalidate_from_the_end_of_the_ttl_to_the_end_of_the_window
     world.clock.advance(149.9)
     assert total() == 2
     process.driver.background.clear()
-    process.cache._desk.refreshing.clear()
+    process.cache._engine.refreshing.clear()
     world.clock.advance(10.1)
     assert (total(), process.counts.misses) == (3, 2), "past the window it is computed before anybody gets it"
 
@@ -121,7 +121,7 @@ def test_a_refresh_begun_while_redis_is_down_costs_nothing_and_blocks_nothing(wo
     world.clock.advance(110)
     world.server.failing = lambda command: OSError("down") if command[0] == "SET" else None
     assert total() == 1
-    assert not process.cache._desk.refreshing
+    assert not process.cache._engine.refreshing
     assert process.run_background() == 0
 
 
@@ -188,4 +188,4 @@ def test_redis_keeps_a_result_for_as_long_as_it_may_be_served(world: World) -> N
         process = world.process(namespace=f"n{number}")
         process.cache.cached(ttl=100, jitter=0.0, **grace)(Counted())()
         [key] = [key for key in world.server.keys(":value") if key.startswith(f"n{number}")]
-        assert world.server.data[key][1] == world.clock() + 100 + Options(**grace).grace
+        assert world.server.data[key][1] == world.clock() + 100 + AggregationOptions(**grace).grace

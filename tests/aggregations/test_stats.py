@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from daxlite.aggregations import AggregationCounts
-from daxlite.aggregations.stats import Counters, add
+from daxlite.aggregations.stats import FunctionCounters, add
 from tests.aggregations.scripted import Counted, World
 
 
@@ -29,7 +29,7 @@ def test_counts_add_up() -> None:
 
 
 def test_threads_may_count_together() -> None:
-    counters = Counters()
+    counters = FunctionCounters()
 
     def count() -> None:
         for _ in range(2000):

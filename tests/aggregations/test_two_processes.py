@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from daxlite import TableConfig
-from daxlite.cache.watchers import unwatch_changes, watch_changes
+from daxlite.cache.listeners import add_change_listener, remove_change_listener
 from daxlite.shared.bus import TRUST
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import World
@@ -57,7 +57,7 @@ class TwoProcesses(RuleBasedStateMachine):
         ]
         self.functions = []
         for process, lab in zip(self.processes, self.labs, strict=True):
-            unwatch_changes(process.cache)  # this process hears its own client alone, see `write`
+            remove_change_listener(process.cache)  # this process hears its own client alone, see `write`
             self.functions.append(self.functions_of(process.cache, lab))
         # What a process must know by now, and what it must know from a moment on.
         self.floors: list[dict[Any, int]] = [dict.fromkeys(self.sources, 0) for _ in range(2)]
@@ -142,11 +142,11 @@ class TwoProcesses(RuleBasedStateMachine):
     def write(self, number: int, name: str) -> None:
         self.sources["item", name].change(self.world.clock())
         cache = self.processes[number].cache
-        watch_changes(cache)
+        add_change_listener(cache)
         try:
             self.labs[number].put({"pk": {"S": name}})
         finally:
-            unwatch_changes(cache)
+            remove_change_listener(cache)
         self.changed(number, ("item", name))
 
     def changed(self, number: int, key: Any) -> None:
@@ -157,7 +157,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def learn(self) -> None:
         """Once nothing is pending any more the other one knows, or will when it notices that it hears nothing."""
         for number, process in enumerate(self.processes):
-            if len(process.cache._pending):
+            if len(process.cache._outbox):
                 continue
             other = 1 - number
             for key, value in self.unsent[number].items():
@@ -234,10 +234,10 @@ class TwoProcesses(RuleBasedStateMachine):
             act()
         self.learn()
 
-    @precondition(lambda self: any(len(process.cache._pending) for process in self.processes))
+    @precondition(lambda self: any(len(process.cache._outbox) for process in self.processes))
     @rule(number=numbers)
     def what_is_pending_is_sent(self, number: int) -> None:
-        self.processes[number].cache._pending.try_again()
+        self.processes[number].cache._outbox.try_again()
         self.learn()
 
     @invariant()

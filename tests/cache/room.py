@@ -5,7 +5,7 @@ from typing import Any
 
 from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
 from daxlite.cache.codec import decode
-from daxlite.cache.flight import Flight
+from daxlite.cache.flights import Flight
 from daxlite.cache.table import Table
 from daxlite.core.changes import UNKNOWN, Change
 from daxlite.core.requests import ItemRead, PageRead

@@ -1,4 +1,4 @@
-"""Memory is bounded in bytes: what is too large, and what goes to make room."""
+"""GhostQueue is bounded in bytes: what is too large, and what goes to make room."""
 
 from daxlite.core.changes import Change
 from tests.cache.room import ID, KEY, OLD, Room

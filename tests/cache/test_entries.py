@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from daxlite import CacheConfig
 from daxlite.cache import entries as entries_module
 from daxlite.cache.clock import ChangeClock
-from daxlite.cache.entries import ENTRY_OVERHEAD, MOST_USES, Entries, Entry, EntryKey, Memory
-from daxlite.cache.flight import Flight
+from daxlite.cache.entries import ENTRY_OVERHEAD, MAX_USES, Entries, Entry, EntryKey, GhostQueue
+from daxlite.cache.flights import Flight
 from daxlite.cache.state import State
-from daxlite.cache.stats import Counters
+from daxlite.cache.stats import KindCounters
 from daxlite.core.requests import ItemRead
 from daxlite.core.tables import TableId
 from daxlite.core.tags import item_tag
@@ -39,7 +39,7 @@ class Shelf:
 
     def __init__(self, room_for: int = 3) -> None:
         self.clock = ChangeClock()
-        self.counters = Counters()
+        self.counters = KindCounters()
         self.dropped: list[Entry] = []
         self.entries = Entries(room_for * UNIT, self.dropped.append)
 
@@ -54,7 +54,7 @@ class Shelf:
         """What `Cache.lookup` does with those that it finds."""
         for letter in letters:
             entry = self.entries.get(place(letter))
-            if entry is not None and entry.uses < MOST_USES:
+            if entry is not None and entry.uses < MAX_USES:
                 entry.uses += 1
 
     @property
@@ -84,7 +84,7 @@ def letter_of(entry: Entry) -> str:
     ("key", "length"), [((7, b"key"), 3), ((7, b"key", b"part"), 7), ((7, "query", b"sign"), 9), ((7, "scan", b""), 4)]
 )
 def test_the_size_of_an_entry_is_its_answer_its_key_and_an_allowance(key: EntryKey, length: int) -> None:
-    entry = Entry(b"data", key, 1.0, 0, (), Counters(), size_of(key, b"data"))
+    entry = Entry(b"data", key, 1.0, 0, (), KindCounters(), size_of(key, b"data"))
     assert entry.size == 4 + length + ENTRY_OVERHEAD
 
 
@@ -226,11 +226,11 @@ def test_what_is_stale_is_not_spared_for_having_been_used() -> None:
 
 
 def test_where_everything_is_used_a_place_is_found_soon_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "MOST_SPARED", 4)
+    monkeypatch.setattr(entries_module, "MAX_SPARED", 4)
     shelf = Shelf(10)
     for letter in "abcdefghij":
         shelf.store(letter)
-    shelf.use("abcdefghij" * MOST_USES)
+    shelf.use("abcdefghij" * MAX_USES)
     shelf.store("k")
     assert shelf.queues == ("fghijk", "abcd")
     assert shelf.counters.evictions == 1
@@ -271,7 +271,7 @@ def test_no_more_keys_are_remembered_than_there_are_entries() -> None:
 
 
 def test_what_went_last_is_forgotten_last() -> None:
-    memory = Memory()
+    memory = GhostQueue()
     for key in range(100):
         memory.note(key)
         memory.shrink(20)
@@ -282,7 +282,7 @@ def test_what_went_last_is_forgotten_last() -> None:
 
 
 def test_what_is_asked_for_again_within_as_many_is_remembered() -> None:
-    memory = Memory()
+    memory = GhostQueue()
     for key in range(1000):
         memory.note(key)
         memory.shrink(20)
@@ -388,7 +388,7 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=80), st.sampled_from([1, 3, 12, 30]), st.sampled_from([0, 2, 1000]))
 def test_against_two_lists(steps: list[tuple[str, str, int]], room: int, most_spared: int) -> None:
     shelf, model = Shelf(room), Model(room, most_spared)
-    with mock.patch.object(entries_module, "MOST_SPARED", most_spared):
+    with mock.patch.object(entries_module, "MAX_SPARED", most_spared):
         for step, letter, units in steps:
             if step == "store":
                 fitting = min(units, room)  # who stores has seen to it that it may fit
@@ -427,7 +427,7 @@ SIZES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30_000), st.intege
 
 @given(SIZES, st.integers(30_000 + ENTRY_OVERHEAD + 9, 100_000))
 def test_max_bytes_hold_whatever_the_sizes(stored: list[tuple[int, int, int]], max_bytes: int) -> None:
-    counters, dropped = Counters(), list[Entry]()
+    counters, dropped = KindCounters(), list[Entry]()
     entries = Entries(max_bytes, dropped.append)
     for number, size, uses in stored:
         key: EntryKey = (0, f"{number}".encode())
@@ -469,7 +469,7 @@ def ratio(requests: list[int], capacity: int) -> float:
             stored = Entry(data, key, 1.0, 0, (), shelf.counters, size_of(key, data))
             shelf.entries.store(stored)
         else:
-            entry.uses = min(entry.uses + 1, MOST_USES)
+            entry.uses = min(entry.uses + 1, MAX_USES)
             hits += 1
     return hits / len(requests)
 
@@ -540,7 +540,7 @@ def gone() -> list[bytes]:
 def test_entries_that_the_garbage_collector_does_not_see_go_with_their_cache(gone: list[bytes]) -> None:
     entries = Entries(10 * UNIT, lambda entry: None)
     for number in range(4):
-        entry = Entry(b"x", (1, Key(b"%d" % number)), 1.0, 0, (), Counters(), UNIT)
+        entry = Entry(b"x", (1, Key(b"%d" % number)), 1.0, 0, (), KindCounters(), UNIT)
         entry.uses = number % 2
         entries.store(entry)
         assert not gc.is_tracked(entry)

@@ -26,5 +26,5 @@ def shared_client() -> Iterator[Any]:
 def crowd(shared_client: Any) -> Iterator[Crowd]:
     made = Crowd(shared_client)
     yield made
-    made.gate.open()
+    made.latch.open()
     del shared_client._make_api_call

@@ -19,7 +19,7 @@ def key(letter: str) -> dict[str, Any]:
     return {"pk": {"S": letter}}
 
 
-class Gate:
+class Latch:
     """A DynamoDB whose answers wait until the test lets them go."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Gate:
         answer = getattr(self, operation)(params)
         if operation not in ("PutItem", "BatchWriteItem"):
             self.arrived.release()
-            assert self._open.wait(PATIENCE), "the test forgot to open the gate"
+            assert self._open.wait(PATIENCE), "the test forgot to open the latch"
         if error is not None:
             raise error
         return answer
@@ -77,13 +77,13 @@ class Crowd:
     """Threads that use one wrapped client, and what came of each."""
 
     def __init__(self, raw: Any, **settings: Any) -> None:
-        self.gate = Gate()
-        raw._make_api_call = self.gate
+        self.latch = Latch()
+        raw._make_api_call = self.latch
         self.cache = Cache(CacheConfig(settle_window=0, tables={TABLE: TableConfig(schema=SCHEMA)}, **settings))
         self.client = daxlite.wrap(raw, self.cache)
         self.waiting = threading.Semaphore(0)
         self.timeouts: list[float | None] = []
-        self.cache._state.new_gate = self._event
+        self.cache._state.new_latch = self._event
         self.threads: dict[str, threading.Thread] = {}
         self.results: dict[str, Any] = {}
 
@@ -112,7 +112,7 @@ class Crowd:
     def leader(self, call: Callable[[], Any]) -> None:
         """A thread whose call has reached DynamoDB."""
         self.start(f"leader {len(self.threads)}", call)
-        assert self.gate.arrived.acquire(timeout=PATIENCE), "the leader sent nothing"
+        assert self.latch.arrived.acquire(timeout=PATIENCE), "the leader sent nothing"
 
     def followers(self, number: int, call: Callable[[], Any]) -> list[str]:
         """Threads that wait for another one."""
@@ -124,7 +124,7 @@ class Crowd:
         return names
 
     def end(self) -> dict[str, Any]:
-        self.gate.open()
+        self.latch.open()
         for name, thread in self.threads.items():
             thread.join(PATIENCE)
             assert not thread.is_alive(), f"{name} hangs"

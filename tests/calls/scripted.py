@@ -7,10 +7,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
-from daxlite.calls.caller import Caller
 from daxlite.calls.context import Context
 from daxlite.calls.dialects import Typed
 from daxlite.core.tables import Scope
+from daxlite.edges.dispatcher import Dispatcher
 
 Params = dict[str, Any]
 Answer = dict[str, Any] | BaseException | Callable[[Params], dict[str, Any]]
@@ -106,7 +106,7 @@ class Lab:
         settings.setdefault("tables", {TABLE: TableConfig(schema=schema)})
         self.cache = cache or Cache(CacheConfig(**settings), clock=self.clock)
         self.dynamodb = DynamoDB(**answers)
-        self.caller = Caller(Context(self.cache, Typed(), self.cache.names(scope)), self.dynamodb)
+        self.caller = Dispatcher(Context(self.cache, Typed(), self.cache.names(scope)), self.dynamodb)
 
     def __call__(self, operation: str, **params: Any) -> dict[str, Any]:
         if "TableName" not in params and not {"RequestItems", "TransactItems", "Statement", "Statements"} & set(params):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import daxlite
 from daxlite import Cache, KeySchema, TableConfig, TableSchema
 from daxlite.cache import state
-from daxlite.cache.watchers import read_watcher, unwatch_changes, watch_changes
+from daxlite.cache.listeners import add_change_listener, read_listener, remove_change_listener
 from daxlite.calls import dependencies
 from daxlite.calls.dialects import Native
 from daxlite.core.changes import ABSENT, UNKNOWN, Change
@@ -23,7 +23,7 @@ from daxlite.core.requests import ItemRead, PageRead
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.tables import TableId, table_id
 from daxlite.core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
-from tests.cache.test_watchers import Ear
+from tests.cache.test_listeners import Ear
 from tests.calls.scripted import ARN, ITEM, KEY, SCHEMA, SCOPE, TABLE, Lab, description, made, page, refused
 from tests.calls.test_reentry import interrupting
 
@@ -65,11 +65,11 @@ class Eye:
 
 @contextmanager
 def watching(eye: Any) -> Iterator[None]:
-    token = read_watcher.set(eye)
+    token = read_listener.set(eye)
     try:
         yield
     finally:
-        read_watcher.reset(token)
+        read_listener.reset(token)
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def eye() -> Iterator[Eye]:
 @pytest.fixture
 def ear() -> Iterator[Ear]:
     made = Ear()
-    watch_changes(made)
+    add_change_listener(made)
     yield made
-    unwatch_changes(made)
+    remove_change_listener(made)
 
 
 def laboratory(**settings: Any) -> Lab:
@@ -277,7 +277,7 @@ def test_what_the_watcher_outdates_is_read_anew(eye: Eye) -> None:
     for read in (lab.get, lab.query, lambda: lab.by_owner("ann")):
         read()
         assert lab.is_hit(read())
-        eye.look = lambda: lab.cache.outdate(dict.fromkeys(eye.told[-1], 0.0))
+        eye.look = lambda: lab.cache.invalidate_tags(dict.fromkeys(eye.told[-1], 0.0))
         assert not lab.is_hit(read())
         eye.look = lambda: None
         if read is not lab.get:
@@ -529,12 +529,12 @@ def test_p2_a_handler_that_writes_within_the_lock_is_told(ear: Ear, monkeypatch:
 @pytest.mark.faults_expected
 def test_p7_an_ear_that_fails_does_not_reach_the_application() -> None:
     ear = Ear(lambda: 1 / 0)
-    watch_changes(ear)
+    add_change_listener(ear)
     lab = writing()
     for write, _, _ in WRITES.values():
         assert write(lab)["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert len(ear.told) == len(WRITES)
-    unwatch_changes(ear)  # the record of what was logged keeps it alive
+    remove_change_listener(ear)  # the record of what was logged keeps it alive
 
 
 # Whoever reads, and whoever writes, knows what he knows
@@ -595,12 +595,12 @@ def test_p4_what_a_change_does_not_bump_it_cannot_have_changed(
     eye, ear = Eye(), Ear()
     with watching(eye):
         READS[read][0](reader)
-    watch_changes(ear)
+    add_change_listener(ear)
     writer.caller.context.table(TABLE)
     shown_old = UNKNOWN if hide_old else ABSENT if old is None else old
     shown_new = UNKNOWN if hide_new else ABSENT if new is None else new
     writer.cache.apply(Change(T, {"pk": {"S": pk}}, shown_old, shown_new))
-    unwatch_changes(ear)
+    remove_change_listener(ear)
     [depends], [bumped] = eye.told, ear.told
     is_same = answer(read, elsewhere | ({pk: old} if old else {})) == answer(
         read, elsewhere | ({pk: new} if new else {})

@@ -85,7 +85,7 @@ def test_p1_a_batch_that_others_answered_has_the_shape_of_one() -> None:
 
     def reads_meanwhile(_: Any) -> Any:
         # The steps of the batch, up to the point where it waits for this very read.
-        from daxlite.calls.caller import plan
+        from daxlite.edges.dispatcher import plan
 
         steps = plan(lab.caller.context, "BatchGetItem", {"RequestItems": asked, "ReturnConsumedCapacity": "TOTAL"})
         batch.extend([steps, next(steps)])  # type: ignore[arg-type]

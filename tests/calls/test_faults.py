@@ -8,10 +8,12 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from daxlite.cache import cache as cache_module
-from daxlite.cache import flight, state
-from daxlite.calls import batch_get_item, batch_part, changing, context, get_item, pages, write_item, write_many
+from daxlite.cache import flights as flight
+from daxlite.cache import state
+from daxlite.calls import batch_get_item, batch_part, changing, context, get_item, pages, write_item
+from daxlite.calls import batch_writes as write_many
 from daxlite.core.changes import Change
-from daxlite.core.projection import Projection
+from daxlite.core.expressions.projections import Projection
 from daxlite.core.requests import ItemRead, PageRead
 from tests.calls.scripted import ITEM, KEY, TABLE, Lab, description, made, page, refused
 
@@ -48,9 +50,9 @@ PLACES: dict[str, tuple[Any, str]] = {
     "a batch taken apart": (batch_part.Part, "fill"),
     "keys added to a batch": (batch_part.Part, "request_adding"),
     "selection": (Projection, "select"),
-    "a hit": (get_item, "hit"),
-    "a hit page": (pages, "hit"),
-    "a hit batch": (batch_get_item, "hit"),
+    "a hit": (get_item, "hit_response"),
+    "a hit page": (pages, "hit_response"),
+    "a hit batch": (batch_get_item, "hit_response"),
 }
 AFTER_ERRORS: dict[str, tuple[Any, str]] = {
     "outcome of a write": (write_item, "changed_nothing"),

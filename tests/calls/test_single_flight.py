@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import daxlite
-from daxlite.cache import flight as flight_module
-from daxlite.cache.flight import LONGEST_WAIT
+from daxlite.cache import flights as flight_module
+from daxlite.cache.flights import MAX_WAIT
 from tests.calls.crowd import OLD, READS, TABLE, Crowd, key
 from tests.calls.scripted import refused
 
@@ -22,14 +22,14 @@ def test_concurrent_misses_of_one_thing_call_dynamodb_once(crowd: Crowd, read: C
     crowd.leader(lambda: read(crowd))
     crowd.followers(7, lambda: read(crowd))
     results = crowd.end()
-    assert len(crowd.gate.sent) == 1
+    assert len(crowd.latch.sent) == 1
     first = essence(results["leader 0"])
     assert all(essence(result) == first for result in results.values())
     things = 3 if read is READS["batch"] else 1
     total = crowd.cache.stats().total
     assert (total.misses, total.joined, total.hits) == (8 * things, 7 * things, 0)
     assert essence(read(crowd)) == first
-    assert len(crowd.gate.sent) == 1, "the answer was stored"
+    assert len(crowd.latch.sent) == 1, "the answer was stored"
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
@@ -54,29 +54,29 @@ def test_p8_isolated_the_response_of_each_follower_is_its_own(crowd: Crowd, read
 def test_followers_of_a_leader_that_fails_get_their_own_answers(
     crowd: Crowd, read: Callable[[Crowd], Any], error: BaseException
 ) -> None:
-    crowd.gate.errors = [error]
+    crowd.latch.errors = [error]
     crowd.leader(lambda: read(crowd))
     names = crowd.followers(3, lambda: read(crowd))
     results = crowd.end()
     assert results["leader 0"] is error
     assert len({id(results[name]) for name in names}) == 3
     assert all("ResponseMetadata" in results[name] for name in names)
-    assert len(crowd.gate.sent) == 4
+    assert len(crowd.latch.sent) == 4
     assert crowd.cache.stats().total.joined == 0
-    sent = len(crowd.gate.sent)
+    sent = len(crowd.latch.sent)
     read(crowd)
-    assert len(crowd.gate.sent) == sent, "the cache is usable, and holds what the followers read"
+    assert len(crowd.latch.sent) == sent, "the cache is usable, and holds what the followers read"
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_followers_of_a_leader_that_fails_get_their_own_errors(crowd: Crowd, read: Callable[[Crowd], Any]) -> None:
     errors: list[BaseException] = [refused("InternalServerError", status=500) for _ in range(4)]
-    crowd.gate.errors = list(errors)
+    crowd.latch.errors = list(errors)
     crowd.leader(lambda: read(crowd))
     crowd.followers(3, lambda: read(crowd))
     results = crowd.end()
     assert {id(result) for result in results.values()} == {id(error) for error in errors}
-    assert len(crowd.gate.sent) == 4
+    assert len(crowd.latch.sent) == 4
 
 
 @pytest.mark.faults_expected
@@ -137,9 +137,9 @@ def test_a_reader_that_comes_after_a_change_does_not_join(crowd: Crowd, name: st
     crowd.followers(1, lambda: read(crowd))
     results = crowd.end()
     assert ["new" in str(result) for result in results.values()] == [False, False, True, True]
-    sent = len(crowd.gate.sent)
+    sent = len(crowd.latch.sent)
     assert "new" in str(read(crowd)), "what the first leader read is not stored"
-    assert len(crowd.gate.sent) == sent, "what the second one read is"
+    assert len(crowd.latch.sent) == sent, "what the second one read is"
 
 
 def test_a_change_of_something_else_keeps_nobody_from_joining(crowd: Crowd) -> None:
@@ -153,8 +153,8 @@ def test_nobody_waits_without_end(crowd: Crowd) -> None:
     crowd.leader(crowd.get)
     crowd.followers(2, crowd.get)
     crowd.end()
-    assert crowd.timeouts == [LONGEST_WAIT] * 2
-    assert 0 < LONGEST_WAIT < 60
+    assert crowd.timeouts == [MAX_WAIT] * 2
+    assert 0 < MAX_WAIT < 60
 
 
 def test_who_has_waited_long_enough_asks_for_itself_and_is_joined_in_its_turn(crowd: Crowd) -> None:
@@ -162,12 +162,12 @@ def test_who_has_waited_long_enough_asks_for_itself_and_is_joined_in_its_turn(cr
         def wait(self, timeout: float | None = None) -> bool:
             return False  # as if the time had passed
 
-    watched = crowd.cache._state.new_gate
-    crowd.cache._state.new_gate = Impatient
+    watched = crowd.cache._state.new_latch
+    crowd.cache._state.new_latch = Impatient
     crowd.leader(crowd.get)
     crowd.leader(crowd.get)
-    crowd.cache._state.new_gate = watched
+    crowd.cache._state.new_latch = watched
     crowd.followers(3, crowd.get)
     results = crowd.end()
     assert all(result["Item"]["v"] == OLD for result in results.values())
-    assert len(crowd.gate.sent) == 2
+    assert len(crowd.latch.sent) == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from daxlite.cache.flight import Flight
+from daxlite.cache.flights import Flight
 from tests.calls.crowd import PATIENCE, TABLE, Crowd, key
 from tests.calls.scripted import made, refused
 
@@ -20,7 +20,7 @@ def test_overlapping_batches_ask_for_each_item_once(crowd: Crowd) -> None:
     crowd.leader(lambda: crowd.batch("ab"))
     crowd.leader(lambda: crowd.batch("bc"))
     crowd.leader(lambda: crowd.batch("cad"))
-    assert crowd.gate.keys_asked == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert crowd.latch.keys_asked == {"a": 1, "b": 1, "c": 1, "d": 1}
     results = crowd.end()
     assert [values(result) for result in results.values()] == [["a", "b"], ["b", "c"], ["a", "c", "d"]]
     assert crowd.cache.stats().total.joined == 3
@@ -32,8 +32,8 @@ def test_gets_and_batches_join_each_other(crowd: Crowd) -> None:
     (one,) = crowd.followers(1, lambda: crowd.get("b"))
     (all_of_it,) = crowd.followers(1, lambda: crowd.batch("ba"))
     results = crowd.end()
-    assert crowd.gate.keys_asked == {"a": 1, "b": 1}
-    assert results[one]["Item"] == crowd.gate.item(key("b"))
+    assert crowd.latch.keys_asked == {"a": 1, "b": 1}
+    assert results[one]["Item"] == crowd.latch.item(key("b"))
     assert values(results[all_of_it]) == ["a", "b"]
 
 
@@ -54,35 +54,35 @@ def test_two_batches_that_wait_for_each_other_both_end(crowd: Crowd, monkeypatch
     crowd.start("one", lambda: crowd.batch("ab"))
     crowd.start("other", lambda: crowd.batch("ba"))
     for _ in range(2):
-        assert crowd.gate.arrived.acquire(timeout=PATIENCE)
+        assert crowd.latch.arrived.acquire(timeout=PATIENCE)
     results = crowd.end()
-    assert crowd.gate.keys_asked == {"a": 1, "b": 1}
+    assert crowd.latch.keys_asked == {"a": 1, "b": 1}
     assert [values(results[name]) for name in ("one", "other")] == [["a", "b"]] * 2
     assert crowd.cache.stats().total.joined == 2
 
 
 def test_a_key_that_the_leader_left_unprocessed_is_asked_for_again(crowd: Crowd) -> None:
-    answer = crowd.gate.BatchGetItem
+    answer = crowd.latch.BatchGetItem
 
     def leave_all(params: dict[str, Any]) -> dict[str, Any]:
-        crowd.gate.BatchGetItem = answer  # type: ignore[method-assign]
+        crowd.latch.BatchGetItem = answer  # type: ignore[method-assign]
         return made(Responses={TABLE: []}, UnprocessedKeys=params["RequestItems"])
 
-    crowd.gate.BatchGetItem = leave_all  # type: ignore[method-assign]
+    crowd.latch.BatchGetItem = leave_all  # type: ignore[method-assign]
     crowd.leader(lambda: crowd.batch("ab"))
     crowd.leader(lambda: crowd.batch("bc"))
     first, second = crowd.end().values()
     assert first["UnprocessedKeys"] == {TABLE: {"Keys": [key("a"), key("b")]}}
     assert values(second) == ["b", "c"]
     assert second["UnprocessedKeys"] == {}
-    assert crowd.gate.keys_asked == {"a": 1, "b": 2, "c": 1}
+    assert crowd.latch.keys_asked == {"a": 1, "b": 2, "c": 1}
 
 
 def test_an_error_of_one_thing_does_not_touch_the_flight_of_another(crowd: Crowd) -> None:
-    crowd.gate.errors = [refused("ThrottlingException")]
+    crowd.latch.errors = [refused("ThrottlingException")]
     crowd.leader(lambda: crowd.batch("ab"))
     crowd.leader(lambda: crowd.batch("bc"))
     results = crowd.end()
     assert isinstance(results["leader 0"], ClientError)
     assert values(results["leader 1"]) == ["b", "c"]
-    assert crowd.gate.keys_asked == {"a": 1, "b": 2, "c": 1}
+    assert crowd.latch.keys_asked == {"a": 1, "b": 2, "c": 1}

@@ -6,10 +6,10 @@ import pytest
 
 import daxlite
 from daxlite import CacheConfig, KeySchema, TableConfig, TableSchema
-from daxlite.calls.caller import Caller
 from daxlite.calls.context import Context
 from daxlite.calls.dialects import Typed
 from daxlite.core.tables import Scope
+from daxlite.edges.dispatcher import Dispatcher
 from tests.calls.scripted import KEY, TABLE, description, made
 
 WALL = 1_800_000_000.0
@@ -31,7 +31,7 @@ class Laboratory:
         }
         self.sent: list[str] = []
         names = self.cache.names(Scope("http://127.0.0.1", "nowhere", "key"))
-        self.caller = Caller(Context(self.cache, Typed(), names), self.send)
+        self.caller = Dispatcher(Context(self.cache, Typed(), names), self.send)
 
     def call(self, operation: str, **params: Any) -> Any:
         return self.caller.call(operation, {"TableName": TABLE, **params})

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daxlite.core.changes import ABSENT, UNKNOWN, Change, Image, bumped_tags
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.schema import KeySchema, TableSchema, item_key, partition_value
 from daxlite.core.tables import TableId
 from daxlite.core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
-from daxlite.core.unrecognised import Unrecognised
 
 TABLE = TableId("https://here", "eu-west-1", ("account", "1"), "T")
 INDEXES = {
@@ -104,7 +104,7 @@ def test_the_table_itself() -> None:
 
 
 def test_a_key_that_is_none_is_not_guessed_at() -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         bumped_tags(Change(TABLE, {"pk": {"BOOL": True}}), SCHEMA)
 
 

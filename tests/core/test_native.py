@@ -9,7 +9,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer
 from hypothesis import given
 
 from daxlite.core.native import native_item, typed_item
-from daxlite.core.unrecognised import Unrecognised
+from daxlite.core.not_cacheable import NotCacheable
 from tests.strategies import items
 
 
@@ -93,5 +93,5 @@ def test_values_of_a_request_become_typed() -> None:
 
 @pytest.mark.parametrize("value", [1.5, object(), {1: "x"}, Decimal("NaN")])
 def test_what_boto3_would_not_send_is_not_recognised(value: Any) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         typed_item({"a": value})

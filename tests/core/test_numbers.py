@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.numbers import canonical_number
-from daxlite.core.unrecognised import Unrecognised
 
 
 def reference(value: Fraction) -> str:
@@ -148,7 +148,7 @@ def test_examples(text: str, canonical: str) -> None:
     ],
 )
 def test_what_dynamodb_would_refuse_is_unrecognised(text: str) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         canonical_number(text)
 
 
@@ -156,7 +156,7 @@ def test_what_dynamodb_would_refuse_is_unrecognised(text: str) -> None:
 def test_any_text_is_a_number_or_unrecognised(text: str) -> None:
     try:
         canonical = canonical_number(text)
-    except Unrecognised:
+    except NotCacheable:
         return
     assert Fraction(canonical) == Fraction(Decimal(text))
 

@@ -5,9 +5,9 @@ from typing import Any
 import boto3
 import pytest
 
-from daxlite.calls.caller import PLANS
 from daxlite.core import operations
-from daxlite.core.operations import CACHED_READS, TABLE_CHANGES, UNCACHED_READS, WRITES, meaning_of
+from daxlite.core.operations import CACHED_READS, TABLE_CHANGES, UNCACHED_READS, WRITES, classify
+from daxlite.edges.dispatcher import PLANS
 from tests.calls.scripted import ARN, ITEM, KEY, TABLE, Lab, made, page, refused
 
 MODEL = boto3.Session(region_name="eu-west-1").client("dynamodb").meta.service_model
@@ -24,7 +24,7 @@ def test_no_operation_has_two_meanings() -> None:
 def test_every_operation_of_the_model_is_classified(operation: str) -> None:
     """By name, or by a first word that says that it only reads: Describe and List always do."""
     assert operation in KNOWN or operation.startswith(("Describe", "List", "Get"))
-    assert meaning_of(operation) != "table change" or operation in TABLE_CHANGES
+    assert classify(operation) != "table change" or operation in TABLE_CHANGES
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -46,7 +46,7 @@ def test_what_returns_or_takes_items_is_no_harmless_operation(operation: str) ->
 
     is_export = "Export" in operation  # writes items to S3, and only the values to select them by are in its shapes
     if not is_export and (handles_items(model.input_shape) or handles_items(model.output_shape)):
-        assert meaning_of(operation) != "harmless"
+        assert classify(operation) != "harmless"
 
 
 def test_every_cached_read_and_every_write_has_a_plan_and_nothing_else_has() -> None:
@@ -73,7 +73,7 @@ def test_every_cached_read_and_every_write_has_a_plan_and_nothing_else_has() -> 
     ],
 )
 def test_meanings(operation: str, meaning: str) -> None:
-    assert meaning_of(operation) == meaning
+    assert classify(operation) == meaning
 
 
 # Operations of the future

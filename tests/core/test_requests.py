@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.requests import PageRead, item_projection, read_query, read_scan
 from daxlite.core.schema import KeySchema, TableSchema
 from daxlite.core.tables import TableId
-from daxlite.core.unrecognised import Unrecognised
 from daxlite.core.values import value_signature
 from tests.strategies import scalars
 
@@ -204,7 +204,7 @@ UNKNOWN: dict[str, Params] = {
 def test_what_is_not_understood_is_left_to_dynamodb(change: Params, read: Callable[[Params], PageRead]) -> None:
     names = ("KeyConditionExpression", "ScanIndexForward") if read is read_scan else ()
     request = {name: value for name, value in (QUERY | change).items() if name not in names}
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         read(request)
 
 
@@ -224,7 +224,7 @@ def test_what_is_not_understood_is_left_to_dynamodb(change: Params, read: Callab
     ids=repr,
 )
 def test_item_requests_that_are_left_to_dynamodb(request_: Params) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         item_projection({"TableName": "T", "Key": {}} | request_)
 
 

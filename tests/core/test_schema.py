@@ -10,8 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from daxlite.core.native import typed_item, typed_key
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.schema import KeySchema, TableSchema, item_key, partition_value, schema_of
-from daxlite.core.unrecognised import Unrecognised
 
 AWKWARD = (
     "",
@@ -178,13 +178,13 @@ def test_a_key_given_to_invalidate_may_be_native_or_typed(value: Any) -> None:
     ids=repr,
 )
 def test_what_is_no_key_is_not_guessed_at(key: Any) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         item_key(key)
 
 
 @given(st.dictionaries(texts, st.one_of(st.none(), texts, st.dictionaries(texts, texts, max_size=2)), max_size=3))
 def test_anything_is_a_key_or_unrecognised(key: dict[str, Any]) -> None:
-    with contextlib.suppress(Unrecognised):
+    with contextlib.suppress(NotCacheable):
         assert isinstance(item_key(key), bytes)
 
 

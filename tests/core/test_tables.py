@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.tables import Scope, TableId, account_of, may_be_same, table_id
-from daxlite.core.unrecognised import Unrecognised
 
 HERE = "https://dynamodb.eu-west-1.amazonaws.com"
 OURS, THEIRS = "123456789012", "210987654321"
@@ -77,7 +77,7 @@ def test_the_partition_of_an_arn_does_not_count(partition: str) -> None:
     ids=repr,
 )
 def test_what_names_no_table_is_unrecognised(name: Any) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         table_id(KNOWN, name)
 
 

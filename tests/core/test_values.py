@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daxlite.core.unrecognised import Unrecognised
+from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.values import (
     attribute_name,
     canonical_item,
@@ -102,15 +102,15 @@ def test_the_stored_form(value: Any, stored: Any) -> None:
 )
 def test_what_botocore_or_dynamodb_would_refuse_is_unrecognised(value: Any) -> None:
     for wrapped in (value, nested(1, value), nested(1, value, "M")):
-        with pytest.raises(Unrecognised):
+        with pytest.raises(NotCacheable):
             canonical_value(wrapped)
-        with pytest.raises(Unrecognised):
+        with pytest.raises(NotCacheable):
             value_signature(wrapped)
 
 
 @pytest.mark.parametrize("item", [None, [], "x", {1: {"S": "x"}}, {None: {"S": "x"}}, {"a": None}], ids=repr)
 def test_what_is_no_item(item: Any) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         canonical_item(item)
 
 
@@ -120,9 +120,9 @@ def test_nesting_as_deep_as_dynamodb_allows_and_no_end_of_it(kind: str) -> None:
     assert canonical_value(allowed) == allowed
     value_signature(allowed)
     for deep in (nested(60, kind=kind), nested(100_000, kind=kind)):
-        with pytest.raises(Unrecognised):
+        with pytest.raises(NotCacheable):
             canonical_value(deep)
-        with pytest.raises(Unrecognised):
+        with pytest.raises(NotCacheable):
             value_signature(deep)
         for _ in range(100_000):  # taken apart by hand: to drop it at once could overflow the interpreter's stack
             (content,) = deep.values()
@@ -132,7 +132,7 @@ def test_nesting_as_deep_as_dynamodb_allows_and_no_end_of_it(kind: str) -> None:
 
 
 def test_binary_that_reading_would_exhaust_is_unrecognised() -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         canonical_value({"B": io.BytesIO(b"x")})
 
 
@@ -235,14 +235,14 @@ def test_a_key_scalar_has_one_form(one: str, other: str) -> None:
     ids=repr,
 )
 def test_what_cannot_stand_in_a_key(value: Any) -> None:
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         key_scalar(value)
 
 
 def test_the_parts_of_a_value() -> None:
     assert type_and_content({"anything": 1}) == ("anything", 1)
     assert attribute_name("") == ""
-    with pytest.raises(Unrecognised):
+    with pytest.raises(NotCacheable):
         attribute_name(1)
 
 

@@ -99,7 +99,7 @@ class World:
     ) -> Scheduler:
         """Run all threads to their end, in the order that is chosen; replicas show what is chosen."""
         scheduler = Scheduler(self.simulator.clock, points=("sent", "part", "applied", "replied"))
-        self.cache._state.new_gate = scheduler.event  # type: ignore[assignment]
+        self.cache._state.new_latch = scheduler.event  # type: ignore[assignment]
         self.simulator.at = scheduler.at
         self.simulator.replicas.choose = scheduler.in_driver(choose_replica)
         current: dict[str, Op] = {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daxlite.shared.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from daxlite.shared.breaker import FAILURES, FIRST_PAUSE, MAX_PAUSE, Breaker
 from tests.aggregations.scripted import Clock
 
 
@@ -53,14 +53,14 @@ def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(clock: Clock)
         pauses.append(clock() - began)
         breaker.failed()
     assert pauses[:4] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == MAX_PAUSE
 
 
 def test_a_probe_that_never_came_back_is_followed_by_another(clock: Clock) -> None:
     breaker = opened(clock)
     clock.advance(FIRST_PAUSE)
     assert breaker.allows()
-    clock.advance(LONGEST_PAUSE)
+    clock.advance(MAX_PAUSE)
     assert breaker.allows()
 
 

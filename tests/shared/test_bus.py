@@ -11,7 +11,7 @@ from daxlite.core.encoding import encode
 from daxlite.shared import bus as bus_module
 from daxlite.shared.breaker import Breaker
 from daxlite.shared.bus import HEARTBEAT, TRUST, Bus, message
-from daxlite.shared.link import Link
+from daxlite.shared.connection import Connection
 from daxlite.shared.tags import EVERYTHING
 from tests.aggregations.scripted import Client, Clock, ScriptedBus, Server
 
@@ -28,8 +28,8 @@ class Room:
         self.bus: ScriptedBus = self.made(ScriptedBus)
 
     def made(self, kind: Any) -> Any:
-        link = Link(Client(self.server), Breaker(self.clock))
-        made = kind(link, CHANNEL, self.clock, self.clock)
+        connection = Connection(Client(self.server), Breaker(self.clock))
+        made = kind(connection, CHANNEL, self.clock, self.clock)
         made.heard = self.hear
         return made
 
@@ -83,7 +83,7 @@ def test_a_sign_of_life_is_good_for_a_moment(room: Room) -> None:
 def test_a_clock_that_stood_still_is_noticed_by_the_other_one() -> None:
     """A machine that is frozen and thawed finds its monotonic clock where it was."""
     clock, wall, server = Clock(), Clock(), Server(Clock())
-    bus = ScriptedBus(Link(Client(server), Breaker(clock)), CHANNEL, clock, wall)
+    bus = ScriptedBus(Connection(Client(server), Breaker(clock)), CHANNEL, clock, wall)
     bus.listen()
     assert bus.is_heard
     bus.is_deaf = True
@@ -94,7 +94,7 @@ def test_a_clock_that_stood_still_is_noticed_by_the_other_one() -> None:
 def test_a_silent_server_is_asked_for_a_sign_of_life_now_and_then() -> None:
     room = Room()
     bus: Bus = room.made(Bus)
-    with room.bus._link.client.pubsub() as subscription:
+    with room.bus._connection.client.pubsub() as subscription:
         bus._ask(subscription.subscribe, CHANNEL)
         for _ in range(100):
             bus._listen(subscription)
@@ -106,7 +106,7 @@ def test_a_silent_server_is_asked_for_a_sign_of_life_now_and_then() -> None:
 def test_no_sign_of_life_ends_the_connection() -> None:
     room = Room()
     bus: Bus = room.made(Bus)
-    with room.bus._link.client.pubsub() as subscription:
+    with room.bus._connection.client.pubsub() as subscription:
         bus._ask(subscription.subscribe, CHANNEL)
         bus._listen(subscription)
         subscription.is_deaf = True

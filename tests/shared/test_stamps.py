@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from daxlite.shared.stamps import (
     CHANGE_SHOWS_FOR,
-    LONGEST_COMPUTATION,
     MARGIN,
+    MAX_COMPUTATION,
     begun,
     changed,
     keep,
@@ -86,7 +86,7 @@ def test_a_reply_that_is_no_stamp(reply: object) -> None:
 
 def test_a_stamp_lives_as_long_as_a_computation_may_take_and_a_result_after_it(server: Server) -> None:
     run(server, take(["a"], [b"1"]))
-    assert server.data["a"][1] == server.clock() + LONGEST_COMPUTATION + MARGIN
+    assert server.data["a"][1] == server.clock() + MAX_COMPUTATION + MARGIN
     run(server, keep(["a", "unknown"], 86400))
     assert server.data["a"][1] == server.clock() + 86400 + MARGIN
     run(server, keep(["a"], 1))

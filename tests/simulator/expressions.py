@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # A table of the documentation, not something that daxlite does.
-from daxlite.core.reserved import RESERVED_WORDS
+from daxlite.core.expressions.reserved import RESERVED_WORDS
 from tests.simulator.documents import Path, check_apart
 from tests.simulator.errors import RefusedError, invalid
 from tests.simulator.values import Value, canonical

@@ -9,7 +9,7 @@ import boto3
 import botocore.session
 from botocore.credentials import RefreshableCredentials
 
-from daxlite.client import scope_of
+from daxlite.edges.client import scope_of
 
 
 def refreshed() -> dict[str, Any]:

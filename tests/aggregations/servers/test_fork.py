@@ -126,7 +126,7 @@ def test_p7_a_connection_pool_that_another_thread_uses_is_not_waited_for(cache: 
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with cache._link.client.connection_pool._lock:
+        with cache._connection.client.connection_pool._lock:
             held.set()
             enough.wait(PATIENCE)
 
@@ -151,7 +151,7 @@ def test_p7_a_computation_of_another_thread_is_not_waited_for_for_ever(cache: Ag
         return "parent"
 
     def ask(compute: Any) -> str:
-        return str(cache.get_or_compute("slow", compute, ttl=60, longest_wait=0.3))
+        return str(cache.get_or_compute("slow", compute, ttl=60, max_wait=0.3))
 
     thread = threading.Thread(target=ask, args=(compute,))
     thread.start()

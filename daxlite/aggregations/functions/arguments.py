@@ -1,0 +1,106 @@
+"""The arguments of a call as a key: however the call is written, the same arguments are the same key."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ..errors import Unkeyable
+from ..serialization.canonical import AS_IS, canonical, digest, pack, whole_form
+
+__all__ = ["Arguments", "canonical", "digest"]
+
+_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Arguments:
+    """The arguments of one function. Raises TypeError for a function whose signature cannot be known.
+
+    >>> def orders(region, day="today", *, limit=10): ...
+    >>> arguments = Arguments(orders)
+    >>> arguments.key(("eu",), {}) == arguments.key((), {"limit": 10, "region": "eu", "day": "today"})
+    True
+    """
+
+    __slots__ = ("_by_keyword", "_defaults", "_head", "_name", "_names", "_positional", "_signature", "_whole")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = getattr(function, "__qualname__", type(function).__qualname__)
+        try:
+            self._signature = inspect.signature(function)
+        except ValueError:
+            raise TypeError(
+                f"{self._name} has no signature, so its arguments cannot be told; wrap it in a def"
+            ) from None
+        parameters = self._signature.parameters.values()
+        self._names = tuple(self._signature.parameters)
+        self._positional = sum(parameter.kind in _POSITIONAL for parameter in parameters)
+        only = sum(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters)
+        # Which parameters can be told by their names here; where there is *args or **kwargs, it is left to `_bind`.
+        self._by_keyword: frozenset[str] = frozenset()
+        if not any(parameter.kind in _VARIADIC for parameter in parameters):
+            self._by_keyword = frozenset(self._names[only:])
+        self._defaults = {
+            parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
+        }
+        # How many positional arguments are the whole call; with other kinds of parameters, no number is.
+        self._whole = self._positional if self._positional == len(self._names) else -1
+        # The names are part of the key: parameters that change places between two releases do not change meanings.
+        self._head = pack(self._names)
+
+    def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+        """The canonical form of the arguments, with the defaults of those that are not given.
+
+        Raises TypeError for arguments that the function does not take, and Unkeyable, which names the parameter, for
+        one that cannot be a part of a key.
+
+        >>> Arguments(lambda order: None).key((print,), {})
+        Traceback (most recent call last):
+        ...
+        daxlite.aggregations.errors.Unkeyable: argument 'order': a value of type builtin_function_or_method cannot ...
+        """
+        values = args if len(args) == self._whole and not kwargs else self._in_order(args, kwargs)
+        for value in values:
+            if type(value) not in AS_IS:
+                return self._slowly(values)
+        try:
+            return self._head + pack(values)
+        except (OverflowError, UnicodeEncodeError):  # a large int, half a character: `whole_form` knows what to do
+            return self._slowly(values)
+
+    def _slowly(self, values: tuple[Any, ...] | list[Any]) -> bytes:
+        forms = []
+        for name, value in zip(self._names, values, strict=True):
+            try:
+                forms.append(whole_form(value))
+            except Unkeyable as error:
+                raise Unkeyable(f"argument {name!r}: {error}") from None
+        return self._head + pack(forms)
+
+    def _in_order(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """One value for each parameter, in the order of the signature."""
+        if not self._by_keyword or len(args) > self._positional:
+            return self._bind(args, kwargs)
+        values = list(args)
+        left = len(kwargs)
+        for name in self._names[len(args) :]:
+            if name in kwargs and name in self._by_keyword:
+                values.append(kwargs[name])
+                left -= 1
+            elif name in self._defaults:
+                values.append(self._defaults[name])
+            else:
+                return self._bind(args, kwargs)
+        return self._bind(args, kwargs) if left else values
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The same by the book, for calls that are rare or wrong."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}(): {error}") from None
+        bound.apply_defaults()
+        for name in self._names:
+            if name not in bound.arguments:  # Python 3.13.0 binds f(a=1) to f(a, /, **others)
+                raise TypeError(f"{self._name}(): missing a required positional-only argument: {name!r}")
+        return [bound.arguments[name] for name in self._names]

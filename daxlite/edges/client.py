@@ -1,0 +1,94 @@
+"""A DynamoDB client that answers from a cache."""
+
+import copy
+import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import wrapt
+from botocore.client import BaseClient
+from botocore.credentials import Credentials
+
+from ..cache.cache import Cache
+from ..calls.context import Context
+from ..calls.dialects import dialect_of
+from ..calls.steps import Params, Response
+from ..core.tables import Scope
+from .dispatcher import Dispatcher
+
+
+class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
+    """A stand-in for a boto3 client: the same attributes, methods and type, and one method of its own.
+
+    Whatever a client can do ends in `_make_api_call`: its operations, and the paginators and waiters that it
+    makes. So it is enough to take that call over, provided that all of botocore's methods run on the stand-in and
+    not on the client that it stands for; `caching_client` sees to that.
+    """
+
+    def __init__(self, client: BaseClient, dispatcher: Dispatcher) -> None:
+        super().__init__(client)
+        self._self_dispatcher = dispatcher
+
+    def __repr__(self) -> str:
+        return f"<daxlite: {self.__wrapped__!r}>"
+
+
+def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
+    """The client with a cache around it; the client itself stays as it is.
+
+    botocore makes a class for each client. Its public methods, bound to the stand-in, find `_make_api_call` there:
+    positional arguments are refused, documented and paginated just as botocore does it.
+    """
+    methods: dict[str, Any] = {
+        name: method
+        for name, method in inspect.getmembers(type(client), inspect.isfunction)
+        if not name.startswith("_")
+    }
+    # Found on the class: an attribute of a stand-in is looked up in two objects, and this is each call's way.
+    methods["_make_api_call"] = staticmethod(dispatcher.call)
+    return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher)
+
+
+def wrap_client(client: Any, cache: Cache) -> Any:
+    """A stand-in for a client."""
+
+    def send(operation: str, params: Params) -> Response:
+        # Looked up at each call: instrumentation replaces the method, on the class, whenever it likes.
+        response: Response = client._make_api_call(operation, params)
+        return response
+
+    context = Context(cache, dialect_of(client), cache.names(scope_of(client)))
+    return caching_client(client, Dispatcher(context, send))
+
+
+def wrap_resource(resource: Any, cache: Cache) -> Any:
+    """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
+    hand it on to the resources that they make."""
+    wrapped = copy.copy(resource)
+    wrapped.meta = copy.copy(resource.meta)
+    wrapped.meta.client = wrap_client(resource.meta.client, cache)
+    return wrapped
+
+
+def scope_of(client: Any) -> Scope:
+    """Where the client looks up table names."""
+    # botocore has no public way to ask a client for its credentials.
+    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
+    endpoint, region = client.meta.endpoint_url, client.meta.region_name
+    if type(credentials) is Credentials:
+        return Scope(endpoint, region, credentials.access_key, getattr(credentials, "account_id", None))
+    return Scope(endpoint, region, _token_of(credentials))
+
+
+_tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()
+
+
+def _token_of(credentials: object) -> object:
+    """What stands for credentials that must not be read, for that may fetch them; clients of one session share them.
+
+    Not the object itself: it may lead back to whoever made the client, and so to the cache, which would never go.
+    """
+    try:
+        return _tokens.setdefault(credentials, object())
+    except TypeError:  # None, or a class of somebody's that knows no weak references
+        return credentials

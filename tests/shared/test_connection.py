@@ -1,0 +1,123 @@
+"""The way to Redis, over fakeredis: commands out, replies back, Unavailable for whatever goes wrong."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+from redis.exceptions import RedisClusterException
+
+from daxlite.shared.breaker import FAILURES, Breaker
+from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.connection import AsyncConnection, Connection, Unavailable
+from tests.aggregations.scripted import AsyncClient, Client, Clock, Server
+
+
+def test_commands_and_their_replies() -> None:
+    connection = Connection(fakeredis.FakeRedis(), Breaker(Clock()))
+    assert connection.run([("SET", "a", b"1", "PX", 1000)]) == [True]
+    assert connection.run([("SET", "a", b"2", "NX", "PX", 1000), ("GET", "a"), ("DEL", "b")]) == [None, b"1", 0]
+    assert connection.get(["a", "b"]) == [b"1", None]
+    assert not connection.is_cluster
+    assert connection.breaker.errors == 0
+
+
+def test_commands_and_their_replies_over_asyncio() -> None:
+    async def main() -> None:
+        client = fakeredis.FakeAsyncRedis()
+        connection = AsyncConnection(client, Breaker(Clock()))
+        assert await connection.run([("SET", "a", b"1", "PX", 1000)]) == [True]
+        assert await connection.run([("SET", "a", b"2", "NX", "PX", 1000), ("GET", "a"), ("DEL", "b")]) == [
+            None,
+            b"1",
+            0,
+        ]
+        assert await connection.get(["a", "b"]) == [b"1", None]
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_one_of_several_commands_that_is_refused_is_a_failure_of_all() -> None:
+    connection = Connection(fakeredis.FakeRedis(), Breaker(Clock()))
+    with pytest.raises(Unavailable) as raised:
+        connection.run([("SET", "a", b"1", "PX", 1000), ("NO SUCH COMMAND",), ("GET", "a")])
+    assert isinstance(raised.value.cause, redis.ResponseError)
+    assert connection.breaker.errors == 1
+    assert connection.get(["a"]) == [b"1"]
+
+
+OUTAGES = [redis.ConnectionError(), redis.TimeoutError(), OSError(), RedisClusterException(), TimeoutError()]
+REFUSALS = [redis.ResponseError(), redis.exceptions.ReadOnlyError(), redis.exceptions.OutOfMemoryError()]
+
+
+@pytest.mark.parametrize("error", [*OUTAGES, *REFUSALS], ids=repr)
+def test_what_goes_wrong_is_unavailable_and_a_server_that_answers_is_left_alone_for_nothing(error: Exception) -> None:
+    server = Server(Clock())
+    connection, async_link = (
+        Connection(Client(server), Breaker(server.clock)),
+        AsyncConnection(AsyncClient(server), Breaker(server.clock)),
+    )
+    asks: list[Callable[[], Any]] = [
+        lambda: connection.get(["a"]),
+        lambda: connection.run([("GET", "a")]),
+        lambda: connection.run([("GET", "a"), ("GET", "b")]),
+        lambda: asyncio.run(async_link.get(["a"])),
+        lambda: asyncio.run(async_link.run([("GET", "a")])),
+        lambda: asyncio.run(async_link.run([("GET", "a"), ("GET", "b")])),
+    ]
+    server.failing = lambda command: error
+    for ask in asks:
+        with pytest.raises(Unavailable) as raised:
+            ask()
+        assert raised.value.cause is error
+    is_outage = error in OUTAGES
+    assert connection.breaker.is_open == async_link.breaker.is_open == is_outage
+    server.failing = lambda command: None
+    with pytest.raises(Unavailable) if is_outage else nullcontext():
+        connection.get(["a"])
+    assert connection.breaker.skipped == is_outage
+
+
+@pytest.mark.parametrize("error", [RuntimeError("ours"), KeyboardInterrupt(), ValueError()], ids=repr)
+def test_what_is_no_fault_of_redis_is_raised_as_it_is(error: BaseException) -> None:
+    server = Server(Clock())
+    connection = Connection(Client(server), Breaker(server.clock))
+    server.failing = lambda command: error
+    for _ in range(FAILURES + 1):
+        with pytest.raises(type(error)):
+            connection.get(["a"])
+    assert connection.breaker.errors == 0
+    assert not connection.breaker.is_open
+
+
+def test_what_is_not_a_client() -> None:
+    for make in (client_of, async_client_of):
+        for server in (None, 5, object()):
+            with pytest.raises(TypeError, match="it must be"):
+                make(server, 1.0)
+        with pytest.raises(ValueError):
+            make("http://localhost", 1.0)
+    with pytest.raises(TypeError, match="AsyncAggregationCache"):
+        client_of(redis.asyncio.Redis(), 1.0)
+    with pytest.raises(TypeError, match="it must be"):
+        async_client_of(redis.Redis(), 1.0)
+    for client, make in ((redis.Redis, client_of), (redis.asyncio.Redis, async_client_of)):
+        with pytest.raises(ValueError, match="decode_responses"):
+            make(client(decode_responses=True), 1.0)
+
+
+def test_a_url_makes_a_client_that_waits_no_longer_than_told() -> None:
+    for make in (client_of, async_client_of):
+        client = make("rediss://user:secret@example.org:6380/2", 0.25)
+        options = client.connection_pool.connection_kwargs
+        assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.25, 0.25)
+        assert (options["username"], options["password"], options["db"]) == ("user", "secret", 2)
+
+
+def test_a_client_of_the_applications_is_used_as_it_is() -> None:
+    client = redis.Redis()
+    assert client_of(client, 1.0) is client

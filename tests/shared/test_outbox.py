@@ -1,0 +1,209 @@
+"""Invalidations: sent at once, and not forgotten where Redis could not be told (P7)."""
+
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from daxlite.aggregations.engine.stored_result import StoredResult
+from daxlite.shared import outbox as pending_module
+from daxlite.shared.tags import EVERYTHING, named_tag
+from tests.aggregations.scripted import Process, World
+
+TAGS = [named_tag(name) for name in "abc"]
+
+
+def stamp(process: Process, tag: bytes) -> str:
+    return process.cache._engine.keyspace.stamp(tag)
+
+
+def set_stamps(world: World, process: Process) -> None:
+    for tag in TAGS:
+        world.server.execute(("SET", stamp(process, tag), b"1", "PX", 100_000))
+
+
+def is_as_it_was(world: World, process: Process) -> list[bool]:
+    return [world.server.execute(("GET", stamp(process, tag))) == b"1" for tag in TAGS]
+
+
+def test_the_stamps_go_first_and_then_the_others_are_told(world: World) -> None:
+    process = world.process()
+    set_stamps(world, process)
+    world.server.take()
+    process.cache._outbox.invalidate_now(TAGS[:2])
+    assert world.server.take() == ["SET", "SET", "PUBLISH"]
+    assert is_as_it_was(world, process) == [False, False, True]
+    assert len(process.cache._outbox) == 0
+
+
+def test_p7_what_redis_was_not_told_is_kept_and_sent_with_the_next(world: World) -> None:
+    process = world.process()
+    set_stamps(world, process)
+    with world.server.down():
+        process.cache._outbox.invalidate_now(TAGS[:1])
+    assert len(process.cache._outbox) == 1
+    process.cache._outbox.invalidate_now(TAGS[1:2])
+    assert is_as_it_was(world, process) == [False, False, True]
+    assert len(process.cache._outbox) == 0
+
+
+def test_p7_a_full_server_takes_deletions(world: World) -> None:
+    process = world.process()
+    set_stamps(world, process)
+    full = redis.exceptions.OutOfMemoryError("full")
+    world.server.failing = lambda command: full if command[0] == "SET" else None
+    process.cache._outbox.invalidate_now(TAGS[:2])
+    assert is_as_it_was(world, process) == [False, False, True]
+    assert len(process.cache._outbox) == 0
+
+
+def test_p7_a_lost_reply_counts_as_not_sent(world: World) -> None:
+    process = world.process()
+    world.server.fail_at(2)  # the stamps are gone, and then the connection broke
+    process.cache._outbox.invalidate_now(TAGS[:2])
+    assert len(process.cache._outbox) == 2
+    process.cache._outbox.try_again()
+    assert len(process.cache._outbox) == 0
+
+
+def test_p7_a_tag_that_changes_again_while_it_is_being_sent_is_sent_again(world: World) -> None:
+    pending = world.process().cache._outbox
+    steps = pending.invalidate(TAGS[:1])
+    step = next(steps)
+    again = pending.invalidate(TAGS[:1])
+    next(again)
+    with pytest.raises(StopIteration):
+        steps.send([0] * len(step.commands))
+    assert len(pending) == 1, "the second change may have come after the stamp was deleted"
+    with pytest.raises(StopIteration):
+        again.send([])
+    assert len(pending) == 0
+
+
+def test_p7_too_many_to_remember_are_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_module, "MAX_PENDING", 10)
+    process = world.process()
+    with world.server.down():
+        for number in range(50):
+            process.cache.invalidate_tags(f"tag {number}")
+            assert len(process.cache._outbox) <= 10
+    world.clock.advance(100)
+    world.server.execute(("SET", stamp(process, EVERYTHING), b"1", "PX", 1000))
+    process.cache._outbox.try_again()
+    assert world.server.execute(("GET", stamp(process, EVERYTHING))) != b"1"
+
+
+def test_a_change_is_noted_here_though_redis_is_down(world: World) -> None:
+    process = world.process()
+    process.bus.listen()
+    assert process.bus.is_heard
+    since = process.cache._near.now()
+    with world.server.down(redis.exceptions.ReadOnlyError()):
+        process.cache._outbox.invalidate_now(TAGS[:1])
+    near = process.cache._near
+    for tag in TAGS[:2]:
+        near.put(tag, StoredResult(b"", 0.0, 0.0, 0.0, 0.0, (tag,), (b"stamp",)), since)
+    assert near.get(TAGS[0], ()) is None
+    assert near.get(TAGS[1], ()) is not None
+
+
+def test_nothing_to_send_is_not_sent(world: World) -> None:
+    process = world.process()
+    world.server.take()
+    process.cache._outbox.try_again()
+    process.cache._outbox.invalidate_now(())
+    assert world.server.take() == []
+
+
+def test_p7_a_thread_sends_it_as_soon_as_redis_takes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_module, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(pending_module, "MAX_PAUSE", 0.001)
+    process = world.process()
+    pending, told, tried = process.cache._outbox, threading.Event(), threading.Event()
+    del pending.retry  # the real one
+    attempts = 0
+
+    def fail(command: tuple[Any, ...]) -> BaseException | None:
+        nonlocal attempts
+        attempts += 1
+        if attempts >= 3:
+            tried.set()
+        if command[0] == "PUBLISH" and attempts > 3:
+            told.set()
+        return redis.exceptions.ReadOnlyError() if attempts < 4 else None
+
+    world.server.failing = fail
+    pending.invalidate_now(TAGS)
+    pending.retry()
+    thread = pending._thread
+    assert thread is not None
+    assert told.wait(10)
+    thread.join(10)
+    assert not thread.is_alive(), "it ends when it is done"
+    assert len(pending) == 0
+    pending.invalidate_now(TAGS)
+    assert pending._thread is None
+
+
+def test_p7_close_ends_the_thread_and_tries_a_last_time(world: World) -> None:
+    process = world.process()
+    pending = process.cache._outbox
+    del pending.retry
+    with world.server.down():
+        pending.invalidate_now(TAGS)
+        thread = pending._thread
+        assert thread is not None
+        assert thread.daemon
+    process.cache.close()
+    assert not thread.is_alive()
+    assert len(pending) == 0
+
+
+def test_after_a_fork_what_was_pending_still_is(world: World) -> None:
+    process = world.process()
+    with world.server.down():
+        process.cache._outbox.invalidate_now(TAGS)
+    process.cache._begin()
+    assert len(process.cache._outbox) == 3
+    process.cache._outbox.try_again()
+    assert len(process.cache._outbox) == 0
+
+
+@pytest.mark.faults_expected
+def test_p7_a_fault_of_ours_while_it_closes_does_not_reach_the_application(world: World) -> None:
+    process = world.process()
+    with world.server.down():
+        process.cache.invalidate_tags("x")
+    with world.server.down(RuntimeError("ours")):
+        process.cache.close()
+
+
+@pytest.mark.faults_expected
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_p7_a_fault_of_ours_in_the_thread_is_not_the_end_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_module, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(pending_module, "MAX_PAUSE", 0.001)
+    pending = world.process().cache._outbox
+    del pending.retry
+    failed = threading.Event()
+
+    def fail(command: tuple[Any, ...]) -> BaseException | None:
+        if failed.is_set():
+            return None
+        if threading.current_thread().name.startswith("daxlite"):
+            failed.set()
+            return RuntimeError("ours")
+        return redis.exceptions.ReadOnlyError()
+
+    world.server.failing = fail
+    pending.invalidate_now(TAGS)
+    assert failed.wait(10)
+    thread = pending._thread
+    if thread is not None:
+        thread.join(0.2)
+    pending.retry()
+    thread = pending._thread
+    if thread is not None:
+        thread.join(10)
+    assert len(pending) == 0
