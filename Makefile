@@ -4,18 +4,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SECONDS ?= 600
+VOLUME ?= 10
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
-.PHONY: help demo test lint bench bench-report test-backends soak clean
+.PHONY: help demo test surface removals lint generate bench bench-report test-backends soak clean
 
 help:
 	@echo "make demo           the main job, on a DynamoDB server of its own"
 	@echo "make test           the tests"
-	@echo "make lint           style, types and import contracts"
+	@echo "make surface        records the public surface in tests/public_surface.txt"
+	@echo "make removals       which tests catch the removal of each guard; REMOVALS='--only settle' for some of them"
+	@echo "make lint           style, types, import contracts and generated code"
+	@echo "make generate       the classes for threads, from those for asyncio"
 	@echo "make bench          benchmarks, in less than ten minutes; BENCH='--seconds 2' for a first look"
 	@echo "make bench-report   docs/benchmarks.md and its pictures, from the last benchmarks"
-	@echo "make soak           random interleavings of threads for SECONDS=$(SECONDS); a printed seed replays a failure"
+	@echo "make soak           the tests with VOLUME=$(VOLUME) times their random programs, then random interleavings of threads"
+	@echo "                    for SECONDS=$(SECONDS); a printed seed replays a failure"
 	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
@@ -25,11 +30,21 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+surface: $(VENV)/.dev
+	$(BIN)/python -m tests.public_surface --write
+
+removals: $(VENV)/.dev
+	$(BIN)/python -m tests.removals $(REMOVALS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate_sync --check
+
+generate: $(VENV)/.dev
+	$(BIN)/python -m tools.generate_sync
 
 bench: $(VENV)/.bench
 	@mkdir -p .benchmarks
@@ -44,6 +59,7 @@ test-backends: $(VENV)/.dev
 	DAXLITE_TEST_BACKENDS=$(BACKENDS)$(if $(DAXLITE_TEST_ENDPOINT),$(COMMA)endpoint) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential tests/simulator
 
 soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal --volume $(VOLUME)
 	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)
 
 clean:

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cores
-from benchmarks.items import PAGE, TABLE, description, item, page
+from benchmarks.items import TABLE, description, item, page, page_response
 
 ROOT = Path(__file__).parent.parent
 NEW_TABLE = "New"
 """A table in which no item exists before it is put."""
+SHORT_TABLE = "Short"
+"""A table in which there is one item in each partition."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _OPERATION = re.compile(rb"\r\nx-amz-target: *DynamoDB_\d+\.(\w+)", re.IGNORECASE)
@@ -49,13 +51,14 @@ NOTHING = _reply({})
 REPLIES = {
     b"GetItem": _reply({"Item": item()}),
     b"BatchGetItem": _reply({"Responses": {TABLE: page()}, "UnprocessedKeys": {}}),
-    b"Query": _reply({"Items": page(), "Count": PAGE, "ScannedCount": PAGE}),
+    b"Query": _reply(page_response()),
     b"DescribeTable": _reply(description()),
     b"DescribeTimeToLive": _reply({"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}),
     b"DescribeLimits": _reply(
         {f"{which}Max{what}CapacityUnits": 80_000 for which in ("Account", "Table") for what in ("Read", "Write")}
     ),
 }
+SHORT_PAGE = _reply(page_response(items=1))
 OLD_ITEM = _reply({"Attributes": item()})
 
 
@@ -64,6 +67,8 @@ def _reply_to(head: bytes, body: bytes) -> bytes:
     name = operation[1] if operation else b""
     if name == b"PutItem" and b'"ALL_OLD"' in body and f'"{NEW_TABLE}"'.encode() not in body:
         return OLD_ITEM  # who asks for the old item pays for reading it
+    if name == b"Query" and f'"{SHORT_TABLE}"'.encode() in body:
+        return SHORT_PAGE
     return REPLIES.get(name, NOTHING)
 
 
@@ -112,7 +117,7 @@ def running() -> Iterator[str]:
 
 
 def main(listen: Any) -> None:
-    """Listen until the standard input ends, with whoever holds its other end."""
+    """Listen until the standard input ends, which is when the parent process ends."""
     threading.Thread(target=listen, daemon=True).start()
     sys.stdin.buffer.read()
     os._exit(0)

@@ -20,6 +20,8 @@ from benchmarks import canned, cores, servers
 from benchmarks.interleave import AsyncCase, Case, Comparison
 from tests.valkey import Valkey
 
+pytest_plugins = ["tests.raw_fixtures"]
+
 Compare: TypeAlias = Callable[..., None]
 Record: TypeAlias = Callable[[Callable[[], Mapping[str, Any]]], None]
 
@@ -100,18 +102,9 @@ def canned_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def raw(canned_server: str) -> Iterator[Any]:
-    """A plain client of the canned server."""
-    client = boto3.client("dynamodb", **servers.connection(canned_server))
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="session")
-def raw_resource(canned_server: str) -> Iterator[Any]:
-    resource = boto3.resource("dynamodb", **servers.connection(canned_server))
-    yield resource
-    resource.meta.client.close()
+def connection(canned_server: str) -> dict[str, Any]:
+    """How to make a client or a resource of the canned server."""
+    return servers.connection(canned_server)
 
 
 @pytest.fixture(scope="session")

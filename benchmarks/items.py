@@ -61,15 +61,30 @@ def nodes(value: Item) -> int:
     return count
 
 
-def page(partition: str = "customer#1") -> list[Item]:
+def page(partition: str = "customer#1", items: int = PAGE) -> list[Item]:
     """The items of one partition."""
-    return [item(partition, number) for number in range(PAGE)]
+    return [item(partition, number) for number in range(items)]
+
+
+def page_response(items: int = PAGE) -> dict[str, Any]:
+    """What Query answers."""
+    return {"Items": page(items=items), "Count": items, "ScannedCount": items}
 
 
 QUERY: dict[str, Any] = {
     "TableName": TABLE,
     "KeyConditionExpression": "pk = :pk",
     "ExpressionAttributeValues": {":pk": {"S": "customer#1"}},
+}
+FILTERED_QUERY: dict[str, Any] = {
+    **QUERY,
+    "FilterExpression": "#status = :status AND created_at >= :since",
+    "ExpressionAttributeNames": {"#status": "status"},
+    "ExpressionAttributeValues": {":pk": {"S": "customer#1"}, ":status": {"S": "shipped"}, ":since": {"S": "2026-11"}},
+}
+PROJECTION: dict[str, Any] = {
+    "ProjectionExpression": "pk, #status, address.city",
+    "ExpressionAttributeNames": {"#status": "status"},
 }
 BATCH: dict[str, Any] = {"RequestItems": {TABLE: {"Keys": [key(number=number) for number in range(PAGE)]}}}
 

@@ -1,7 +1,8 @@
 """How many reads a cache of a certain size answers, by the policy that chooses what goes.
 
 The reads are those of an application whose items are popular by Zipf's law, and of a job that reads the table from one
-end to the other beside it, again and again, a stretch at a time: it fills the cache with what nobody will ask for soon.
+end to the other beside it, again and again, a stretch at a time: it fills the cache with keys that are not asked for
+again soon.
 """
 
 import random

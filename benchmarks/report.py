@@ -38,7 +38,19 @@ others give each caller objects of their own.""",
     ),
     "test_table_get_item": ("Table.get_item", "The same with boto3's native types."),
     "test_batch_get_item": ("BatchGetItem of 25 items", ""),
+    "test_get_item_with_projection": (
+        "GetItem with a projection",
+        "The item is cached whole; the projection of three paths is taken of it.",
+    ),
     "test_query": ("Query, a page of 25 items", ""),
+    "test_query_of_one_item": (
+        "Query, a page of one item",
+        "Here it shows what it costs to understand the request. The filter compares two attributes.",
+    ),
+    "test_requests": (
+        "Requests with expressions",
+        "What it costs to understand a request whose expressions were seen before; this is a part of each call.",
+    ),
     "test_through": (
         "What DynamoDB has to answer",
         """\

@@ -49,9 +49,14 @@ def _sense(at_most: float | None, at_least: float | None) -> tuple[Literal["at m
     return "at least", at_least
 
 
-def _near_hit(results: Results) -> Ratio:
-    seconds = results.seconds("test_aggregation", "daxlite, near hit")
-    return Ratio(seconds.median * 1e6, seconds.low * 1e6, seconds.high * 1e6)
+def _microseconds(row: str, what: str, test: str, case: str, at_most: float) -> Target:
+    """The time of one case by itself."""
+
+    def measure(results: Results) -> Ratio:
+        seconds = results.seconds(test, case)
+        return Ratio(seconds.median * 1e6, seconds.low * 1e6, seconds.high * 1e6)
+
+    return Target(row, what, test, measure, "at most", at_most, "us")
 
 
 def _threads(results: Results) -> Ratio:
@@ -76,6 +81,7 @@ def _hit_ratio(results: Results) -> Ratio:
 _GET = "test_get_item"
 _HIT = "daxlite, hit"
 _THROUGH = "test_through"
+_REQUESTS = "test_requests"
 
 TARGETS = (
     _compared(
@@ -112,6 +118,10 @@ TARGETS = (
         "floor: msgspec decodes it",
         at_most=1.5,
     ),
+    _microseconds("Signature of a Query", "with one value", _REQUESTS, "Query, one value", at_most=2),
+    _microseconds("", "with a filter, and three values", _REQUESTS, "Query with a filter, three values", at_most=5),
+    _microseconds("Projection of a GetItem", "understood", _REQUESTS, "GetItem with a projection", at_most=2),
+    _microseconds("Update with two values", "understood", _REQUESTS, "UpdateItem, two values", at_most=3),
     _compared("Miss", "of the raw call", _THROUGH, "GetItem, daxlite, miss", "GetItem, boto3", at_most=1.05),
     _compared(
         "Write of a new item",
@@ -171,7 +181,7 @@ TARGETS = (
         "redis-py, bare GET",
         at_most=1.5,
     ),
-    Target("Aggregation hit, near", "", "test_aggregation", _near_hit, "at most", 10, "us"),
+    _microseconds("Aggregation hit, near", "", "test_aggregation", "daxlite, near hit", at_most=10),
     Target(
         "`import daxlite` after `import boto3`",
         "",

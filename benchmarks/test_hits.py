@@ -8,9 +8,20 @@ from typing import Any
 import redis
 
 import daxlite
+from benchmarks.canned import SHORT_TABLE
 from benchmarks.conftest import Compare
 from benchmarks.interleave import Call, Case
-from benchmarks.items import TABLE, description, flat_item, item, key, page
+from benchmarks.items import (
+    FILTERED_QUERY,
+    QUERY,
+    TABLE,
+    description,
+    flat_item,
+    item,
+    key,
+    page,
+    page_response,
+)
 from benchmarks.peers import dax, floor, hashed, memoised, plain, wrapped
 from benchmarks.servers import instant_client
 from tests.valkey import Valkey
@@ -74,12 +85,34 @@ def test_batch_get_item(compare: Compare, raw: Any) -> None:
     )
 
 
+def test_get_item_with_projection(compare: Compare, raw: Any) -> None:
+    compare(
+        [
+            Case("boto3, canned server", plain.projected_get_item(raw)),
+            Case("daxlite, hit", wrapped.projected_get_item(raw)),
+            Case("floor: msgspec decodes the whole item", floor.decode(item())),
+        ]
+    )
+
+
 def test_query(compare: Compare, raw: Any) -> None:
     compare(
         [
-            Case("boto3, canned server", plain.query(raw)),
-            Case("daxlite, hit", wrapped.query(raw)),
-            Case("floor: msgspec decodes it", floor.decode({"Items": page(), "Count": 25, "ScannedCount": 25})),
+            Case("boto3, canned server", plain.query(raw, QUERY)),
+            Case("daxlite, hit", wrapped.query(raw, QUERY)),
+            Case("floor: msgspec decodes it", floor.decode(page_response())),
+        ]
+    )
+
+
+def test_query_of_one_item(compare: Compare, raw: Any) -> None:
+    one, filtered = ({**query, "TableName": SHORT_TABLE} for query in (QUERY, FILTERED_QUERY))
+    compare(
+        [
+            Case("boto3, canned server", plain.query(raw, one)),
+            Case("daxlite, hit", wrapped.query(raw, one)),
+            Case("daxlite, hit, with a filter", wrapped.query(raw, filtered)),
+            Case("floor: msgspec decodes it", floor.decode(page_response(items=1))),
         ]
     )
 

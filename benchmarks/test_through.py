@@ -30,11 +30,11 @@ def test_through(compare: Compare, raw: Any) -> None:
 
 
 def _get(client: Any) -> Call:
-    """A key that nobody asked for before, each time."""
+    """A key that was not asked for before, each time."""
     numbers = itertools.count()
 
     def call() -> None:
-        client.get_item(TableName=TABLE, Key=key("nobody", next(numbers)))
+        client.get_item(TableName=TABLE, Key=key("unasked", next(numbers)))
 
     return call
 

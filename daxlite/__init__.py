@@ -4,11 +4,11 @@
 >>> client = daxlite.wrap(boto3.client("dynamodb", region_name="eu-west-1"))
 """
 
-from .cache.cache import Cache
 from .cache.stats import CacheCounts, CacheStats
 from .calls.bypass import bypass
 from .config import CacheConfig, TableConfig
 from .core.schema import KeySchema, TableSchema
+from .edges.cache import Cache
 from .edges.wrapping import wrap
 
 __all__ = [

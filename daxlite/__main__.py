@@ -2,12 +2,12 @@
 
 import sys
 
-# What the `demo` extra brings. Anything else that cannot be imported is a real fault and keeps its traceback.
+# The packages of the `demo` extra. A failed import of any other is a fault, and keeps its traceback.
 DEMO_PACKAGES = frozenset({"typer", "click", "rich", "moto", "flask", "werkzeug", "redis", "fakeredis"})
 
 
 def main() -> None:
-    """Run the command line, or say in one line what to install."""
+    """Run the command line. Without the `demo` extra, print one line that says what to install, and exit with 2."""
     try:
         from daxlite.cli import app
 

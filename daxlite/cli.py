@@ -1,4 +1,4 @@
-"""The command line: `daxlite demo`. Everything heavy is imported when a command runs, so that `--help` stays quick."""
+"""The command line: `daxlite demo`. The demo is imported when its command runs, so that `--help` stays fast."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# A log file or a CI page has no width of its own; the result table needs this much to stay on one line.
+# Columns. A log file has no width of its own, and the rows of the result tables must not be wrapped.
 LOG_WIDTH = 110
 
 
@@ -35,7 +35,7 @@ def _endpoint(value: str | None) -> str | None:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a broken IPv6 address
+    except ValueError:  # a port that is not a number, an invalid IPv6 address
         usable = False
     if not usable:
         raise typer.BadParameter(f"{value!r} is not a URL such as http://127.0.0.1:8000")
@@ -65,18 +65,20 @@ def _console(*, stderr: bool = False) -> Console:
 @app.callback()
 def daxlite(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """The options that belong to no command."""
+    """Options without a command."""
 
 
 @app.command()
 def demo(
-    items: Annotated[int, typer.Option(min=10, max=1_000_000, help="How many orders the shop has.")] = 5_000,
-    reads: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many reads each client sends.")] = 20_000,
-    writes: Annotated[float, typer.Option(min=0.0, max=0.9, help="Writes as a share of all operations.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same orders and the same operations.")] = 1,
+    items: Annotated[int, typer.Option(min=10, max=1_000_000, help="The number of orders in the shop.")] = 5_000,
+    reads: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="The number of reads that each client sends.")
+    ] = 20_000,
+    writes: Annotated[float, typer.Option(min=0.0, max=0.9, help="Writes as a fraction of all operations.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same orders and operations.")] = 1,
     endpoint_url: Annotated[
         str | None,
         typer.Option(callback=_endpoint, help="A DynamoDB-compatible server to use instead of the embedded moto."),
@@ -86,10 +88,10 @@ def demo(
         typer.Option(callback=_redis, help="A Redis or Valkey server to use instead of the embedded Valkey."),
     ] = None,
 ) -> None:
-    """Run one workload through a plain boto3 client and a wrapped one, compare them, and check every answer. Then ask
-    for an aggregation of the same data: cold, hot, in another process, and after writes.
+    """Run one workload through a plain boto3 client and a wrapped one, compare them, and check every answer. Then
+    compute an aggregation of the same data: cold, hot, in another process, and after writes.
 
-    Exits with 0 if all answers agree, 1 if any differs, 2 if the demo could not run.
+    Exits with 0 if all answers agree, 1 if any answer differs, 2 if the demo could not run.
     """
     from daxlite.demo import DemoError, Settings, run
 

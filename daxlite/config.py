@@ -1,4 +1,4 @@
-"""Settings. A wrong one fails where it is written, and says what is allowed."""
+"""Settings. A wrong one raises where it is written, and the message says what is allowed."""
 
 import math
 from collections.abc import Mapping

@@ -14,9 +14,10 @@ class Faults:
         self.count = 0
 
     def note(self, error: BaseException) -> None:
-        """Count a fault, and log the first. Its message is left out: it may quote a result."""
+        """Count a fault, and log the first. The error's message is left out, because it may quote an item."""
         self.count += 1
-        if self.count == 1:
-            where = "".join(traceback.format_tb(error.__traceback__))
-            message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
-            _logger.error(message, type(error).__name__, where)
+        if self.count > 1:
+            return
+        where = "".join(traceback.format_tb(error.__traceback__))
+        message = "a fault in daxlite (%s), kept from the application; later ones are only counted\n%s"
+        _logger.error(message, type(error).__name__, where)

@@ -64,7 +64,7 @@ def show(orders, aggregations: AggregationCache) -> None:
     print("computed again:", revenue("2026-11-22"))
 
     print("computed whatever there is:", revenue.refresh("2026-11-22"))
-    revenue.invalidate("2026-11-22")  # what it was computed from changed where nobody could see it
+    revenue.invalidate("2026-11-22")  # what it was computed from changed where no wrapped client shows it
     print("dropped by hand:", revenue.peek("2026-11-22"))
 
     # Without a function of its own; and with a tag, for what no wrapped client shows.

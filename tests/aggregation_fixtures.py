@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daxlite.aggregations.base import Base
-from daxlite.cache import listeners as watchers
 from daxlite.cache.clock import Stamp
+from daxlite.calls import listeners as watchers
 from tests.aggregations.scripted import World
 
 
@@ -54,16 +54,16 @@ def check(cache: Base) -> None:
     assert len(cache._flights) == 0, "a flight that landed can still be joined"
     assert not cache._engine.refreshing, "a key is being refreshed for ever"
     near = cache._near
-    with near.lock.mutex, near.lock:
-        kept = [near._kept[key] for key in list(near._kept)]
-        assert sum(one.entry.size for one in kept) == near._kept.currsize <= near._kept.maxsize
+    with near.lock.locked():
+        kept = [near._entries[key] for key in list(near._entries)]
+        assert sum(one.stored.size for one in kept) == near._entries.currsize <= near._entries.maxsize
         held: Counter[Stamp] = Counter()
         for one in kept:
-            assert len(one.stamps) == len(one.entry.tags)
+            assert len(one.stamps) == len(one.stored.tags)
             assert one.tick <= near._changes.now, "a result is from the future"
             held.update(one.stamps)
         held.update(near._changes.settling.values())
-        assert set(held) == set(near._changes.stamps.values()), "a stamp is kept that nobody holds, or one is missing"
+        assert set(held) == set(near._changes.stamps.values()), "a stamp is kept that nothing holds, or one is missing"
         for tag, stamp in near._changes.stamps.items():
             assert stamp.tag == tag
             assert stamp.holders == held[stamp]

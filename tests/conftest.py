@@ -8,17 +8,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 
-from tests import servers
+from daxlite.demo.server import embedded_server
+from tests import servers, volume
 
-pytest_plugins = ["tests.aggregation_fixtures", "tests.cache_fixtures", "tests.valkey_fixtures"]
+pytest_plugins = ["tests.aggregation_fixtures", "tests.cache_fixtures", "tests.raw_fixtures", "tests.valkey_fixtures"]
 
 MakeTable = Callable[..., str]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--volume", type=int, default=1, help="do this many times what `make test` does")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    volume.set_volume(config.getoption("--volume"))
     config.addinivalue_line("markers", "needs(*capabilities): not collected for a server that lacks one of them")
 
 
@@ -49,6 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The URL of the demo's DynamoDB server, one for all tests of this process: leave no table behind."""
+    with embedded_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Iterator[servers.Backend]:
     """One running server of each kind that this run was asked to use."""
     with servers.running(servers.SERVERS[request.param]) as running:
@@ -61,19 +73,9 @@ def endpoint(backend: servers.Backend) -> str:
 
 
 @pytest.fixture(scope="session")
-def raw(endpoint: str) -> Iterator[Any]:
-    """A plain boto3 client, with no cache."""
-    client = boto3.client("dynamodb", **servers.connection(endpoint))
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="session")
-def raw_resource(endpoint: str) -> Iterator[Any]:
-    """A plain boto3 resource, with no cache."""
-    resource = boto3.resource("dynamodb", **servers.connection(endpoint))
-    yield resource
-    resource.meta.client.close()
+def connection(endpoint: str) -> dict[str, Any]:
+    """How to make a client or a resource of the server."""
+    return servers.connection(endpoint)
 
 
 @pytest.fixture

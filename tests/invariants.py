@@ -37,10 +37,9 @@ def walk(queue: Queue) -> list[Entry]:
 def check(cache: Cache) -> None:
     """Fails unless the bytes add up, the stamps and their holders agree, and nothing is left in flight."""
     state, config = cache._state, cache.config
-    with state.lock.mutex, state.lock:
+    with state.locked():
         assert state.in_flight == 0, "a call was left in flight"
         assert not state.leaders, "a flight that landed can still be joined"
-        assert not state.untold, "a change was not told to those who watch"
         check_queues(state.entries)
         entries = state.entries._by_key
         tables = {table.number: table for table in state.tables.values()}
@@ -70,7 +69,7 @@ def check(cache: Cache) -> None:
             held.update(table.own)
         held.update(state.changes.settling.values())
         watched = state.changes.stamps
-        assert set(held) == set(watched.values()), "a stamp that nobody holds is kept, or one in use is not"
+        assert set(held) == set(watched.values()), "a stamp without holders is kept, or one in use is not"
         for tag, stamp in watched.items():
             assert stamp.tag == tag
             assert stamp.holders == held[stamp]

@@ -59,7 +59,7 @@ class Server:
 
     name: str
     command: Callable[[int], tuple[list[str], dict[str, str]]] | None
-    """The command line for a port, and what it adds to the environment. None: somebody else started the server."""
+    """The command line for a port, and what it adds to the environment. None: the server runs already."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """The missing capabilities, each with what was seen instead."""
 
@@ -143,7 +143,7 @@ SERVERS = {
                 "capacity_on_request": "BatchGetItem never brings it",
             },
         ),
-        # Whatever a person runs already and names in DAXLITE_TEST_ENDPOINT. It is taken to be right.
+        # A server that runs already, as DAXLITE_TEST_ENDPOINT says. It is taken to be right.
         Server("endpoint", None),
     )
 }
@@ -180,7 +180,7 @@ def running(server: Server) -> Iterator[Backend]:
 
 def _start(server: Server, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
     assert server.command is not None
-    # Between the choice of a port and its use somebody else may take it: the server ends at once, and is tried again.
+    # Another process may take the port before the server does: then the server ends at once, and is started again.
     for _ in range(3):
         port = _free_port()
         command, extra = server.command(port)
@@ -240,7 +240,7 @@ def _answers(endpoint: str) -> bool:
 
 
 def connection(endpoint: str) -> dict[str, Any]:
-    """How to make a client or a resource of this server: no setting of the person who runs the tests gets in."""
+    """How to make a client or a resource of this server, without the settings of the person that runs the tests."""
     return {
         "endpoint_url": endpoint,
         "region_name": "us-east-1",

@@ -62,7 +62,7 @@ def test_settings_have_names_and_stay(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 0.5, 300, 10**9, None, math.inf])
-def test_every_number_of_seconds_will_do(value: Any) -> None:
+def test_a_ttl_may_be_any_number_of_seconds(value: Any) -> None:
     config = CacheConfig(item_ttl=value, query_ttl=value, negative_ttl=value)
     table = TableConfig(item_ttl=value, query_ttl=value, negative_ttl=value)
     expected = math.inf if value is None else value

@@ -1,6 +1,6 @@
 """After os.fork() the child has an empty cache that works, and the parent has its own as it was.
 
-Only the thread that forks goes on in the child: whatever the others were doing with the cache is left half done there.
+Only the thread that forks goes on in the child. What other threads were doing with the cache is left half done there.
 """
 
 import multiprocessing
@@ -16,8 +16,8 @@ from daxlite.core.changes import Change
 from daxlite.core.requests import ItemRead
 from daxlite.core.schema import item_key
 from tests import invariants
-from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
 from tests.forking import PATIENCE, end_child, in_child
+from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
@@ -28,25 +28,25 @@ pytestmark = [
 NEW = {**ITEM, "note": {"S": "new"}}
 
 
-def laboratory(**given: Any) -> Lab:
+def cached_client(**given: Any) -> ScriptedClient:
     answers = {"GetItem": made(Item=ITEM), "Query": page(ITEM), "Scan": page(ITEM), "PutItem": made(Attributes=ITEM)}
-    return Lab(**{**answers, **given})
+    return ScriptedClient(**{**answers, **given})
 
 
-def use(lab: Lab) -> None:
+def use(client: ScriptedClient) -> None:
     """What a cache is for, from empty: misses, hits, writes, changes of a table, and all of it counted."""
-    cache, before = lab.cache, lab.cache.stats()
+    cache, before = client.cache, client.cache.stats()
     assert (before.total.entries, before.total.bytes, before.in_flight) == (0, 0, 0)
-    for read in (lab.get, lab.query, lambda: lab("Scan")):
-        assert not lab.is_hit(read())
-        assert lab.is_hit(read())
-    lab.put(NEW)
-    found = lab.get()
-    assert lab.is_hit(found)
+    for read in (client.get, client.query, lambda: client("Scan")):
+        assert not client.is_hit(read())
+        assert client.is_hit(read())
+    client.put(NEW)
+    found = client.get()
+    assert client.is_hit(found)
     assert found["Item"] == NEW
-    assert not lab.is_hit(lab.query()), "a write drops queries"
+    assert not client.is_hit(client.query()), "a write drops queries"
     cache.invalidate(TABLE)
-    assert not lab.is_hit(lab.get()), "the table's own stamp is watched"
+    assert not client.is_hit(client.get()), "the table's own stamp is watched"
     cache.clear()
     assert cache.stats().total.entries == 0
     assert cache.stats().faults == 0
@@ -54,37 +54,37 @@ def use(lab: Lab) -> None:
 
 
 def test_the_child_begins_empty_and_works() -> None:
-    lab = laboratory()
-    lab.get()
-    lab.query()
-    before = lab.cache.stats()
-    in_child(lambda: use(lab))
-    assert lab.cache.stats() == before
-    assert lab.is_hit(lab.get())
-    assert lab.is_hit(lab.query())
+    client = cached_client()
+    client.get()
+    client.query()
+    before = client.cache.stats()
+    in_child(lambda: use(client))
+    assert client.cache.stats() == before
+    assert client.is_hit(client.get())
+    assert client.is_hit(client.query())
 
 
-def test_so_does_a_grandchild_and_a_child_of_multiprocessing() -> None:
-    lab = laboratory()
-    lab.get()
+def test_a_grandchild_and_a_child_of_multiprocessing_begin_empty_and_work() -> None:
+    client = cached_client()
+    client.get()
 
     def check() -> None:
-        lab.get()
-        in_child(lambda: use(lab))
-        assert lab.is_hit(lab.get())
+        client.get()
+        in_child(lambda: use(client))
+        assert client.is_hit(client.get())
 
     in_child(check)
-    process = multiprocessing.get_context("fork").Process(target=use, args=(lab,), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=use, args=(client,), daemon=True)
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == 0
 
 
-def test_every_cache_begins_anew() -> None:
-    laboratories = [laboratory() for _ in range(3)]
-    for lab in laboratories:
-        lab.get()
-    in_child(lambda: [use(lab) for lab in laboratories])
+def test_every_cache_is_empty_in_the_child() -> None:
+    clients = [cached_client() for _ in range(3)]
+    for client in clients:
+        client.get()
+    in_child(lambda: [use(client) for client in clients])
 
 
 def elsewhere(work: Callable[[], Any]) -> threading.Thread:
@@ -94,28 +94,28 @@ def elsewhere(work: Callable[[], Any]) -> threading.Thread:
 
 
 def test_a_lock_that_another_thread_holds_is_not_inherited() -> None:
-    lab = laboratory()
-    lab.get()
+    client = cached_client()
+    client.get()
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lab.cache._state.lock.mutex, lab.cache._state.lock:
+        with client.cache._state.locked():
             held.set()
             enough.wait(PATIENCE)
 
     thread = elsewhere(hold)
     assert held.wait(PATIENCE)
     try:
-        in_child(lambda: use(lab))
-        assert not lab.cache._state.lock._mutex.acquire(blocking=False), "in the parent it is held as before"
+        in_child(lambda: use(client))
+        assert not client.cache._state._lock._mutex.acquire(blocking=False), "in the parent it is held as before"
     finally:
         enough.set()
         thread.join(PATIENCE)
-    assert lab.is_hit(lab.get())
+    assert client.is_hit(client.get())
 
 
-@pytest.mark.parametrize("read", [Lab.get, Lab.query], ids=["get", "query"])
-def test_a_read_of_another_thread_is_not_joined(read: Callable[[Lab], Any]) -> None:
+@pytest.mark.parametrize("read", [ScriptedClient.get, ScriptedClient.query], ids=["get", "query"])
+def test_a_read_of_another_thread_is_not_joined(read: Callable[[ScriptedClient], Any]) -> None:
     """In the child it never lands."""
     arrived, enough = threading.Event(), threading.Event()
 
@@ -128,27 +128,27 @@ def test_a_read_of_another_thread_is_not_joined(read: Callable[[Lab], Any]) -> N
 
         return reply
 
-    lab = laboratory(GetItem=wait(made(Item=ITEM)), Query=wait(page(ITEM)))
-    thread = elsewhere(lambda: read(lab))
+    client = cached_client(GetItem=wait(made(Item=ITEM)), Query=wait(page(ITEM)))
+    thread = elsewhere(lambda: read(client))
     assert arrived.wait(PATIENCE)
     try:
-        in_child(lambda: use(lab))
-        assert lab.cache.stats().in_flight == 1
+        in_child(lambda: use(client))
+        assert client.cache.stats().in_flight == 1
     finally:
         enough.set()
         thread.join(PATIENCE)
-    assert lab.is_hit(read(lab)), "the parent's reader landed, and stored what it read"
+    assert client.is_hit(read(client)), "the parent's reader landed, and stored what it read"
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "Query", "PutItem"])
-def test_a_call_in_whose_midst_the_process_forks_ends_well_on_both_sides(operation: str) -> None:
-    """In the child it may have missed a change, so it stores nothing; a connection shared by both is not our matter."""
+def test_a_call_during_which_the_process_forks_ends_well_on_both_sides(operation: str) -> None:
+    """In the child it may have missed a change, so it stores nothing; connections are not the matter of this test."""
     reading, writing = os.pipe()
     is_child = False
 
     def fork(params: Params) -> dict[str, Any]:
         nonlocal is_child
-        lab.dynamodb.answers[operation] = answer
+        client.dynamodb.answers[operation] = answer
         if os.fork() == 0:
             is_child = True
             signal.alarm(PATIENCE)
@@ -157,12 +157,12 @@ def test_a_call_in_whose_midst_the_process_forks_ends_well_on_both_sides(operati
     answer = (
         page(ITEM) if operation == "Query" else made(Item=ITEM) if operation == "GetItem" else made(Attributes=ITEM)
     )
-    lab = laboratory(**{operation: fork})
-    call = {"GetItem": lab.get, "Query": lab.query, "PutItem": lambda: lab.put(NEW)}[operation]
+    client = cached_client(**{operation: fork})
+    call = {"GetItem": client.get, "Query": client.query, "PutItem": lambda: client.put(NEW)}[operation]
 
     def check() -> None:
-        invariants.check(lab.cache)
-        use(lab)
+        invariants.check(client.cache)
+        use(client)
 
     try:
         call()
@@ -175,14 +175,14 @@ def test_a_call_in_whose_midst_the_process_forks_ends_well_on_both_sides(operati
     _, status = os.wait()
     assert trouble == ""
     assert os.waitstatus_to_exitcode(status) == 0
-    assert lab.cache.stats().total.entries == 1
-    assert lab.cache.stats().in_flight == 0
+    assert client.cache.stats().total.entries == 1
+    assert client.cache.stats().in_flight == 0
 
 
 def test_a_table_that_another_thread_is_about_to_make_is_reached_by_changes() -> None:
     """The fork comes between two steps of State.table."""
-    lab = laboratory()
-    state = lab.cache._state
+    client = cached_client()
+    state = client.cache._state
     halfway, enough = threading.Event(), threading.Event()
 
     class Slow(dict[Any, Any]):
@@ -192,50 +192,51 @@ def test_a_table_that_another_thread_is_about_to_make_is_reached_by_changes() ->
                 enough.wait(PATIENCE)
             return super().setdefault(*args)
 
-    state._places = Slow()
-    thread = elsewhere(lambda: lab.caller.context.table(TABLE))
+    state._at = Slow()
+    thread = elsewhere(lambda: client.dispatcher.context.table(TABLE))
     assert halfway.wait(PATIENCE)
 
     def check() -> None:
-        lab.get()
-        assert lab.is_hit(lab.get())
-        lab.cache.apply(Change(lab.caller.context.table(TABLE).id, KEY))
-        assert not lab.is_hit(lab.get()), "a change does not reach the table: it is stale for good"
+        client.get()
+        assert client.is_hit(client.get())
+        client.cache.apply(Change(client.dispatcher.context.table(TABLE).place, KEY))
+        assert not client.is_hit(client.get()), "a change does not reach the table: it is stale for good"
 
     try:
         in_child(check)
     finally:
         enough.set()
         thread.join(PATIENCE)
-    lab.get()
+    client.get()
 
 
 def test_what_settled_in_the_parent_settles_in_the_child() -> None:
     """The program that goes on in the child has seen its write return: an older state would be one too old (P2)."""
-    lab = laboratory(DeleteItem=made())
-    lab("DeleteItem", Key=KEY)
+    client = cached_client(DeleteItem=made())
+    client("DeleteItem", Key=KEY)
 
     def check() -> None:
-        lab.get()
-        assert lab.dynamodb.last_params("ConsistentRead") is True
+        client.get()
+        assert client.dynamodb.last_params("ConsistentRead") is True
 
     in_child(check)
 
 
 def test_a_flight_from_before_the_fork_leaves_no_mark() -> None:
-    lab = laboratory()
-    table = lab.caller.context.table(TABLE)
+    client = cached_client()
+    table = client.dispatcher.context.table(TABLE)
     key = item_key(KEY)
-    with lab.cache.flight(table, ItemRead(key)) as flight:
+    with client.cache.read_flight(table, ItemRead(key)) as flight, client.cache.write_flight(table, key) as write:
 
         def check() -> None:
             flight.fill_item(key, ITEM)
-            assert lab.cache.stats().total.entries == 0, "what changed since, this process cannot know"
-            flight.apply(Change(table.id, KEY, new=NEW))
-            assert lab.cache.stats().total.entries == 0
+            assert client.cache.stats().total.entries == 0, "what changed since, this process cannot know"
+            write.apply(Change(table.place, KEY, new=NEW))
+            assert client.cache.stats().total.entries == 0
             flight.__exit__()
-            invariants.check(lab.cache)
+            write.__exit__()
+            invariants.check(client.cache)
 
         in_child(check)
         flight.fill_item(key, ITEM)
-    assert lab.is_hit(lab.get())
+    assert client.is_hit(client.get())

@@ -20,7 +20,7 @@ from daxlite.shared.envelope import Envelope
 from daxlite.shared.errors import CorruptValue
 from tests.aggregations.scripted import Counted, World
 from tests.aggregations.stage import Stage
-from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
+from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 COMPOSITE = {"tables": {TABLE: TableConfig(schema=TableSchema(KeySchema.of("pk", "sk")))}}
 
@@ -32,18 +32,20 @@ def key(pk: str, sk: str) -> dict[str, Any]:
 @pytest.mark.parametrize("separator", [":sk:", ":", "#", "|", "/", "\x00", ", ", '","', "-"])
 def test_fault_1_keys_whose_parts_join_to_one_text_are_two(separator: str) -> None:
     one, other = key("a", f"b{separator}c"), key(f"a{separator}b", "c")
-    lab = Lab(config=COMPOSITE, GetItem=lambda params: made(Item=params["Key"]), DeleteItem=made())
+    client = ScriptedClient(config=COMPOSITE, GetItem=lambda params: made(Item=params["Key"]), DeleteItem=made())
     for each in (one, other, one, other):
-        assert lab.get(Key=each)["Item"] == each
-    assert lab.dynamodb.take() == ["GetItem"] * 2
-    lab("DeleteItem", Key=one)
-    assert "Item" not in lab.get(Key=one)
-    assert lab.get(Key=other)["Item"] == other
-    assert lab.dynamodb.take() == ["DeleteItem"]
+        assert client.get(Key=each)["Item"] == each
+    assert client.dynamodb.take() == ["GetItem"] * 2
+    client("DeleteItem", Key=one)
+    assert "Item" not in client.get(Key=one)
+    assert client.get(Key=other)["Item"] == other
+    assert client.dynamodb.take() == ["DeleteItem"]
 
 
-@pytest.mark.parametrize("read", [Lab.get, Lab.query, lambda lab: lab("Scan")], ids=["get", "query", "scan"])
-def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: Callable[[Lab], Any]) -> None:
+@pytest.mark.parametrize(
+    "read", [ScriptedClient.get, ScriptedClient.query, lambda client: client("Scan")], ids=["get", "query", "scan"]
+)
+def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: Callable[[ScriptedClient], Any]) -> None:
     new = {**ITEM, "note": {"S": "new"}}
     state = ITEM
 
@@ -52,7 +54,7 @@ def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: C
             nonlocal state
             seen = state
             if seen is ITEM:
-                lab.put(new)
+                client.put(new)
             return answer(seen)
 
         return reply
@@ -62,15 +64,15 @@ def test_fault_2_a_read_that_overlaps_a_put_does_not_store_the_old_value(read: C
         state = params["Item"]
         return made()
 
-    lab = Lab(
+    client = ScriptedClient(
         PutItem=put,
         GetItem=overlapped(lambda item: made(Item=item)),
         Query=overlapped(page),
         Scan=overlapped(page),
     )
-    assert "new" not in str(read(lab)), "DynamoDB answered before the put, and that is what the reader gets"
+    assert "new" not in str(read(client)), "DynamoDB answered before the put, and that is what the reader gets"
     for _ in range(2):
-        assert "new" in str(read(lab))
+        assert "new" in str(read(client))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,11 @@ def test_fault_3_a_write_of_a_number_invalidates_every_notation_of_it(operation:
         state["v"] = {"S": "new"}
         return made()
 
-    lab = Lab(
+    client = ScriptedClient(
         GetItem=lambda params: made(Item={**old, **state}), Query=lambda _: page({**old, **state}), **{operation: write}
     )
-    assert lab.get(Key=old)["Item"]["v"] == {"S": "old"}
-    assert lab.query(value=old["pk"])["Items"][0]["v"] == {"S": "old"}
+    assert client.get(Key=old)["Item"]["v"] == {"S": "old"}
+    assert client.query(value=old["pk"])["Items"][0]["v"] == {"S": "old"}
     put = {"Item": {**new, "v": {"S": "new"}}}
     requests: dict[str, Any] = {
         "PutItem": put,
@@ -98,9 +100,9 @@ def test_fault_3_a_write_of_a_number_invalidates_every_notation_of_it(operation:
         "BatchWriteItem": {"RequestItems": {TABLE: [{"PutRequest": put}]}},
         "TransactWriteItems": {"TransactItems": [{"Put": {"TableName": TABLE, **put}}]},
     }
-    lab(operation, **requests[operation])
-    assert lab.get(Key=old).get("Item", {}).get("v") != {"S": "old"}
-    assert lab.query(value=old["pk"])["Items"][0]["v"] == {"S": "new"}
+    client(operation, **requests[operation])
+    assert client.get(Key=old).get("Item", {}).get("v") != {"S": "old"}
+    assert client.query(value=old["pk"])["Items"][0]["v"] == {"S": "new"}
 
 
 # 4. The cache fails once DynamoDB has applied a write
@@ -135,21 +137,21 @@ def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
         applied.append(params)
         return made(UnprocessedItems={}) if operation == "BatchWriteItem" else made()
 
-    lab = Lab(GetItem=made(Item=ITEM), **{operation: apply})
-    lab.get()
+    client = ScriptedClient(GetItem=made(Item=ITEM), **{operation: apply})
+    client.get()
     unbroken = getattr(module, name)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, fail)
         request = (
             {"Item": ITEM} if operation == "PutItem" else {"RequestItems": {TABLE: [{"PutRequest": {"Item": ITEM}}]}}
         )
-        response = lab(operation, **request)
+        response = client(operation, **request)
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert len(applied) == 1, "it is not sent again either"
     assert broken or operation == "BatchWriteItem", "this write does not come by there: the test tests nothing"
     if broken:
-        assert lab.cache.stats().faults == 1
-        assert not lab.is_hit(lab.get()), "what the cache could not keep true is gone"
+        assert client.cache.stats().faults == 1
+        assert not client.is_hit(client.get()), "what the cache could not keep true is gone"
 
 
 # 5. What grows without bound
@@ -158,7 +160,7 @@ def test_fault_4_a_write_that_was_applied_never_raises_because_of_the_cache(
 def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     most = 100
     monkeypatch.setattr(clock_module.ChangeClock.__init__, "__defaults__", (0.0, most, -math.inf))
-    lab = Lab(
+    client = ScriptedClient(
         config={"max_bytes": 20_000},
         GetItem=lambda params: made(Item=params["Key"]),
         Query=page(),
@@ -167,22 +169,22 @@ def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) ->
         DeleteItem=made(),
         BatchGetItem=lambda params: made(Responses={TABLE: []}, UnprocessedKeys={}),
     )
-    state = lab.cache._state
+    state = client.cache._state
 
     def use(number: int) -> None:
         one, other = {"pk": {"S": f"{number}"}}, {"pk": {"S": f"other {number}"}}
-        lab.get(Key=one)
-        lab.get(Key=one, ProjectionExpression="note")
-        lab.query(value=one["pk"])
-        lab.by_owner(f"{number}")
-        lab("Scan", Limit=number + 1)
-        lab("BatchGetItem", RequestItems={TABLE: {"Keys": [one, other]}})
-        lab.put({**one, "owner": {"S": f"{number}"}})
-        lab("DeleteItem", Key=other)
-        lab("GetItem", Key=one, ConsistentRead=True)
+        client.get(Key=one)
+        client.get(Key=one, ProjectionExpression="note")
+        client.query(value=one["pk"])
+        client.by_owner(f"{number}")
+        client("Scan", Limit=number + 1)
+        client("BatchGetItem", RequestItems={TABLE: {"Keys": [one, other]}})
+        client.put({**one, "owner": {"S": f"{number}"}})
+        client("DeleteItem", Key=other)
+        client("GetItem", Key=one, ConsistentRead=True)
 
     def sizes() -> dict[str, int]:
-        counters = state.tables[lab.caller.context.table(TABLE).id].counters.values()
+        counters = state.tables[client.dispatcher.context.table(TABLE).id].counters.values()
         return {
             "entries": len(state.entries),
             "stamps": len(state.changes.stamps),
@@ -200,18 +202,18 @@ def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) ->
     assert full["settling"] == most
     for name, size in sizes().items():
         assert size <= full[name] * 1.2 + 5, f"{name} grew"
-    assert lab.cache.stats().total.bytes <= 20_000
+    assert client.cache.stats().total.bytes <= 20_000
     assert full["stamps"] < 400
 
 
 def test_fault_5_names_of_tables_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_module, "MAX_TABLES", 5)
-    lab = Lab(GetItem=made(Item=ITEM), PutItem=made())
+    client = ScriptedClient(GetItem=made(Item=ITEM), PutItem=made())
     for number in range(20):
         name = f"T{number}"
-        lab.put(TableName=name)
-        assert lab.get(TableName=name)["Item"] == ITEM, "what is beyond goes straight to DynamoDB"
-    assert len(lab.cache._state.tables) == 5
+        client.put(TableName=name)
+        assert client.get(TableName=name)["Item"] == ITEM, "what is beyond goes straight to DynamoDB"
+    assert len(client.cache._state.tables) == 5
 
 
 def work(call: Callable[[], Any]) -> int:
@@ -234,26 +236,26 @@ def work(call: Callable[[], Any]) -> int:
 
 def test_fault_5_a_write_costs_no_more_for_what_is_cached() -> None:
     """Neither for pages of its own partition, nor for those of others, nor for other tables."""
-    lab = Lab(GetItem=made(Item=ITEM), Query=page(), PutItem=made(Attributes=ITEM))
+    client = ScriptedClient(GetItem=made(Item=ITEM), Query=page(), PutItem=made(Attributes=ITEM))
     for _ in range(2):
-        lab.put()
-    alone = work(lab.put)
+        client.put()
+    alone = work(client.put)
     for number in range(300):
-        lab.query(Limit=number + 1)
-        lab.query(value={"S": f"{number}"})
-        lab.get(Key={"pk": {"S": f"{number}"}})
-        lab.get(TableName=f"T{number}")
+        client.query(Limit=number + 1)
+        client.query(value={"S": f"{number}"})
+        client.get(Key={"pk": {"S": f"{number}"}})
+        client.get(TableName=f"T{number}")
     assert alone > 20
-    assert work(lab.put) <= alone + 5
-    assert lab.is_hit(lab.query(value={"S": "7"}))
-    assert not lab.is_hit(lab.query(value=KEY["pk"]))
+    assert work(client.put) <= alone + 5
+    assert client.is_hit(client.query(value={"S": "7"}))
+    assert not client.is_hit(client.query(value=KEY["pk"]))
 
 
 # 6. A loader that raises once leaves the next caller hanging
 
 
 @pytest.mark.parametrize("error", [LookupError("no luck"), KeyboardInterrupt(), SystemExit()], ids=repr)
-def test_fault_6_a_computation_that_raises_leaves_nobody_hanging(error: BaseException) -> None:
+def test_fault_6_a_computation_that_raises_leaves_no_caller_hanging(error: BaseException) -> None:
     world = World()
     one, other = world.process(), world.process()
 
@@ -269,10 +271,10 @@ def test_fault_6_a_computation_that_raises_leaves_nobody_hanging(error: BaseExce
     function.takes = lambda: None
     began = world.clock()
     assert [totals[1](), totals[0]()] == [1, 1]
-    assert world.clock() == began, "nobody waited"
+    assert world.clock() == began, "no caller waited"
 
 
-def test_fault_6_nor_those_who_wait_already() -> None:
+def test_fault_6_a_computation_that_raises_leaves_no_follower_hanging() -> None:
     world = World()
     stage, process, fails = Stage(world.clock), world.process(), [True]
 
@@ -290,7 +292,7 @@ def test_fault_6_nor_those_who_wait_already() -> None:
     stage.run()
     assert isinstance(callers[0].error, LookupError)
     assert [caller.result for caller in callers[1:]] == [1, 1]
-    assert world.clock() == World().clock(), "nobody waited for a time limit"
+    assert world.clock() == World().clock(), "no caller waited for a time limit"
 
 
 # 7. What is deleted by a tag depends on which result was stored last
@@ -316,27 +318,27 @@ def test_fault_7_a_tag_reaches_every_result_however_long_it_lives(ttls: tuple[fl
 
 
 def test_fault_7_a_value_does_not_choose_how_it_is_checked() -> None:
-    """A cache with a key believes nothing that was not sealed with it, whatever the value says of itself."""
-    plain, sealed = Envelope(), Envelope(encryptor=Encryptor([bytes(32)]))
+    """A cache with a key believes nothing that was not encrypted with it, even a value that says otherwise."""
+    plain, encrypted = Envelope(), Envelope(encryptor=Encryptor([bytes(32)]))
     forged = plain.wrap(b"forged", b"key")
     with pytest.raises(CorruptValue):
-        sealed.unwrap(forged, b"key")
-    genuine = sealed.wrap(b"genuine", b"key")
-    assert sealed.unwrap(genuine, b"key") == b"genuine"
+        encrypted.unwrap(forged, b"key")
+    genuine = encrypted.wrap(b"genuine", b"key")
+    assert encrypted.unwrap(genuine, b"key") == b"genuine"
     for at in range(2):
         for header in range(256):
             other = bytearray(genuine)
             other[at] = header
             if bytes(other) != genuine:
                 with pytest.raises(CorruptValue):
-                    sealed.unwrap(bytes(other), b"key")
+                    encrypted.unwrap(bytes(other), b"key")
             other = bytearray(forged)
             other[at] = header
             with pytest.raises(CorruptValue):
-                sealed.unwrap(bytes(other), b"key")
+                encrypted.unwrap(bytes(other), b"key")
 
 
-def test_fault_7_who_can_write_in_redis_cannot_forge_a_result() -> None:
+def test_fault_7_a_writer_to_redis_cannot_forge_a_result() -> None:
     world = World()
     process, forger = world.process(encryption_keys=(bytes(32),), near_bytes=0), world.process()
     total = process.cache.cached(name="total")(Counted("genuine"))

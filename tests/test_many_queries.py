@@ -1,4 +1,4 @@
-"""P4 at scale: a write leaves other partitions' cached queries alone, and costs no more for their being there."""
+"""P4 at scale: a write leaves the cached queries of other partitions alone, and costs no more for their number."""
 
 from __future__ import annotations
 
@@ -9,41 +9,26 @@ from typing import Any
 
 import pytest
 
-import daxlite
-from daxlite.calls.context import Context
-from daxlite.calls.dialects import Typed
-from daxlite.core.tables import Scope
-from daxlite.edges.dispatcher import Dispatcher
-from tests.calls.scripted import TABLE, description, made
+from tests.scripted_client import ScriptedClient, description, made, page
 
 
-class Laboratory:
-    """A wrapped DynamoDB that answers at once."""
+def client_of_empty_table() -> ScriptedClient:
+    """A client whose DynamoDB answers at once, with nothing."""
+    return ScriptedClient(
+        schema=None,
+        config={"settle_window": 0},
+        DescribeTable=description("pk", "sk", indexes={"by_owner": ("owner",)}),
+        Query=page(),
+        PutItem=made(),
+    )
 
-    def __init__(self) -> None:
-        self.cache = daxlite.Cache(daxlite.CacheConfig(settle_window=0))
-        self.sent: list[str] = []
-        names = self.cache.names(Scope("http://127.0.0.1", "nowhere", "key"))
-        self.caller = Dispatcher(Context(self.cache, Typed(), names), self.send)
 
-    def send(self, operation: str, params: Any) -> Any:
-        self.sent.append(operation)
-        if operation == "DescribeTable":
-            return description("pk", "sk", indexes={"by_owner": ("owner",)})
-        return made(Items=[], Count=0, ScannedCount=0) if operation == "Query" else made()
-
-    def query(self, partition: str) -> None:
-        values = {":p": {"S": partition}}
-        request = {"TableName": TABLE, "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": values}
-        self.caller.call("Query", request)
-
-    def put(self, partition: str) -> None:
-        item = {"pk": {"S": partition}, "sk": {"S": "1"}, "owner": {"S": "ann"}}
-        self.caller.call("PutItem", {"TableName": TABLE, "Item": item})
+def item(partition: str) -> dict[str, Any]:
+    return {"pk": {"S": partition}, "sk": {"S": "1"}, "owner": {"S": "ann"}}
 
 
 def steps_of(function: Callable[[], None]) -> int:
-    """How many functions, of Python's and of C's, a call calls: its work, on any machine."""
+    """How many functions, in Python and in C, a call enters: the same number on any machine."""
     count = 0
 
     def note(frame: Any, event: str, argument: Any) -> None:
@@ -62,22 +47,22 @@ def steps_of(function: Callable[[], None]) -> int:
 
 @pytest.fixture(scope="module")
 def work() -> dict[int, int]:
-    """The work of one PutItem beside so many cached queries of other partitions, which it must leave alone."""
+    """The work of one PutItem, by the number of cached queries of other partitions, which it must leave alone."""
     work = {}
     for queries in (100, 10_000):
-        lab = Laboratory()
+        client = client_of_empty_table()
         for number in range(queries):
-            lab.query(f"partition {number}")
-        lab.query("mine")
-        lab.put("mine")  # what is done once for a table is done
-        lab.query("mine")
-        work[queries] = steps_of(lambda lab=lab: lab.put("mine"))  # type: ignore[misc]
-        lab.sent.clear()
+            client.query(value={"S": f"partition {number}"})
+        client.query(value={"S": "mine"})
+        client.put(item("mine"))  # what is done once for a table is done
+        client.query(value={"S": "mine"})
+        work[queries] = steps_of(lambda client=client: client.put(item("mine")))  # type: ignore[misc]
+        client.dynamodb.take()
         for number in range(queries):
-            lab.query(f"partition {number}")
-        assert lab.sent == [], "a query that the write could not change was dropped"
-        lab.query("mine")
-        assert lab.sent == ["Query"], "the query that the write changed was not dropped"
+            client.query(value={"S": f"partition {number}"})
+        assert client.dynamodb.take() == [], "a query that the write could not change was dropped"
+        client.query(value={"S": "mine"})
+        assert client.dynamodb.take() == ["Query"], "the query that the write changed was not dropped"
     return work
 
 

@@ -1,7 +1,7 @@
 """Random programs of reads and writes over a handful of keys: a wrapped client beside a plain one, after every step.
 
-Each runs the same calls on a table of its own. As nobody else writes, each answer of the wrapped client must be the
-plain client's answer, whatever is cached and however much time has passed.
+Each client makes the same calls on a table of its own. There are no other writers, so the wrapped client must always
+answer as the plain one does: with anything in the cache, and after any time.
 """
 
 from __future__ import annotations
@@ -17,22 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import daxlite
 from tests import invariants
+from tests.differential import tables
 from tests.differential.canonical import canonical, differences
+from tests.volume import amount
 
 INDEX = "by_day"
 SCHEMA: dict[str, Any] = {
-    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-    "AttributeDefinitions": [
-        {"AttributeName": name, "AttributeType": kind}
-        for name, kind in (("pk", "S"), ("sk", "N"), ("day", "S"), ("total", "N"))
-    ],
-    "GlobalSecondaryIndexes": [
-        {
-            "IndexName": INDEX,
-            "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}, {"AttributeName": "total", "KeyType": "RANGE"}],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-    ],
+    "KeySchema": tables.keys("pk", "sk"),
+    "AttributeDefinitions": tables.attributes(pk="S", sk="N", day="S", total="N"),
+    "GlobalSecondaryIndexes": [tables.index(INDEX, "day", "total")],
 }
 
 partitions = st.sampled_from(["a", "b#1"])
@@ -116,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             response = call(name)
         except ClientError as error:
             return error
-        response.pop("ConsumedCapacity", None)  # nobody asks for it here, but moto gives it in places
+        response.pop("ConsumedCapacity", None)  # moto returns it in places though it was not requested
         return response
 
     @rule(seconds=st.sampled_from([1, 9, 15, 40]))
@@ -227,7 +220,7 @@ def test_p1_p4_random_programs_answer_as_without_a_cache(raw: Any, raw_resource:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=amount("programs beside a plain client"),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

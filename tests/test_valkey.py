@@ -31,7 +31,7 @@ class TestOneServer:
             assert client.config_get("save") == {"save": ""}
             assert client.config_get("appendonly") == {"appendonly": "no"}
 
-    def test_a_paused_server_answers_nobody_until_it_is_resumed(self, own_valkey: Valkey) -> None:
+    def test_a_paused_server_does_not_answer_until_it_is_resumed(self, own_valkey: Valkey) -> None:
         with own_valkey.client(socket_timeout=0.2, retry=None) as client:
             client.set("a", "1")
             own_valkey.pause()
@@ -66,8 +66,8 @@ class TestOneServer:
     def test_takes_arguments(self) -> None:
         user = ("--user", "ann", "on", ">secret", "~t*", "&*", "+@all", "-flushall", "--user", "default", "off")
         with running_valkey("--maxmemory", "2mb", *user) as server:
-            with server.client() as anybody, pytest.raises(RedisError):
-                anybody.ping()
+            with server.client() as client, pytest.raises(RedisError):
+                client.ping()
             with redis.Redis.from_url(f"redis://ann:secret@{server.host}:{server.port}/0") as ann:
                 assert ann.config_get("maxmemory") == {"maxmemory": str(2 * 1024 * 1024)}
                 assert ann.acl_whoami() in ("ann", b"ann")
@@ -78,7 +78,7 @@ class TestOneServer:
         with pytest.raises(RuntimeError, match="no-such-setting"), running_valkey("--no-such-setting", "1"):
             pass
 
-    def test_a_port_that_somebody_took_is_given_up(self, own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_port_that_is_taken_is_given_up(self, own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
         choose = servers._free_port
         ports = iter([own_valkey.port])
         monkeypatch.setattr(servers, "_free_port", lambda bus: next(ports, None) or choose(bus))

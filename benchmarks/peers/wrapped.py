@@ -1,5 +1,6 @@
 """daxlite. The calls are boto3's, as in `plain`; here they are hits, which is checked."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import daxlite
@@ -31,8 +32,15 @@ def batch_get_item(client: Any) -> Call:
     return hit(plain.batch_get_item(wrapped))
 
 
-def query(client: Any) -> Call:
-    return hit(plain.query(daxlite.wrap(client)))
+def projected_get_item(client: Any) -> Call:
+    """A hit on an item that is cached whole."""
+    wrapped = daxlite.wrap(client)
+    plain.get_item(wrapped)()
+    return hit(plain.projected_get_item(wrapped))
+
+
+def query(client: Any, request: Mapping[str, Any]) -> Call:
+    return hit(plain.query(daxlite.wrap(client), request))
 
 
 def hit(call: Call) -> Call:

@@ -1,7 +1,8 @@
-"""Computed results in Redis or Valkey, shared by processes, fresh by what they were computed from.
+"""Results of computations in Redis or Valkey, shared by processes, and stale as soon as their sources change.
 
-It works by itself, and is at its best beside clients wrapped by `daxlite.wrap`: what a computation reads through them
-becomes a dependency, what they write makes results stale. Needs the `redis` extra.
+With clients that are wrapped by `daxlite.wrap`, dependencies are found automatically: what a computation reads through
+them becomes a dependency, and what they write makes results stale. Without them, the application names dependencies and
+invalidates them. Needs the `redis` extra.
 """
 
 from . import _requires as _requires

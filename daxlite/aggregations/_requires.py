@@ -1,4 +1,4 @@
-"""Says what to install, before the first import that needs it. Imports are sorted by name; so this one comes first."""
+"""Says what to install, before the first import that needs it. Imports are sorted by name, so this one is first."""
 
 from importlib.util import find_spec
 

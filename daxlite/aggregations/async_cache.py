@@ -12,25 +12,27 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 from msgspec import UNSET
 
 from ..calls.bypass import bypass
-from ..shared.clients import AsyncClient, Client, async_client_of, client_of
-from ..shared.connection import AsyncConnection, Unavailable
+from ..core.steps import Steps
+from ..drivers.asyncio import AsyncioDriver
+from ..drivers.progress import Progress
+from ..shared.clients import AsyncClient, Client
+from ..shared.connections import async_connections_of
+from ..shared.failures import Unavailable
 from ..shared.tags import EVERYTHING, result_tag
-from .async_driver import AsyncDriver
 from .base import Base
-from .cache import timeout_of, with_on_error
 from .dependencies import Dependency, named_tags
-from .driver import Progress
 from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
 from .engine.request import ComputeRequest
 from .functions.function import DependsOn, Function
 from .functions.method import CachedMethod
-from .settings import AggregationConfig, OptionNames
+from .settings import AggregationConfig, OptionNames, config_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class AsyncAggregationCache(Base):
+    # twin: leave out
     """As AggregationCache, for functions that are coroutines. They share their results where their names are the same.
 
     >>> import asyncio, fakeredis
@@ -50,50 +52,64 @@ class AsyncAggregationCache(Base):
     3 3
     """
 
+    # twin: put in
+    # """Results that are computed from DynamoDB, or from anything else, kept in Redis or Valkey for all processes.
+    #
+    # What a computation reads through clients wrapped by daxlite becomes a dependency of its result; a write through a
+    # wrapped client, in any process that has an aggregation cache of the same namespace, makes the result stale at
+    # once.
+    #
+    # >>> import fakeredis
+    # >>> aggregations = AggregationCache(fakeredis.FakeRedis(), namespace="shop")
+    # >>> @aggregations.cached(ttl=300)
+    # ... def total(prices: list[int]) -> int:
+    # ...     print("computing")
+    # ...     return sum(prices)
+    # >>> total([1, 2])
+    # computing
+    # 3
+    # >>> total(prices=[1, 2])
+    # 3
+    # >>> aggregations.close()
+    # """
+    # twin: end
+
     def __init__(
         self,
         server: str | AsyncClient,
         namespace: str,
         config: AggregationConfig | None = None,
         *,
+        # twin: leave out
         sync_client: Client | None = None,
+        # twin: end
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
     ) -> None:
-        """Make one.
-
-        server: a URL or a client of redis.asyncio. sync_client: with such a client, one for threads of the same server
-        or cluster beside it: boto3 clients know nothing of asyncio, so what they read and write is noted by it, and the
+        # twin: leave out
+        """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
+        server or cluster. boto3 clients do not use asyncio, so what they read and write is noted through it, and the
         bus listens in a thread. The rest is as for AggregationCache.
         """
-        config = with_on_error(config, on_error)
-        timeout = timeout_of(config)
-        client = async_client_of(server, timeout)
-        if isinstance(server, str) and sync_client is not None:
-            raise TypeError("sync_client goes with a client of redis.asyncio; of a URL both are made")
-        if isinstance(server, AsyncClient) and sync_client is None:
-            raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
-        self._owns_client = isinstance(server, str)
-        super().__init__(
-            lambda: client_of(server if isinstance(server, str) else sync_client, timeout),
-            server if isinstance(server, str) else sync_client,
-            namespace,
-            config,
-            clock,
-            wall_clock,
-            random,
-            asyncio.current_task,
-        )
-
-        def connect() -> Any:
-            return async_client_of(server, timeout)
-
-        self._async_connection = AsyncConnection(
-            client, self._connection.breaker, connect if self._owns_client else None
-        )
-        self._driver = AsyncDriver(self._async_connection, raises=self.config.on_error == "raise")
+        # twin: put in
+        # """Several caches may share a server and a namespace. No connection is made yet.
+        #
+        # server: a URL (redis://, rediss://, unix://, with user and password where there are any), or a client:
+        # redis.Redis, also one of a Sentinel's (`sentinel.master_for(...)`), or redis.RedisCluster. A client keeps
+        # its own timeouts and retries, and must not decode responses. Redis 7 or newer, or Valkey.
+        # namespace: letters, digits, dots, dashes, underscores; all keys begin with it.
+        # config: the settings; AggregationConfig() unless given. on_error: one of them, in short.
+        # clock: seconds, never going back. wall_clock: seconds since the epoch. random: numbers from 0 to 1.
+        #
+        # Raises TypeError or ValueError for a setting that is not allowed.
+        # """
+        # twin: end
+        config = config_of(config, on_error)
+        connections = async_connections_of(server, config.timeout, clock, sync_client)
+        super().__init__(connections, namespace, config, clock, wall_clock, random, asyncio.current_task)
+        self._driver = AsyncioDriver()
 
     def cached(
         self,
@@ -107,12 +123,28 @@ class AsyncAggregationCache(Base):
         returns: Any = UNSET,
         **options: Unpack[OptionNames],
     ) -> Callable[[Callable[P, Awaitable[R]]], "AsyncCachedFunction[P, R]"]:
-        """A decorator, as AggregationCache.cached, for a coroutine function."""
+        """A decorator: the function's results are kept.
+
+        ttl: seconds for which a result is fresh. tags: names for `invalidate_tags`. depends_on: dependencies in
+        addition to those that are captured, made by `on_table`, `on_item` and `on_partition`, or tags; or a function
+        that returns them for the arguments of a call. version: part of the key; change it when the function changes.
+        name: the name in keys and statistics, instead of the function's module and qualified name. key: a function
+        that returns the key for the arguments, such as `lambda self, day: day` for a method. returns: the type of the
+        result, instead of the return annotation. options: other fields of AggregationOptions, such as
+        stale_while_revalidate.
+
+        Raises TypeError or ValueError for a setting that is not allowed.
+        """
         checked = self._options(ttl, options)  # here, where they are written
 
         def decorate(function: Callable[P, Awaitable[R]]) -> AsyncCachedFunction[P, R]:
+            # twin: leave out
             if not inspect.iscoroutinefunction(function):
                 raise TypeError("this function is no coroutine function: AggregationCache takes it")
+            # twin: put in
+            # if inspect.iscoroutinefunction(function):
+            #     raise TypeError("this function is a coroutine function: AsyncAggregationCache takes it")
+            # twin: end
             known = self._function(
                 function,
                 checked,
@@ -138,108 +170,120 @@ class AsyncAggregationCache(Base):
         returns: Any = UNSET,
         **options: Unpack[OptionNames],
     ) -> R:
-        """As AggregationCache.get_or_compute; `compute` is a coroutine function."""
-        result: R = await self._answer(
-            self._keyed(key, compute, ttl, tags=tags, depends_on=depends_on, returns=returns, options=options)
-        )
-        return result
+        """The result that stands under a key, or that of `compute`, which is then kept.
 
-    async def invalidate_tags(self, *names: str) -> None:
-        """Make everything stale that has one of these tags, in all processes."""
-        await self._invalidate(named_tags(names))
+        key: any value of plain types, such as ("revenue", 2026). The rest is as in `cached`. Raises what
+        `compute` does.
+        """
+        # twin: put in
+        # if inspect.iscoroutinefunction(compute):
+        #     raise TypeError("compute is a coroutine function: AsyncAggregationCache takes it")
+        # twin: end
+        request = self._keyed(key, compute, ttl, tags=tags, depends_on=depends_on, returns=returns, options=options)
+        result: R = await self._get_or_compute(request)
+        return result
 
     async def peek(self, key: Any, default: Any = None, *, returns: Any = UNSET) -> Any:
         """What `get_or_compute` keeps under a key, if it is fresh, else the default. Computes nothing."""
-        return await self._peek(self._look(key, returns), default)
+        return await self._peek(self._keyed_to_peek(key, returns), default)
 
     async def invalidate(self, key: Any) -> None:
         """Make stale what `get_or_compute` keeps under a key."""
         await self._invalidate((result_tag(self._digest(key)),))
+
+    async def invalidate_tags(self, *names: str) -> None:
+        """Make everything stale that has one of these tags, in all processes."""
+        await self._invalidate(named_tags(names))
 
     async def clear(self) -> None:
         """Make everything in the namespace stale, in all processes. Takes one command, however much that is."""
         await self._invalidate((EVERYTHING,))
 
     async def close(self) -> None:
-        """Stop listening, end what is computed in the background, and close the connections that a URL made."""
-        await self._driver.close()
+        """Stop listening, and close the connections that a URL made. Calls still work, but keep nothing here, and
+        writes of this process make nothing stale any more."""
+        # twin: leave out
+        await self._driver.close()  # what is computed in the background
+        # twin: end
         await asyncio.to_thread(self._close)
-        if self._owns_client:
-            await self._async_connection.client.aclose()
-            self._connection.client.close()
+        await self._connections.async_close()
 
     # For AsyncCachedFunction
 
-    async def _answer(self, request: ComputeRequest) -> Any:
+    async def _get_or_compute(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
             hit = near_hit(self._engine, request)
-            return (
-                hit[0] if hit is not None else await self._driver.drive(get_or_compute(self._engine, request), progress)
-            )
+            if hit is not None:
+                return hit[0]
+            steps = get_or_compute(self._engine, request)
+            return await self._driver.drive(steps, progress, surface=self._surface)
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            self._rescued(progress, error)
-        return await self._plainly(request, progress)
+            self._rescue(progress, error)
+        return await self._compute_alone(request, progress)
 
     async def _refresh(self, request: ComputeRequest) -> Any:
         progress = Progress()
         try:
-            return await self._driver.drive(refresh(self._engine, request), progress)
+            return await self._driver.drive(refresh(self._engine, request), progress, surface=self._surface)
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            self._rescued(progress, error)
-        return await self._plainly(request, progress)
+            self._rescue(progress, error)
+        return await self._compute_alone(request, progress)
 
-    async def _plainly(self, request: ComputeRequest, progress: Progress) -> Any:
-        if progress.results is not None:
-            return progress.results[0]
-        with bypass():  # nobody has seen to it that the caches of this process are not behind
+    async def _compute_alone(self, request: ComputeRequest, progress: Progress) -> Any:
+        """The result of the function, where daxlite failed: as it is there already, or computed without a cache."""
+        if progress.replies is not None:
+            return progress.replies[0]
+        with bypass():  # the caches of this process may be behind
             return await request.compute()
 
     async def _peek(self, request: ComputeRequest, default: Any) -> Any:
-        try:
-            return await self._driver.drive(peek(self._engine, request, default))
-        except BaseException as error:  # noqa: BLE001 - sorted out there
-            if not isinstance(error, Unavailable):
-                self._rescued(Progress(), error)
-        return default
+        return await self._drive(peek(self._engine, request, default), default)
 
     async def _invalidate(self, tags: tuple[bytes, ...]) -> None:
+        await self._drive(self._outbox.invalidate(tags), None)
+
+    async def _drive(self, steps: Steps[R], otherwise: R) -> R:
+        """What the steps end with, or, where daxlite failed, something else."""
         try:
-            await self._driver.drive(self._outbox.invalidate(tags))
+            return await self._driver.drive(steps, surface=self._surface)
+        except Unavailable:
+            return otherwise
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            self._outbox.retry()
-            if not isinstance(error, Unavailable):
-                self._rescued(Progress(), error)
+            self._rescue(Progress(), error)
+        return otherwise
 
 
 class AsyncCachedFunction(Generic[P, R]):
     """A coroutine function whose results are kept. Called like the function itself."""
 
     def __init__(self, cache: AsyncAggregationCache, function: Callable[P, Awaitable[R]], known: Function) -> None:
-        functools.update_wrapper(self, function, updated=())  # an attribute of its own must not hide one of ours
+        functools.update_wrapper(self, function, updated=())  # its __dict__ could hide attributes of ours
+        # twin: leave out
         if sys.version_info >= (3, 12):
             inspect.markcoroutinefunction(self)
+        # twin: end
         self._cache = cache
         self._known = known
         self._qualified_name = str(getattr(function, "__qualname__", known.name))
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        result: R = await self._cache._answer(self._known.request(args, kwargs))
+        result: R = await self._cache._get_or_compute(self._known.request(args, kwargs))
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else CachedMethod(self, instance)
 
     def __reduce__(self) -> str:
-        return self._qualified_name  # as a function is pickled: by its name, for a pool of processes
+        return self._qualified_name  # pickled by its name, as a function is: for a pool of processes
 
     async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute the result now, and keep it; whatever is kept already."""
+        """Compute the result now, and keep it, whether or not a result is kept already."""
         result: R = await self._cache._refresh(self._known.request(args, kwargs))
         return result
 
     async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        """The result if a fresh one is kept, else None; which may be the result as well. Computes nothing."""
+        """The result if a fresh one is kept, else None, which may also be the result. Computes nothing."""
         result: R | None = await self._cache._peek(self._known.request(args, kwargs), None)
         return result
 

@@ -1,35 +1,40 @@
 """What the aggregation caches for threads and for asyncio have in common."""
 
+import atexit
 import logging
 import os
 import weakref
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from msgspec import UNSET
 
-from ..cache.listeners import add_change_listener, remove_change_listener
+from ..calls.listeners import add_change_listener, remove_change_listener
+from ..core.steps import Steps
 from ..core.tags import Tag
+from ..drivers.progress import Progress
+from ..drivers.threads import ThreadDriver
 from ..faults import Faults
-from ..shared.breaker import Breaker
 from ..shared.bus import Bus
-from ..shared.connection import FAILURES, Connection
+from ..shared.connections import Connections
 from ..shared.encryption import Encryptor
 from ..shared.envelope import Envelope
+from ..shared.failures import FAILURES, Unavailable, raised_by_a_signal_handler, surfaced
 from ..shared.keyspace import Keyspace
 from ..shared.outbox import Outbox
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
 from .capture.capture import KnownStamps
 from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
-from .driver import Progress
+from .engine.engine import Engine
 from .engine.flights import ComputeFlights
 from .engine.near import NearCache
-from .engine.request import ComputeRequest, Engine
+from .engine.request import ComputeRequest
 from .engine.store import Store
-from .functions.function import DependsOn, Function, is_another, name_of
+from .functions.function import DependsOn, Function, may_differ, name_of
 from .options import AggregationOptions
 from .serialization.canonical import digest
 from .serialization.codec import Codec
@@ -39,7 +44,7 @@ from .stats import AggregationStats, FunctionCounters
 _logger: Final = logging.getLogger("daxlite")
 
 BY_KEY: Final = "get_or_compute"
-"""Under this name it is counted what `get_or_compute` does."""
+"""The name under which the calls of `get_or_compute` are counted."""
 
 
 class Base:
@@ -47,61 +52,72 @@ class Base:
 
     def __init__(
         self,
-        connect: Callable[[], Any],
-        server: object,
+        connections: Connections,
         namespace: str,
-        config: AggregationConfig | None,
+        config: AggregationConfig,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         random: Callable[[], float],
-        me: Callable[[], object],
+        current_caller: Callable[[], object],
     ) -> None:
-        self.config: Final = config if config is not None else AggregationConfig()
+        self.config: Final = config
         self.namespace: Final = namespace
         self._defaults = AggregationOptions(ttl=self.config.ttl)
-        keyspace = self._keyspace = Keyspace(namespace, server)
+        keyspace = self._keyspace = Keyspace(namespace, connections.given)
         encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
         envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, encryptor)
-        self._connection = Connection(connect(), Breaker(clock), connect if isinstance(server, str) else None)
-        self._bus = Bus(self._connection, keyspace.channel, clock, wall_clock)
+        self._connections = connections
+        self._bus = Bus(connections.threads, keyspace.channel, clock, wall_clock)
         self._near = NearCache(self.config.near_bytes, self._bus, clock)
         self._faults = Faults()
-        self._bus.fault = self._faults.note
-        self._outbox = Outbox(keyspace, self._bump, self._bus, self._connection, wall_clock, self._faults)
+        self._bus.on_fault = self._faults.note
+        self._outbox = Outbox(
+            keyspace,
+            partial(_bump, keyspace),
+            self._bus,
+            connections,
+            wall_clock,
+            self._faults,
+            ThreadDriver().drive,
+        )
         self._flights = ComputeFlights()
         self._engine = Engine(
-            store=Store(keyspace, envelope, self._near, self._outbox),
+            store=Store(keyspace, connections, envelope, self._near, self._outbox),
             near=self._near,
             flights=self._flights,
             keyspace=keyspace,
-            connection=self._connection,
+            server=connections,
             known_stamps=KnownStamps(),
             clock=clock,
             wall_clock=wall_clock,
             random=random,
-            complain=self._complain,
-            me=me,
+            report_unstorable=partial(_report_unstorable, set()),
+            max_background=self.config.max_background,
+            current_caller=current_caller,
         )
+        self._surface = surfaced if self.config.on_error == "raise" else None
         self._counters: dict[str, FunctionCounters] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._complaints: set[str] = set()
-        capture_in_threads()
+        if self.config.capture_threads:
+            capture_in_threads()
         add_change_listener(self)
-        _all.add(self)
-        # The threads do not keep this alive; when it is gone, or the program ends, they end.
-        weakref.finalize(self, _stop, self._bus, self._outbox)
+        _caches.add(self)
+        # The threads do not keep this alive, and nothing in it refers to it, so it goes with the last reference even
+        # where the garbage collector is off; then they end. `_end` sees to the end of the program.
+        weakref.finalize(self, _stop, self._bus, self._outbox).atexit = False
 
     # For the application
 
     def stats(self) -> AggregationStats:
         """A snapshot of all counts of this process."""
         near_entries, near_bytes = self._near.size()
+        breaker = self._connections.threads.breaker
         return AggregationStats(
             functions={name: counters.snapshot() for name, counters in list(self._counters.items())},
-            redis_errors=self._connection.breaker.errors,
-            skipped=self._connection.breaker.skipped,
-            is_available=not self._connection.breaker.is_open,
-            is_listening=self._bus.is_heard,
+            redis_errors=breaker.errors,
+            skipped=breaker.skipped,
+            is_available=not breaker.is_open,
+            is_listening=self._bus.is_listening,
             pending_invalidations=len(self._outbox),
             near_entries=near_entries,
             near_bytes=near_bytes,
@@ -110,15 +126,10 @@ class Base:
 
     # For daxlite
 
-    def changed(self, tags: Collection[Tag] | None) -> None:
+    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
         """As ChangeListener.changed: what depends on these tags is stale, here and in other processes."""
-        self._outbox.invalidate_now(shared_tags(tags))
-
-    def _bump(self, tags: Collection[bytes]) -> None:
-        """These tags changed: nobody in this process is to wait until the bus says so."""
-        for one in list(_all):
-            if one._keyspace.place == self._keyspace.place:
-                one._near.bump(tags)
+        with suppress(Unavailable):  # what Redis cannot be told now it is told later
+            yield from self._outbox.invalidate(shared_tags(tags))
 
     def _function(
         self,
@@ -132,7 +143,7 @@ class Base:
         tags: Iterable[str],
         depends_on: DependsOn,
     ) -> Function:
-        """What is known of a function that is to be cached."""
+        """A function that is to be cached. Raises TypeError or ValueError for a setting that is not allowed."""
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name is {name!r}; it must be a string that is not empty")
         if not callable(function):
@@ -165,7 +176,7 @@ class Base:
         returns: Any,
         options: OptionNames,
     ) -> ComputeRequest:
-        """The request for a result that has a key of its own."""
+        """The request for a result that has a key of its own. Raises as `_function`."""
         if not callable(compute):
             raise TypeError(f"compute is {compute!r}; it must be a function without arguments")
         digested = self._digest(key)
@@ -179,13 +190,13 @@ class Base:
             compute=compute,
         )
 
-    def _look(self, key: Any, returns: Any) -> ComputeRequest:
-        """The same to look at what there is."""
+    def _keyed_to_peek(self, key: Any, returns: Any) -> ComputeRequest:
+        """The same to look up the result alone."""
 
-        def nothing() -> None:
-            """Is never called."""
+        def never_called() -> None:
+            """The function of a request that computes nothing."""
 
-        return self._keyed(key, nothing, None, tags=(), depends_on=(), returns=returns, options={})
+        return self._keyed(key, never_called, None, tags=(), depends_on=(), returns=returns, options={})
 
     def _digest(self, key: Any) -> bytes:
         return digest(BY_KEY, self.namespace, key)
@@ -197,11 +208,11 @@ class Base:
             raise TypeError("ttl is a function; write @aggregations.cached() with parentheses")
         return replace(self._defaults, ttl=self.config.ttl if ttl is None else ttl, **options)
 
-    def _rescued(self, progress: Progress, error: BaseException) -> None:
-        """Raise what is the application's; what is a fault of daxlite's own is counted, and ends here."""
-        if error is progress.error or not isinstance(error, Exception):
+    def _rescue(self, progress: Progress, error: BaseException) -> None:
+        """Raise an error that is the application's; count one that is a fault of daxlite's own, and return."""
+        if error is progress.error or not isinstance(error, Exception) or raised_by_a_signal_handler(error) is error:
             raise error
-        if progress.error is not None and progress.results is None:
+        if progress.error is not None and progress.replies is None:
             self._faults.note(error)
             raise progress.error
         if self.config.on_error == "raise" and isinstance(error, FAILURES):
@@ -211,16 +222,11 @@ class Base:
     def _counters_of(self, name: str) -> FunctionCounters:
         return self._counters.setdefault(name, FunctionCounters())
 
-    def _complain(self, name: str, error: Exception) -> None:
-        """Say, once for each function, why its results are not stored."""
-        if name not in self._complaints:
-            self._complaints.add(name)
-            _logger.warning("the results of %s are not stored: %s", name, error)
-
     def _register(self, name: str, function: Callable[..., Any]) -> None:
-        """See that no two functions stand under one name, as closures of one definition would, or lambdas."""
+        """Note a function under its name. Raises ValueError if a different one has that name, as closures of one
+        definition have, or lambdas."""
         known = self._functions.setdefault(name, function)
-        if is_another(known, function):
+        if may_differ(known, function):
             raise ValueError(
                 f"two different functions are both called {name}: their results would be taken for each other's; "
                 "give each a name= of its own"
@@ -235,7 +241,7 @@ class Base:
 
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
-        self._connection.begin()
+        self._connections.begin()
         self._bus.begin()
         self._near.begin()
         self._flights.begin()
@@ -245,10 +251,24 @@ class Base:
             counters.begin()
 
 
-def _stop(bus: Bus, pending: Outbox) -> None:
+def _bump(keyspace: Keyspace, tags: Collection[bytes]) -> None:
+    """Note a change of tags in all caches of this process and this keyspace, which are not to wait for the bus."""
+    for cache in list(_caches):
+        if cache._keyspace.identity == keyspace.identity:
+            cache._near.bump(tags)
+
+
+def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:
+    """Log, once for each function, why its results are not stored. reported: the names of those that were."""
+    if name not in reported:
+        reported.add(name)
+        _logger.warning("the results of %s are not stored: %s", name, error)
+
+
+def _stop(bus: Bus, outbox: Outbox) -> None:
+    """Let the threads end. The garbage collector may call it at any moment, so nothing here takes a lock."""
     bus.stop()
-    pending.stop()
-    pending.try_again()
+    outbox.stop()
 
 
 _PLAIN: Final = Codec()
@@ -268,12 +288,20 @@ def _codec(returns: Any) -> Codec:
     return Codec(returns)
 
 
-_all: Final[weakref.WeakSet[Base]] = weakref.WeakSet()
+_caches: Final[weakref.WeakSet[Base]] = weakref.WeakSet()
 
 
 def _begin_in_child() -> None:
-    for one in list(_all):
-        one._begin()
+    for cache in list(_caches):
+        cache._begin()
+
+
+@atexit.register
+def _end() -> None:
+    """The program ends: send what is pending, if Redis takes it."""
+    for cache in list(_caches):
+        _stop(cache._bus, cache._outbox)
+        cache._outbox.try_again()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

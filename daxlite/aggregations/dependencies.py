@@ -1,101 +1,157 @@
-"""DependsOn by hand: for what a function reads that no wrapped client shows."""
+"""Dependencies by hand: for what a function reads that no wrapped client shows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, Literal
 
-from ..core.native import typed_key
-from ..core.not_cacheable import NotCacheable
+from ..cache.regions import check_table, known_regions, places_of
+from ..core.native import key_argument
 from ..core.schema import item_key, partition_value
-from ..core.tables import TableId
+from ..core.tables import Place
 from ..core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
 from ..shared.tags import named_tag, shared_tags
+
+MAX_RESOLVED: Final = 4096
+"""So many dependencies are remembered with their tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Something in DynamoDB; `on_table`, `on_item` and `on_partition` make them."""
+    """A dependency on data in DynamoDB; made by `on_table`, `on_item` and `on_partition`."""
 
-    tags: tuple[Tag, ...]
+    kind: Literal["table", "item", "partition"]
+    table: str
+    """The table's name or ARN."""
+    region: str | None
+    index: str | None = None
+    value: bytes | None = None
+    """The canonical form of the item's key or of the partition's value."""
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """What it depends on, wherever this process knows such a table to be. As it makes clients for more regions,
+        that becomes more."""
+        return tuple(tag for place in places_of(self.table, self.region) for tag in self._tags_at(place))
+
+    def _tags_at(self, place: Place) -> tuple[Tag, ...]:
+        whole = table_tag(place)
+        if self.value is None:
+            return whole, scan_tag(place, None)
+        if self.kind == "item":
+            return whole, item_tag(place, self.value)
+        tags = whole, partition_tag(place, self.index, self.value)
+        return tags if self.index is None else (*tags, index_tag(place, self.index))
 
 
-def on_table(table: str) -> Dependency:
+def on_table(table: str, *, region: str | None = None) -> Dependency:
     """Depend on everything in a table: any change of it.
 
-    >>> on_table("Orders").tags[1].kind
+    table: its name or ARN. region: where it is; unless given, or told by the ARN, it is every region that this process
+    has clients for when the function is called. Raises TypeError or ValueError for what is no table.
+
+    >>> on_table("Orders", region="eu-west-1").tags[1].kind
     'scan'
     """
-    id = _table(table)
-    return Dependency((table_tag(id), scan_tag(id, None)))
+    check_table(table, region)
+    return Dependency("table", table, region)
 
 
-def on_item(table: str, key: Mapping[str, Any]) -> Dependency:
-    """Depend on one item. key: its primary key, typed or native.
+def on_item(table: str, key: Mapping[str, Any], *, region: str | None = None) -> Dependency:
+    """Depend on one item. key: its primary key, typed or native. The rest is as in `on_table`.
 
     >>> on_item("Orders", {"pk": "o#1"}) == on_item("Orders", {"pk": {"S": "o#1"}})
     True
     """
-    id = _table(table)
-    return Dependency((table_tag(id), item_tag(id, item_key(_typed(key)))))
+    check_table(table, region)
+    return Dependency("item", table, region, value=item_key(key_argument(key)))
 
 
-def on_partition(table: str, key: Mapping[str, Any], index: str | None = None) -> Dependency:
+def on_partition(
+    table: str, key: Mapping[str, Any], index: str | None = None, *, region: str | None = None
+) -> Dependency:
     """Depend on one partition of a table or of a global index.
 
-    key: its partition key attribute (all of them, in their order, where an index has several), typed or native.
+    key: its partition key attribute (all of them, in their order, where an index has several), typed or native. The
+    rest is as in `on_table`.
 
-    >>> on_partition("Orders", {"day": "2026-11-22"}, index="by_day").tags[1].kind
+    >>> on_partition("Orders", {"day": "2026-11-22"}, index="by_day", region="eu-west-1").tags[1].kind
     'partition'
     """
-    id = _table(table)
+    check_table(table, region)
     if index is not None and (not isinstance(index, str) or not index):
         raise TypeError(f"index is {index!r}; it must be the name of a global index, or None for the table")
     if index is None and len(key) != 1:
         raise ValueError(f"key has the attributes {sorted(key)}; a table has one partition key attribute")
-    tags: tuple[Tag, ...] = (table_tag(id), partition_tag(id, index, partition_value(_typed(key).values())))
-    return Dependency(tags if index is None else (*tags, index_tag(id, index)))
+    return Dependency("partition", table, region, index, partition_value(key_argument(key).values()))
+
+
+class DeclaredTags:
+    """The tags of dependencies that are declared once for all calls of a function.
+
+    They are resolved at a call, because there may be no client yet where the function is declared; and again only when
+    this process has come to know of another region.
+    """
+
+    __slots__ = ("_dependencies", "_resolved")
+
+    def __init__(self, dependencies: Iterable[Dependency | str]) -> None:
+        """Raises TypeError for what is no list of dependencies."""
+        self._dependencies = _checked(dependencies)
+        self._resolved: tuple[tuple[str, ...] | None, tuple[bytes, ...]] = None, ()
+
+    def tags(self) -> tuple[bytes, ...]:
+        """The tags, in the regions that are known now."""
+        if not self._dependencies:
+            return ()
+        known, tags = self._resolved
+        now_known = known_regions()
+        if known != now_known:
+            tags = _resolved(self._dependencies)
+            self._resolved = now_known, tags
+        return tags
 
 
 def tags_of(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
-    """The tags of dependencies; a string is a tag that the application names."""
-    if isinstance(dependencies, str | Dependency) or not isinstance(dependencies, Iterable):
-        raise TypeError(f"depends_on is {dependencies!r}; it must be a list, or a function that returns one")
-    found: dict[bytes, None] = {}
-    for one in dependencies:
-        if isinstance(one, str) and one:
-            found[named_tag(one)] = None
-        elif isinstance(one, Dependency):
-            found.update(dict.fromkeys(shared_tags(one.tags)))
-        else:
-            raise TypeError(
-                f"{one!r} is no dependency; it must be a tag's name, or made by on_table, on_item, on_partition"
-            )
-    return tuple(found)
+    """The tags of dependencies, in the regions that are known now; a string is a tag that the application names.
+
+    Raises TypeError for what is no list of dependencies.
+    """
+    return _resolved(_checked(dependencies))
 
 
 def named_tags(names: Iterable[str]) -> tuple[bytes, ...]:
-    """The tags of names. Raises TypeError for what is none."""
+    """The tags of these names. Raises TypeError for a name that is not a string, or empty."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise TypeError(f"tags is {names!r}; it must be a list of names")
     found = list(names)
     for name in found:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"{name!r} is no tag; it must be a name, a string that is not empty")
+            raise TypeError(f"{name!r} is not a tag; it must be a name, a string that is not empty")
     return tuple(dict.fromkeys(map(named_tag, found)))
 
 
-def _table(name: str) -> TableId:
-    if not isinstance(name, str) or not name or name.startswith("arn:"):
-        raise TypeError(f"table is {name!r}; it must be a table's name")
-    return TableId("", "", None, name)
+def _checked(dependencies: Iterable[Dependency | str]) -> tuple[Dependency | str, ...]:
+    if isinstance(dependencies, str | Dependency) or not isinstance(dependencies, Iterable):
+        raise TypeError(f"depends_on is {dependencies!r}; it must be a list, or a function that returns one")
+    found = tuple(dependencies)
+    for each in found:
+        if not isinstance(each, str | Dependency) or not each:
+            raise TypeError(
+                f"{each!r} is not a dependency; it must be a tag's name, or made by on_table, on_item, on_partition"
+            )
+    return found
 
 
-def _typed(key: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(key, Mapping) or not key:
-        raise TypeError(f"key is {key!r}; it must map attribute names to values, such as {{'pk': 'o#1'}}")
-    try:
-        typed = typed_key(key)
-        item_key(typed)
-    except NotCacheable:
-        raise ValueError("key must hold attributes that are strings, numbers or binary") from None
-    return dict(typed)
+def _resolved(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
+    known = known_regions()
+    tags: dict[bytes, None] = {}
+    for each in dependencies:
+        tags.update(dict.fromkeys((named_tag(each),) if isinstance(each, str) else _shared_tags_of(each, known)))
+    return tuple(tags)
+
+
+@lru_cache(MAX_RESOLVED)
+def _shared_tags_of(dependency: Dependency, known: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The tags of a dependency. known: the regions that are known now, so that others are resolved anew."""
+    return shared_tags(dependency.tags)

@@ -1,16 +1,16 @@
-"""How results of one kind are kept. A wrong setting fails where it is written."""
+"""How the results of a function are cached. A wrong setting raises where it is written."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_TTL: Final = 30 * 86400.0
-"""Every key in Redis ends some time."""
+"""Seconds. Every key in Redis has a TTL."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AggregationOptions:
-    """How the results of a function are kept. Times are in seconds.
+    """How the results of a function are cached. Times are in seconds.
 
     >>> AggregationOptions(ttl=60, stale_while_revalidate=600).ttl
     60
@@ -21,25 +21,25 @@ class AggregationOptions:
     """
 
     ttl: float = 300.0
-    """How long a result is fresh, unless something that it depends on changes."""
+    """How long a result is fresh, unless one of its dependencies changes."""
     stale_while_revalidate: float = 0.0
-    """For so long after its TTL a result that nothing changed is still served, while one caller computes the next one
-    in the background."""
+    """How long after its TTL a result is still served, while one caller computes the next one in the background. A
+    result whose dependencies changed is not."""
     stale_if_error: float = 0.0
-    """For so long after its TTL a result is served where its computation fails. Also one that something changed: rather
-    an old result than none."""
+    """How long after its TTL a result is served if the computation of the next one raises. So is a result whose
+    dependencies changed: an old result instead of none."""
     early_refresh: float = 1.0
-    """How early a result is computed anew in the background before its TTL ends, so that nobody waits and not all
-    computers do it at once: the `beta` of XFetch ("Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). What
-    takes longer to compute is begun earlier. 0: off."""
+    """How early the next result is computed in the background, before the TTL ends, so that no caller waits and not all
+    processes compute at once: the `beta` of XFetch ("Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). The
+    longer a computation takes, the earlier it starts. 0: off."""
     jitter: float = 0.1
-    """Each TTL is shortened by a random part of up to this fraction."""
+    """Each TTL is shortened by a random fraction of up to this."""
     lock_ttl: float = 10.0
-    """Whoever computes renews his lock while he lives; if he dies, the others wait no longer than this."""
+    """The process that computes a result holds a lock, and renews it. If the process dies, the others wait so long."""
     max_wait: float = 60.0
-    """A caller that has waited so long for another's computation computes for himself."""
+    """A caller that has waited this long for the computation of another computes the result itself."""
     capture: bool = True
-    """Whether what is read through wrapped clients while computing becomes a dependency. False: only what is given."""
+    """Whether reads through wrapped clients during a computation become dependencies. False: only given ones count."""
 
     def __post_init__(self) -> None:
         _check("ttl", self.ttl, least=0.0, most=MAX_TTL, open_below=True)
@@ -56,7 +56,7 @@ class AggregationOptions:
 
     @property
     def grace(self) -> float:
-        """How long a result stays in Redis after its TTL."""
+        """How long a result stays in Redis after its TTL, in seconds."""
         return max(self.stale_while_revalidate, self.stale_if_error)
 
 

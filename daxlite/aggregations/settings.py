@@ -1,8 +1,10 @@
-"""The settings of a whole aggregation cache, beside its server and its namespace."""
+"""The settings of an aggregation cache, apart from its server and its namespace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict
+
+from msgspec import UNSET
 
 from ..shared.envelope import Envelope
 from .options import AggregationOptions
@@ -11,7 +13,7 @@ MIB: Final = 1024 * 1024
 
 
 class OptionNames(TypedDict, total=False):
-    """The fields of AggregationOptions, for those who pass them on."""
+    """The fields of AggregationOptions except `ttl`, as keyword arguments."""
 
     stale_while_revalidate: float
     stale_if_error: float
@@ -31,34 +33,58 @@ class AggregationConfig:
     """
 
     ttl: float = 300.0
-    """How long results are fresh, in seconds, where a function does not say otherwise."""
+    """How long results are fresh, in seconds, unless a function has a TTL of its own."""
     near_bytes: int = 64 * MIB
-    """The most that results kept in this process may take. 0: each call asks Redis."""
+    """The capacity of the near cache, which keeps results in this process. 0: every call asks Redis."""
     max_value_bytes: int = 16 * MIB
-    """The largest result worth storing, before it is compressed."""
+    """The size of the largest result that is stored, before compression."""
     compress_above: int | None = 1024
-    """Results of more bytes are compressed. None: never."""
+    """Results of more bytes are compressed. None: no result is."""
     encryption_keys: Sequence[bytes] = ()
-    """Keys of 32 bytes. The first one encrypts, each one decrypts, so that keys can be changed. Needs the `encryption`
+    """Keys of 32 bytes. The first key encrypts, every key decrypts, so that keys can be rotated. Needs the `encryption`
     extra."""
     timeout: float = 0.5
-    """Seconds to wait for Redis, where a URL is given. A client of the application's has its own timeouts."""
+    """Seconds to wait for Redis, if the server is given as a URL. A given client has timeouts of its own."""
     on_error: Literal["compute", "raise"] = "compute"
-    """What a call does when Redis fails: compute, as if there were no cache, or raise redis-py's error."""
+    """What a call does when Redis fails: compute the result, as without a cache, or raise the error of redis-py."""
+    max_background: int = 8
+    """How many results this cache computes in the background at a time, before and after the end of their TTLs; two
+    threads each. Others are served as they are until there is room."""
+    capture_threads: bool = True
+    """Whether what is read in threads that a computation starts becomes a dependency of its result. For that,
+    `threading.Thread.start`, `ThreadPoolExecutor.submit` and the methods of multiprocessing's ThreadPool are wrapped,
+    once and for the whole process, when the first cache with this setting is made. False: this cache has nothing
+    wrapped, and unless another one has, what such threads read must be given with `depends_on`. Tasks of asyncio and
+    `asyncio.to_thread` are captured in any case."""
 
     def __post_init__(self) -> None:
         for name, least in (("near_bytes", 0), ("max_value_bytes", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number of bytes, at least {least}")
+        if not isinstance(self.max_background, int) or isinstance(self.max_background, bool) or self.max_background < 1:
+            raise ValueError(f"max_background is {self.max_background!r}; it must be a whole number, at least 1")
         if self.on_error not in ("compute", "raise"):
             raise ValueError(f'on_error is {self.on_error!r}; it must be "compute" or "raise"')
+        if not isinstance(self.capture_threads, bool):
+            raise TypeError(f"capture_threads is {self.capture_threads!r}; it must be True or False")
         if not _is_number(self.timeout) or not 0 < self.timeout <= 60:
             raise ValueError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0, up to 60")
         if isinstance(self.encryption_keys, bytes | str) or not isinstance(self.encryption_keys, Sequence):
             raise TypeError("encryption_keys must be a list of keys of 32 bytes")
-        AggregationOptions(ttl=self.ttl)  # which says what is allowed
+        AggregationOptions(ttl=self.ttl)  # raises for a wrong TTL
         Envelope(self.compress_above)
+
+
+def config_of(config: AggregationConfig | None, on_error: Any = UNSET) -> AggregationConfig:
+    """The settings that a caller gave, or one of them alone. Raises TypeError for what are none."""
+    if config is None:
+        return AggregationConfig() if on_error is UNSET else AggregationConfig(on_error=on_error)
+    if on_error is not UNSET:
+        raise TypeError("give either on_error or a config, which has its own")
+    if not isinstance(config, AggregationConfig):
+        raise TypeError(f"config is {config!r}; it must be a daxlite.aggregations.AggregationConfig")
+    return config
 
 
 def _is_number(value: Any) -> bool:

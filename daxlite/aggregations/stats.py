@@ -1,4 +1,4 @@
-"""What an aggregation cache did, counted per function."""
+"""Statistics of an aggregation cache, per function."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -15,45 +15,48 @@ class AggregationCounts:
     """
 
     near_hits: int = 0
-    """Results that this process had at hand."""
+    """Results from the near cache of this process."""
     shared_hits: int = 0
     """Results from Redis."""
     stale_hits: int = 0
-    """Results served after their TTL, while the next one was computed."""
+    """Results served after their TTL, while the next one was computed in the background."""
     misses: int = 0
-    """Calls for which there was no fresh result."""
+    """Calls that found no result to serve."""
     joined: int = 0
-    """Misses answered by a computation of another thread of this process."""
+    """Misses answered by the computation of another thread or task of this process."""
     awaited: int = 0
     """Misses answered by the computation of another process, after waiting for it."""
     computations: int = 0
-    """Computations made here, in the background too."""
+    """Computations in this process, including those in the background."""
     compute_seconds: float = 0.0
-    """Time spent in them."""
+    """Time spent in computations."""
     wait_seconds: float = 0.0
-    """Time spent waiting for other processes."""
+    """Time spent waiting for the computations of other processes."""
     compute_errors: int = 0
     """Computations that raised."""
     stale_on_error: int = 0
     """Misses answered by an old result, because the computation raised."""
     early_refreshes: int = 0
-    """Computations in the background, before or after the TTL had ended."""
+    """Computations in the background, before or after the end of a TTL."""
     stored: int = 0
+    """Results stored in Redis."""
     discarded: int = 0
-    """Results not stored because something that they depend on changed while they were computed, or because it could
-    not be told what they depend on."""
+    """Results not stored because a dependency changed while they were computed, or because their dependencies are not
+    known."""
     unstorable: int = 0
     """Results not stored because of their type or size."""
     corrupt: int = 0
-    """Values in Redis that were not ours, or damaged."""
+    """Values in Redis that were damaged, or not written by daxlite."""
     invalidations: int = 0
-    """FoundResult in Redis, but something that they depend on had changed."""
+    """Results found in Redis of which a dependency had changed."""
     bytes_read: int = 0
+    """Bytes of results read from Redis."""
     bytes_written: int = 0
+    """Bytes of results written to Redis."""
 
     @property
     def hit_ratio(self) -> float:
-        """NearCache, shared and stale hits among all calls; 0 before the first."""
+        """Near, shared and stale hits as a fraction of all calls; 0 before the first call."""
         hits = self.near_hits + self.shared_hits + self.stale_hits
         return hits / (hits + self.misses) if hits + self.misses else 0.0
 
@@ -63,25 +66,27 @@ class AggregationStats:
     """A snapshot of `AggregationCache.stats()`."""
 
     functions: Mapping[str, AggregationCounts]
-    """By function; what `get_or_compute` did is under "get_or_compute"."""
+    """By the name of the function; those of `get_or_compute` are under "get_or_compute"."""
     redis_errors: int
     """Commands that Redis refused or did not answer."""
     skipped: int
     """Commands not sent, because the circuit breaker was open."""
     is_available: bool
-    """Whether Redis is being asked, as far as the circuit breaker knows."""
+    """Whether the circuit breaker lets commands through."""
     is_listening: bool
-    """Whether this process hears what the others change, and so may answer from its near cache."""
+    """Whether this process receives the changes of the others, so that its near cache may answer."""
     pending_invalidations: int
-    """Changes that Redis could not be told of yet."""
+    """Changes that are still to be sent to Redis."""
     near_entries: int
+    """Results in the near cache."""
     near_bytes: int
+    """Bytes of the results in the near cache."""
     faults: int
-    """Faults of daxlite's own, each of which ended in a plain computation."""
+    """Faults of daxlite itself. The call that met one computed its result, as without a cache."""
 
     @property
     def total(self) -> AggregationCounts:
-        """Everything added up."""
+        """The counts of all functions added up."""
         return add(self.functions.values())
 
 
@@ -104,15 +109,16 @@ class FunctionCounters:
         self._numbers: dict[str, float] = dict.fromkeys(_NAMES, 0)
 
     def begin(self) -> None:
-        """Go on in a new process after a fork: another thread may have held the lock."""
-        # Can be taken again by a signal handler that computes: what it would see half done is one addition.
+        """Make a new lock, in the child process after a fork: another thread may have held the old one."""
+        # Reentrant for a signal handler that computes: the most that it can see half done is one addition.
         self._lock = threading.RLock()
 
     def add(self, name: str, amount: float = 1) -> None:
-        """Count."""
+        """Add to the count of this name."""
         with self._lock:
             self._numbers[name] += amount
 
     def snapshot(self) -> AggregationCounts:
+        """The counts at this moment."""
         with self._lock:
             return AggregationCounts(**self._numbers)  # type: ignore[arg-type]

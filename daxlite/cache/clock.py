@@ -7,9 +7,10 @@ One counter per cache. A change takes the next tick and leaves it on the stamp o
 notes the tick at which its read *started*; its answer is stored, and later served, only while no stamp that it depends
 on is newer. (What Facebook's memcache leases do: "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1.)
 
-A stamp exists as long as something holds it: a call in flight, an entry, the table itself, or the list of what changed
-a moment ago. So the table of stamps is as large as what is cached, being read and settling, a change costs the few tags
-that it bumps however many entries hang on them, and no stamp is ever forgotten while somebody could still ask for it.
+A stamp exists for as long as something holds it: a call in flight, an entry, the table itself, or the list of recent
+changes. So there are as many stamps as the cached, in-flight and settling answers need. A change costs only the few
+tags that it bumps, however many entries depend on them, and no stamp is forgotten while an answer could still depend on
+it.
 
 A tag is *settling* for a while after a change: DynamoDB's replicas may not have heard of it yet.
 """
@@ -21,8 +22,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-# As many settling tags as are remembered. Beyond, a floor rises: everything that changed before the moment of the floor
-# may have been forgotten, so until the floor has settled itself, everything counts as settling.
+# So many settling tags are remembered. Beyond that number a floor rises: changes from before the moment of the floor
+# may have been forgotten, so until the floor itself has settled, every tag counts as settling.
 MAX_SETTLING: Final = 50_000
 
 
@@ -30,7 +31,7 @@ class Stamp(Struct, eq=False):
     """When a tag last changed."""
 
     tag: Hashable
-    tick: int = 0  # no change that anybody who holds this stamp has to know of
+    tick: int = 0  # no change that a holder of this stamp has to know of
     changed_at: float = -math.inf
     holders: int = 0
 
@@ -53,7 +54,8 @@ class ChangeClock:
         self._floor = floor
 
     def hold(self, tags: Iterable[Hashable], beside: Stamps = ()) -> Stamps:
-        """Watch these tags from now on, until they are released. beside: what is held already, to be held once more."""
+        """Hold the stamps of these tags until they are released. beside: stamps that are held already, to be held
+        again."""
         held = list(beside)
         for tag in tags:
             stamp = self.stamps.get(tag)
@@ -65,12 +67,12 @@ class ChangeClock:
         return tuple(held)
 
     def hold_again(self, held: Stamps) -> None:
-        """Hold once more what is held already."""
+        """Hold stamps again that are held already."""
         for stamp in held:
             stamp.holders += 1
 
     def release(self, held: Stamps) -> None:
-        """Stop watching. Once for each hold."""
+        """Release stamps, once for each hold."""
         for stamp in held:
             stamp.holders -= 1
             if not stamp.holders:
@@ -86,7 +88,7 @@ class ChangeClock:
             stamp = self.stamps.get(tag)
             if stamp is None:
                 if not is_settling:
-                    continue  # nobody watches it, so there is nothing to spoil
+                    continue  # no answer depends on it
                 stamp = self.stamps[tag] = Stamp(tag)
             stamp.tick = self.now
             if is_settling:
@@ -120,8 +122,13 @@ class ChangeClock:
         return max(0.0, max([self._floor, *changed_at]) + self._window - moment)
 
     def may_have_missed(self, since: float, now: float) -> bool:
-        """Whether a change made after that moment, of a tag that nobody held, may be forgotten by now."""
+        """Whether a change made after that moment, of a tag that was not held, may be forgotten by now."""
         return self._floor >= since or now - since >= self._window
+
+    def raise_floor(self, moment: float) -> None:
+        """Let every tag count as settling for a window from this moment on: any of them may have changed."""
+        self._floor = max(self._floor, moment)
+        self.latest = max(self.latest, moment)
 
     def _forget_settled(self, moment: float) -> None:
         settled_before = moment - self._window

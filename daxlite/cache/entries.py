@@ -1,18 +1,19 @@
-"""Entries in memory, bounded in bytes. What is asked for once goes first, what is asked for again stays.
+"""Entries in memory, bounded in bytes. Entries used once are evicted first, entries used again stay.
 
-S3-FIFO ("FIFO queues are all you need for cache eviction", SOSP 2023): what is new waits in a small queue, and only
-what was used while it was there moves on to the main one; so a scan that runs through the cache leaves it as it was.
-What fell out of the small queue is remembered for a while by its key alone, and goes straight to the main queue when it
-comes back. A hit only counts itself, in the entry: nothing is moved, so it needs no lock.
+S3-FIFO ("FIFO queues are all you need for cache eviction", SOSP 2023): a new entry waits in a small queue, and moves on
+to the main queue only if it was used there, so a scan that runs through the cache leaves it as it was. The key of an
+entry that was evicted from the small queue is remembered for a while, in the ghost queue; if the entry comes back, it
+goes straight to the main queue. A hit only counts itself, in the entry. It moves nothing, so it takes no lock.
 
     new --> small queue, a tenth --used?--> main queue --used?--> its end again, one use less
                     | no                        | no
                     v                           v
-            remembered by its key           forgotten
+            ghost queue: its key            forgotten
 
-What a change drops while it was in use is remembered too: what takes its place is likely to be as popular.
+The key of a used entry that a change drops goes to the ghost queue too: its successor is likely to be as popular.
 """
 
+import math
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
@@ -26,33 +27,36 @@ EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, 
 """(table, item key), (table, item key, projection) or (table, "query" or "scan", signature)."""
 
 # What Python keeps for an entry beside its encoded answer and key: the Entry, the key's tuple, a slot in a dictionary,
-# and what is remembered of one that went. Measured: 552 bytes while nothing has to go
+# and its share of the ghost queue. Measured: 552 bytes while nothing is evicted
 # (`python -m benchmarks.memory`), and up to 703 in a cache that was filled twice over.
 ENTRY_OVERHEAD: Final = 720
 MAX_USES: Final = 3
-"""Uses beyond are not counted: what was popular once must be able to leave."""
+"""Uses beyond this number are not counted, so that an entry that was popular once can be evicted."""
 SMALL_PART: Final = 10
 """The small queue is one part in so many."""
 MAX_SPARED: Final = 1000
-"""So many are spared to make room for one; then what is next goes, used or not. Where everything is used all the time
-somebody would hold the cache's lock while each entry passes by three times."""
+"""So many entries are spared to make room for one; then the next one is evicted, used or not. Where every entry is used
+all the time, a fill would otherwise hold the cache's lock while each entry passes by three times."""
 
 
 class Entry(Struct, eq=False, gc=False):
     """One stored answer.
 
-    Python's garbage collector does not see it: looking at each of a million of them stopped the program for a third
-    of a second. So nothing but its queue and its neighbours, which `unlink` parts, may lead back to it.
+    Python's garbage collector does not track it, because visiting a million of them stopped the program for a third of
+    a second. So no reference but those of its queue and its neighbours, which `unlink` cuts, may lead back to it.
     """
 
     data: bytes
     """The answer, encoded; empty for an item that is known not to exist."""
     key: EntryKey
     expires: float
+    """The end of its TTL by the cache's clock."""
     tick: int
     stamps: Stamps
     counters: KindCounters
     size: int
+    wall_expires: float = math.inf
+    """The end of its TTL by the wall clock, which goes on while the machine is frozen."""
     uses: int = 0
     """Hits since it came to its queue. Counted without a lock: one that is lost does no harm."""
     # The queue in which it stands, and its neighbours there: any entry can leave at any time.
@@ -70,7 +74,7 @@ class Entry(Struct, eq=False, gc=False):
 
 
 class Queue:
-    """First in, first out, but for those that leave from the middle."""
+    """First in, first out, except that an entry can leave from the middle."""
 
     __slots__ = ("bytes", "first", "last")
 
@@ -102,7 +106,7 @@ class Queue:
 
 
 def unlink(*queues: Queue) -> None:
-    """Part the entries of queues that nobody needs any more, so that they go."""
+    """Cut the references between the entries of queues that are not needed any more, so that their memory is freed."""
     for queue in queues:
         entry, queue.first, queue.last, queue.bytes = queue.first, None, None, 0
         while entry is not None:
@@ -117,7 +121,7 @@ class Entries:
         self.maxsize = max_bytes
         self._when_dropped = when_dropped
         self._by_key: dict[EntryKey, Entry] = {}
-        self.get: Final = self._by_key.get
+        self.get: Callable[[EntryKey], Entry | None] = self._by_key.get
         """The entry under a key, or None."""
         self._small = Queue()
         self._main = Queue()
@@ -139,7 +143,7 @@ class Entries:
         return self._small.bytes + self._main.bytes
 
     def store(self, entry: Entry) -> None:
-        """Put an entry in its place; what stood there is dropped, and whatever must go to make room."""
+        """Store an entry under its key. The entry that it replaces is dropped, and others are evicted to make room."""
         key = entry.key
         replaced = self._by_key.get(key)
         queue = self._small
@@ -157,16 +161,16 @@ class Entries:
         entry.counters.bytes += entry.size
 
     def drop(self, key: EntryKey) -> None:
-        """Take an entry out. The caller knows, and counts, why."""
+        """Remove an entry. The caller counts the reason."""
         entry = self._by_key[key]
         self._remove(entry)
         if entry.uses:
-            # Popular, but wrong: its successor, which may come in a moment, need not prove itself again.
+            # Popular, but stale: its successor goes straight to the main queue.
             self._gone.note(hash(key))
         self._gone.shrink(len(self._by_key))
 
     def discard(self, key: EntryKey) -> bool:
-        """Take an entry out if it is there; returns whether it was."""
+        """Remove an entry if there is one; returns whether there was."""
         if key not in self._by_key:
             return False
         self.drop(key)
@@ -178,9 +182,14 @@ class Entries:
         # An exception in the middle of a change, of which clearing everything is the cure, may have left them wrong.
         unlink(self._small, self._main)
         self._gone = GhostQueue()
+        self.get = self._by_key.get
+
+    def suspend(self) -> None:
+        """Find nothing until everything is dropped. One assignment, for it may interrupt any change of the entries."""
+        self.get = _nothing
 
     def _make_room(self, size: int) -> None:
-        """Let go what must go for so many bytes more."""
+        """Evict entries until so many more bytes fit."""
         spare = MAX_SPARED
         while self.currsize + size > self.maxsize:
             entry = self._next()
@@ -193,14 +202,15 @@ class Entries:
                 self._evict(entry)
 
     def _next(self) -> Entry | None:
-        """Whose turn it is to go, or to be spared."""
+        """The entry that is next to be evicted or spared."""
         first = self._small.first
         if first is not None and (self._small.bytes * SMALL_PART >= self.maxsize or self._main.first is None):
             return first
         return self._main.first
 
     def _spare(self, entry: Entry) -> None:
-        """To the end of the main queue: from the small one as if it were new, else with one use less."""
+        """Move an entry to the end of the main queue: from the small queue as if it were new, else with one use
+        less."""
         if entry.queue is self._main:
             entry.uses -= 1
             self._main.remove(entry)
@@ -210,7 +220,7 @@ class Entries:
         self._main.append(entry)
 
     def _evict(self, entry: Entry) -> None:
-        if entry.is_stale:  # it was gone already, only nobody had looked
+        if entry.is_stale:  # a change had made it useless before
             entry.counters.invalidations += 1
         else:
             entry.counters.evictions += 1
@@ -229,9 +239,13 @@ class Entries:
         self._when_dropped(entry)
 
 
+def _nothing(key: EntryKey) -> None:
+    return None
+
+
 class GhostQueue:
-    """Which keys went lately, by their hashes alone, in two generations. Two keys of one hash do no harm: one of them
-    stays longer than it should."""
+    """The keys that were evicted or dropped lately, by their hashes alone, in two generations. Two keys of one hash do
+    no harm: the entry of one of them stays longer than it should."""
 
     __slots__ = ("_now", "_old")
 
@@ -246,7 +260,7 @@ class GhostQueue:
         self._now.add(key)
 
     def recall(self, key: int) -> bool:
-        """Whether a key went lately. It is forgotten."""
+        """Whether a key was evicted or dropped lately. It is forgotten by this."""
         for generation in (self._now, self._old):
             if key in generation:
                 generation.remove(key)
@@ -254,7 +268,7 @@ class GhostQueue:
         return False
 
     def shrink(self, most: int) -> None:
-        """Keep so many keys at most: the older generation goes when the younger one is half of that, or too large."""
+        """Keep so many keys at most: the older generation is dropped when the younger one has half of that number."""
         while len(self._now) * 2 > most or len(self) > most:
             if not self._now and not self._old:
                 return

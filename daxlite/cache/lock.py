@@ -1,13 +1,17 @@
-"""The lock of a cache: like any other, but nobody can wait for himself.
+"""The lock of a cache: a mutual exclusion in which no thread can wait for itself.
 
 A signal handler, or a finaliser that the garbage collector runs, may use the wrapped client while its own thread is
-inside the lock. With a plain lock it would wait forever; with one that can be taken again it would see, and change,
-what is half changed. Here it is told to go around the cache, and whoever holds the lock drops everything on leaving it.
+inside the lock. A plain lock would let it wait forever; a reentrant one would let it see, and change, what is half
+changed. Here the inner call is told to go around the cache. What it may have changed is unknown to the cache, so from
+that moment the cache answers nothing, and the next caller that takes the lock drops everything first.
+
+    thread   |-- locked ------ signal handler ------------------ leaves --|
+    handler                    |-- put_item: Reentered, suspend --|
+    others                     |- every lookup is a miss ------------------|-- locked: drop everything --|
 """
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from ..core.not_cacheable import NotCacheable
 
@@ -17,36 +21,48 @@ class Reentered(NotCacheable):
 
 
 class Lock:
-    """A mutual exclusion that raises Reentered where it would wait for itself.
+    """A mutual exclusion that raises Reentered where a thread would wait for itself.
 
-        with lock.mutex, lock:
-            ...
-
-    The mutex is Python's own, which a `with` takes and gives back as a whole. A method of ours in its place could be
-    left by an exception of a signal handler's between taking it and saying so, and nobody would ever get in again.
+    >>> lock = Lock(suspend=lambda: print("answers nothing"), recover=lambda: print("drops everything"))
+    >>> with lock.locked():
+    ...     try:
+    ...         lock.locked()
+    ...     except Reentered:
+    ...         print("went around")
+    answers nothing
+    went around
+    >>> with lock.locked():
+    ...     pass
+    drops everything
     """
 
-    def __init__(self, after_reentry: Callable[[], None]) -> None:
+    def __init__(self, suspend: Callable[[], object], recover: Callable[[], object]) -> None:
+        """suspend: lets the cache answer nothing; called inside the lock, at any moment of a change, so it must be one
+        assignment. recover: drops everything, and lets the cache answer again; called as the lock's holder."""
         self._mutex = threading.RLock()
-        self._was_reentered = False
-        self._after_reentry = after_reentry
+        self._suspend = suspend
+        self._recover = recover
+        self._reentries = 0
+        self._recovered = 0
+        """The re-entries from which the cache has recovered."""
 
-    @property
-    def mutex(self) -> AbstractContextManager[bool]:
-        """To be held. Raises Reentered where the calling thread holds it already."""
+    def locked(self) -> threading.RLock:
+        """The lock, for a `with` statement. Raises Reentered where the calling thread holds it already.
+
+        What is returned is Python's own lock, which a `with` takes and releases in one instruction each. A method of
+        ours in its place could be left by an exception of a signal handler between taking the lock and returning, and
+        no thread would ever enter again.
+        """
         if self._mutex._is_owned():  # type: ignore[attr-defined]  # as threading.Condition asks it
-            self._was_reentered = True
+            self._reentries += 1
+            self._suspend()
             raise Reentered("a call within a call")
+        if self._recovered != self._reentries:
+            with self._mutex:
+                reentries = self._reentries
+                if self._recovered != reentries:
+                    # Noted last of all, and up to the number from before: an exception of a signal handler in between,
+                    # and a re-entry in between, leave it to the next caller.
+                    self._recover()
+                    self._recovered = reentries
         return self._mutex
-
-    def __enter__(self) -> None:
-        """Nothing is to be done here; at the end there may be."""
-
-    def __exit__(self, *exception: object) -> None:
-        while self._was_reentered:
-            self._was_reentered = False
-            try:
-                self._after_reentry()
-            except BaseException:  # by a signal handler's: it is left to the next one
-                self._was_reentered = True
-                raise

@@ -21,7 +21,7 @@ class CacheCounts:
     misses: int = 0
     """Reads for which the cache had no answer. All but the joined ones were sent to DynamoDB."""
     joined: int = 0
-    """Misses answered by the read of another caller that was under way already."""
+    """Misses answered by the read of another caller that was in flight already."""
     consistent_misses: int = 0
     """Misses sent as strongly consistent reads, at twice the read units, because what they read had just changed."""
     fills: int = 0

@@ -1,4 +1,4 @@
-"""What a cache knows of one table: its settings, its keys as far as anybody told, its counts."""
+"""What a cache knows of one table: its settings, its keys as far as they are known, its counts."""
 
 import math
 from collections.abc import Set
@@ -13,8 +13,8 @@ from .clock import Stamps
 from .entries import EntryKey
 from .stats import KINDS, Kind, KindCounters
 
-# After a DescribeTable that failed, for whatever reason, the table is described again no sooner than this. A missing
-# permission may be granted, a throttled call may pass, and until then everything stays right, only coarser.
+# After a DescribeTable that failed, the table is described again no sooner than this. A missing permission may be
+# granted, a throttled call may pass; until then invalidation is right, only coarser.
 DESCRIBE_AGAIN: Final = 60.0  # seconds
 DESCRIPTION_TTL: Final = 3600.0
 """Seconds for which a description is believed."""
@@ -32,6 +32,8 @@ class Table:
 
     def __init__(self, id: TableId, number: int, settings: TableSettings, own: Stamps) -> None:
         self.id = id
+        self.place = id.place
+        """Where changes of it are felt."""
         self.number = number
         """Stands for the table in entry keys."""
         self.settings = settings
@@ -42,21 +44,19 @@ class Table:
         """The primary key's attributes: they show in every request with a Key, schema or not."""
         self.ttl_attribute = settings.ttl_attribute
         """The attribute after whose moment DynamoDB deletes an item."""
-        self.is_used = False
-        """Whether anybody ever read or wrote an item or a page of it by this name."""
         self.may_ask_images = True
         """False once IAM refused a write only because daxlite asked for its return values."""
         self.may_ask_keys = True
         """The same for the key attributes of a projected BatchGetItem."""
-        self.begin(own)
+        self.own = own
+        """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
+        self.begin()
 
-    def begin(self, own: Stamps) -> None:
-        """Start with nothing cached, and nobody at work."""
+    def begin(self) -> None:
+        """Start with nothing cached and nothing in flight."""
         self.described_until = -math.inf if self.settings.schema is None else math.inf
         """The moment at which DynamoDB is to be asked once more what table this is."""
         self._asked_at = -math.inf
-        self.own = own
-        """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.counters: dict[Kind, KindCounters] = {kind: KindCounters() for kind in KINDS}
 
     # Keys of entries
@@ -78,7 +78,7 @@ class Table:
         return self.key_names is not None and self.key_names != names
 
     def is_description_due(self, now: float, index: str | None) -> bool:
-        """Whether to call DescribeTable now. Says so to one caller only; the others go on without."""
+        """Whether to call DescribeTable now. True for one caller only; the others go on without a description."""
         if self.settings.schema is not None or now < self._asked_at + DESCRIBE_AGAIN or self.is_described(now, index):
             return False
         self._asked_at = now
@@ -101,11 +101,17 @@ class Table:
 
     def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: float) -> None:
         self.schema = schema
-        # Somebody else may change it, so it is described again now and then; soon, if only half of it could be told.
+        # Another program may change it, so it is described again now and then; soon, if only half of it could be
+        # learned.
         self.described_until = now + (DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
         if self.settings.ttl_attribute is None and not isinstance(ttl_attribute, UnsetType):
             self.ttl_attribute = ttl_attribute
         self.key_names = frozenset(schema.key.names)
+
+    def grow_older(self, seconds: float) -> None:
+        """What is known of the table is older than the clock says: the machine was frozen for so long."""
+        self.described_until -= seconds
+        self._asked_at -= seconds
 
     def forget(self) -> None:
         """The table may have been made anew, with other keys."""

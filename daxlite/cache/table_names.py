@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..core.tables import Scope, TableId, account_of, table_id
+from ..core.tables import Place, Scope, TableId, account_of, region_of, table_id
+from .regions import note_region
 from .state import MAX_TABLES
 from .table import Table
 
 
 class TableNames:
-    """The table names of one scope, which all clients of the same endpoint, region and credentials share."""
+    """The table names of one scope, which all clients of one endpoint, region and credentials share."""
 
     def __init__(self, find: Callable[[TableId], Table], scope: Scope) -> None:
+        note_region(region_of(scope.endpoint, scope.region))
         self._find = find
         self._scope = scope
         self.known: dict[str, Table] = {}
@@ -27,15 +29,15 @@ class TableNames:
             self.known[name] = table
         return table
 
-    def id(self, name: Any) -> TableId:
-        """Which table a request names, whether or not it is one of those that are remembered."""
-        return table_id(self._scope, name)
+    def place(self, name: Any) -> Place:
+        """Where a change of the table is felt, whether or not the cache knows the table."""
+        return table_id(self._scope, name).place
 
     def learn_account(self, table: Table, arn: str) -> None:
-        """Learn from the ARN of a table that was named without one whose the credentials are.
+        """Learn the account of the credentials from the ARN of a table that was named without one.
 
-        From here on the tables are found under their account, where ARNs find them too. What was cached by name alone
-        stays behind, and changes still reach it: the two may be the same.
+        From here on the tables are found under their account, where ARNs find them too. Entries that were stored before
+        stay behind, under the identity that was known then; changes still reach them, because the place is the same.
         """
         account = account_of(arn)
         if account is None or self._scope.account is not None or table.id != table_id(self._scope, table.id.name):

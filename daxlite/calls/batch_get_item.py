@@ -1,24 +1,27 @@
-"""BatchGetItem: what is cached is answered, what is missing is forwarded."""
+"""BatchGetItem: cached items are answered, missing ones are read from DynamoDB."""
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import check_capacity, item_projection
 from ..core.schema import item_key
+from ..core.snapshot import snapshot
+from ..core.steps import Params, Response, Steps
 from .batch_part import Part, Wanted
 from .context import Context
 from .get_item import CachedItem
+from .listeners import announce
 from .outcomes import is_missing_table
 from .responses import hit_response, no_capacity
-from .steps import Params, Response, Step, Steps, Wait
+from .single_flight import answer_of
 
 _MAX_KEYS: Final = 100
 
 
-def batch_get_item(context: Context, params: Params) -> Response | Steps:
-    """Items from the cache beside items from DynamoDB; in no particular order, as ever."""
+def batch_get_item(context: Context, params: Params) -> Response | Steps[Response]:
+    """Items from the cache beside items from DynamoDB, in no particular order, as DynamoDB returns them."""
     if not {"RequestItems", "ReturnConsumedCapacity"} >= params.keys():
         raise NotCacheable("parameter")
     capacity = check_capacity(params)
@@ -30,6 +33,10 @@ def batch_get_item(context: Context, params: Params) -> Response | Steps:
     for part in parts:
         part.look_up(context)
     if any(part.wanted for part in parts):
+        params = snapshot(params)
+        asked = context.dialect.request("BatchGetItem", params)["RequestItems"]
+        for part in parts:
+            part.take(params["RequestItems"][part.name], [item_key(key) for key in asked[part.name]["Keys"]])
         return _miss(context, params, parts, capacity)
     return _completed(context, parts, capacity, hit_response(Responses={}, UnprocessedKeys={}))
 
@@ -47,27 +54,27 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
     return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, keys)
 
 
-def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps:
+def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps[Response]:
     for part in parts:
         if part.is_cached:
             part.table = yield from context.described(part.name)
     with ExitStack() as flights:
         for part in parts:
-            part.start_or_join(context, flights)
+            part.start_or_follow(context, flights)
         own = {one for part in parts for one in part.wanted if one.leader is None}
         response = yield from _send(context, params, parts, own)
-    # Others may be waiting for us: that is over before we wait for them.
+    # The followers of these flights are released before this call follows any other.
     alone: set[Wanted] = set()
     for part in parts:
         for wanted in part.wanted:
             if wanted.flight is None or wanted.leader is None:
                 continue
-            yield Wait(wanted.leader)
-            if wanted.leader.answer is None:
+            answer = yield from answer_of(wanted.leader)
+            if answer is None:
                 alone.add(wanted)
             else:
                 context.cache.count_joined(wanted.flight)
-                part.add(context, CachedItem(wanted.leader.answer))
+                part.add(context, CachedItem(answer))
     with ExitStack() as flights:
         for wanted in alone:
             if wanted.flight is not None:
@@ -76,10 +83,8 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
     return _completed(context, parts, capacity, _merged(response, rest))
 
 
-def _send(
-    context: Context, params: Params, parts: list[Part], wanted: Collection[Wanted]
-) -> Generator[Step, Response, Response | None]:
-    """Ask DynamoDB for some of what is wanted, and store what it says."""
+def _send(context: Context, params: Params, parts: list[Part], wanted: Collection[Wanted]) -> Steps[Response | None]:
+    """Ask DynamoDB for some of the missing items, and store them."""
     by_part = [(part, [one for one in part.wanted if one in wanted]) for part in parts]
     by_part = [(part, ones) for part, ones in by_part if ones]
     if not by_part:
@@ -97,7 +102,7 @@ def _send(
             response, is_added = (yield from context.send(first, "BatchGetItem", request)), False
     except Exception as error:
         if is_missing_table(error):  # DynamoDB does not tell which of them it is; the first is forgotten already
-            context.cache.forget(*[part.table for part, _ in by_part[1:]])
+            yield from announce(context.cache, context.cache.forget(*[part.table for part, _ in by_part[1:]]))
         raise
     taken = [part.strip(response, added[part.name] if is_added else frozenset()) for part, _ in by_part]
     for (part, ones), keys in zip(by_part, taken, strict=True):
@@ -107,12 +112,13 @@ def _send(
                 context.cache.note_strength(one.flight, is_added and bool(adding[part.name].get("ConsistentRead")))
         if added[part.name] and not is_added:
             part.table.may_ask_keys = False
+        yield from announce(context.cache, context.cache.learn_key(part.table, part.key_names))
         part.fill(context, response, ones, keys)
     return response
 
 
 def _merged(one: Response | None, other: Response | None) -> Response:
-    """One response of two."""
+    """Two responses merged into one."""
     if one is None or other is None:
         return one or other or hit_response(Responses={}, UnprocessedKeys={})
     for name, items in other.get("Responses", {}).items():
@@ -126,7 +132,7 @@ def _merged(one: Response | None, other: Response | None) -> Response:
 
 
 def _completed(context: Context, parts: list[Part], capacity: str, response: Response) -> Response:
-    """The response with what the cache answered."""
+    """The response with the items that the cache answered."""
     responses = response.setdefault("Responses", {})
     for part in parts:
         if part.answers or not part.was_sent:

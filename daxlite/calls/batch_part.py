@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..cache.flights import Flight
+from ..cache.flights import ReadFlight
 from ..cache.table import Table
 from ..core.expressions.projections import Projection
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead
 from ..core.schema import item_key
+from ..core.steps import Params, Response
 from .context import STRONGLY, Context
 from .get_item import CachedItem, entry_of, fill_found, find_item
-from .steps import Params, Response
 
 _ALIAS: Final = "#daxlite_key"
 
@@ -25,10 +26,10 @@ class Wanted(Struct, eq=False):
     key: bytes
     given: Any
     """Its key as the application gave it."""
-    flight: Flight | None = None
+    flight: ReadFlight | None = None
     """The read of it; None where nothing is to be stored."""
-    leader: Flight | None = None
-    """Somebody else's read of it, to wait for."""
+    leader: ReadFlight | None = None
+    """Another caller's read of it, to wait for."""
 
 
 class Part(Struct, eq=False):
@@ -44,7 +45,7 @@ class Part(Struct, eq=False):
     keys: list[bytes]
     """Those of all items that are asked for, in the order of the request."""
     wanted: list[Wanted] = []
-    """The items that the cache does not have."""
+    """The items that were not found in the cache."""
     was_sent: bool = False
     """Whether DynamoDB was asked for any of it."""
     answers: list[dict[str, Any]] = []
@@ -63,7 +64,7 @@ class Part(Struct, eq=False):
                 self.add(context, found)
 
     def _look_up_whole_items(self, context: Context) -> None:
-        """The same for the usual batch, up to a hundred times in one call: no call that can be spared is made."""
+        """The same for the usual batch, with as few function calls as possible: it runs for up to a hundred keys."""
         found = context.cache.lookup_items(self.table, self.keys)
         decode = context.dialect.decode_for_caller
         self.answers = [decode(data) for data in found if data]
@@ -71,17 +72,26 @@ class Part(Struct, eq=False):
             asked = zip(self.keys, self.asked["Keys"], found, strict=True)
             self.wanted = [Wanted(key, given) for key, given, data in asked if data is None]
 
+    def take(self, asked: Mapping[str, Any], keys: list[bytes]) -> None:
+        """Go on with a copy of what is asked, which the caller cannot change any more. keys: of that copy."""
+        if keys != self.keys:
+            raise NotCacheable("the caller changes the request")
+        given = dict(zip(keys, asked["Keys"], strict=True))
+        self.asked = asked
+        for wanted in self.wanted:
+            wanted.given = given[wanted.key]
+
     def add(self, context: Context, found: CachedItem) -> None:
         """One more answer that did not have to be asked for."""
         if found.item is not None:
             self.answers.append(context.dialect.to_caller(found.item))
 
-    def start_or_join(self, context: Context, flights: ExitStack) -> None:
+    def start_or_follow(self, context: Context, flights: ExitStack) -> None:
         """Start the reads of what is wanted, but for those that are under way already."""
         for wanted in self.wanted if self.is_cached else ():
             entry = entry_of(self.table, wanted.key, self.projection)
-            wanted.flight = flights.enter_context(context.cache.flight(self.table, ItemRead(wanted.key), entry))
-            wanted.leader = wanted.flight.start_or_join()
+            wanted.flight = flights.enter_context(context.cache.read_flight(self.table, ItemRead(wanted.key), entry))
+            wanted.leader = wanted.flight.start_or_follow()
 
     @property
     def added(self) -> frozenset[str]:
@@ -123,7 +133,6 @@ class Part(Struct, eq=False):
     def fill(self, context: Context, response: Response, wanted: Iterable[Wanted], taken: list[dict[str, Any]]) -> None:
         """Store each item of the response that can be told by its key, and that the others do not exist."""
         flights = {one.key: one.flight for one in wanted if one.flight is not None}
-        context.cache.learn_key(self.table, self.key_names)
         if self.name not in response.get("Responses", {}) or not flights:
             return
         unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())

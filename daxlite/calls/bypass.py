@@ -1,23 +1,41 @@
 """A way around the cache, for the calls that need one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from contextlib import ContextDecorator
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
 
 class Bypassed(Exception):  # noqa: N818 - a decision, not an error
     """A read goes straight to DynamoDB; the reason is counted."""
 
 
-_bypassing: Final = ContextVar("daxlite_bypassing", default=False)
+class _Entered:
+    """That a context is within a `with bypass()`.
+
+    An exception of a signal handler may strike as the block is left, before `__exit__` has done anything. The block's
+    own object then dies with the block, so by its death it is known that the block is over. A task that was started
+    within the block has a copy of the context and goes on bypassing: for it a regular exit keeps the object alive.
+    """
+
+    __slots__ = ("block", "kept", "outer")
+
+    def __init__(self, block: "bypass", outer: "_Entered | None") -> None:
+        self.block = weakref.ref(block)
+        self.outer = outer
+        self.kept: bypass | None = None
 
 
-@contextmanager
-def bypass() -> Iterator[None]:
+_entered: Final[ContextVar[_Entered | None]] = ContextVar("daxlite_bypass", default=None)
+
+may_bypass: Final = _entered.get
+"""Whether `is_bypassing` has to be asked at all: one call of C's, for every hit."""
+
+
+class bypass(ContextDecorator):  # noqa: N801 - used like a function
     """Within, reads go straight to DynamoDB and are not stored. Writes invalidate as ever.
 
-    It holds for the thread or the task that enters it.
+    It holds for the thread or the task that enters it, and for the tasks that are started within.
 
     >>> with bypass():
     ...     is_bypassing()
@@ -25,11 +43,24 @@ def bypass() -> Iterator[None]:
     >>> is_bypassing()
     False
     """
-    token = _bypassing.set(True)
-    try:
-        yield
-    finally:
-        _bypassing.reset(token)
+
+    def _recreate_cm(self) -> "bypass":  # as a decorator: each call of the function enters a block of its own
+        return bypass()
+
+    def __enter__(self) -> None:
+        self._within = _Entered(self, _entered.get())
+        _entered.set(self._within)
+
+    def __exit__(self, *exception: Any) -> None:
+        self._within.kept = self
+        _entered.set(self._within.outer)
 
 
-is_bypassing: Final = _bypassing.get
+def is_bypassing() -> bool:
+    """Whether reads of this context go straight to DynamoDB."""
+    within = _entered.get()
+    while within is not None:
+        if within.block() is not None:
+            return True
+        within = within.outer
+    return False

@@ -1,43 +1,40 @@
 """What every plan needs to know of the client that it plans for."""
 
-from collections.abc import Generator
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from ..cache.cache import Cache
-from ..cache.flights import Flight
+from ..cache.flights import ReadFlight
+from ..cache.memory import MemoryCache
 from ..cache.stats import Kind
 from ..cache.table import Table
 from ..cache.table_names import TableNames
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
+from ..core.steps import Call, Params, Response, Steps
 from ..core.ttl import ttl_attribute_of
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
+from .listeners import announce
 from .outcomes import is_missing_table, refuses_addition
-from .steps import Call, Params, Response, Step
 
 STRONGLY: Final = {"ConsistentRead": True}
 """What is added to a read of something that has just changed."""
 
 
-def table_names(params: Params) -> list[Any]:
-    """The tables that a request names, as far as one that is not understood can tell. Raises KeyError, TypeError or
-    AttributeError where it cannot."""
-    if "TableName" in params:
-        return [params["TableName"]]
-    if "RequestItems" in params:
-        return [*params["RequestItems"]]
-    return [request["TableName"] for entry in params["TransactItems"] for request in entry.values()]
+def _nothing_seen() -> Params:
+    raise ValueError("requests are not looked at")
 
 
 class Context(Struct):
-    """One wrapped client: its cache, its way of speaking and what it calls tables."""
+    """One wrapped client: its cache, its dialect and its table names."""
 
-    cache: Cache
+    cache: MemoryCache
     dialect: Dialect
     names: TableNames
+    sent: Callable[[], Params] = _nothing_seen
+    """The parameters of the last request as they went over the wire. Raises ValueError if that is not known."""
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises NotCacheable for what is not a name."""
@@ -57,13 +54,13 @@ class Context(Struct):
             return "consistent_read"
         return off
 
-    def described(self, name: str, index: str | None = None) -> Generator[Step, Response, Table]:
-        """The table, after a DescribeTable if one is due. If that fails, everything is only coarser than it could
+    def described(self, name: str, index: str | None = None) -> Steps[Table]:
+        """The table, after a DescribeTable if one is due. If that fails, invalidation is only coarser than it could
         be."""
         table = self.table(name)
         if not table.settings.enabled or not self.cache.is_description_due(table, index):
             return table
-        with self.cache.flight(table, None) as flight:
+        with self.cache.read_flight(table, None) as flight:
             try:
                 response = yield Call("DescribeTable", {"TableName": name})
             except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
@@ -75,28 +72,27 @@ class Context(Struct):
             ttl_attribute = yield from self._ttl_attribute(name)
             self.names.learn_account(table, description.get("TableArn", ""))
             table = self.table(name)
-            self.cache.describe(table, schema, ttl_attribute, flight)
+            yield from announce(self.cache, self.cache.describe(table, schema, ttl_attribute, flight))
         return table
 
-    def _ttl_attribute(self, name: str) -> Generator[Step, Response, str | UnsetType | None]:
+    def _ttl_attribute(self, name: str) -> Steps[str | UnsetType | None]:
         try:
             response = yield Call("DescribeTimeToLive", {"TableName": name})
         except Exception:  # noqa: BLE001 - as above; it is asked for again before long
             return UNSET
         return ttl_attribute_of(response)
 
-    def send(self, table: Table, operation: str, params: Params) -> Generator[Step, Response, Response]:
+    def send(self, table: Table, operation: str, params: Params) -> Steps[Response]:
         """Send a call on one table."""
         try:
-            return (yield Call(operation, params))
+            response: Response = yield Call(operation, params)
         except Exception as error:
             if is_missing_table(error):
-                self.cache.forget(table)
+                yield from announce(self.cache, self.cache.forget(table))
             raise
+        return response
 
-    def send_strongly(
-        self, table: Table, operation: str, params: Params, flight: Flight
-    ) -> Generator[Step, Response, Response]:
+    def send_strongly(self, table: Table, operation: str, params: Params, flight: ReadFlight) -> Steps[Response]:
         """Send a read of something that has just changed as a strongly consistent one."""
         response, is_added = yield from self.send_adding(table, operation, params, STRONGLY)
         self.cache.note_strength(flight, is_added)
@@ -104,7 +100,7 @@ class Context(Struct):
 
     def send_adding(
         self, table: Table, operation: str, params: Params, additions: Params
-    ) -> Generator[Step, Response, tuple[Response, bool]]:
+    ) -> Steps[tuple[Response, bool]]:
         """Send a call with additions of daxlite's own, or without them where they are refused; returns also which."""
         try:
             return (yield from self.send(table, operation, {**params, **additions})), True

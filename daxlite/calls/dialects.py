@@ -1,4 +1,4 @@
-"""The two languages in which boto3 speaks of values.
+"""The two forms in which boto3 takes and returns values.
 
 A client takes and returns typed values. The client inside a resource takes and returns native Python values, because
 boto3 registers handlers on it that convert them. The cache holds typed values and serves both.
@@ -8,27 +8,28 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from boto3.dynamodb.transform import TransformationInjector, copy_dynamodb_params
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError
 
-from ..cache.codec import decode
-from ..core.native import native_item, typed_item
+from ..core.encoding import decode
+from ..core.native import is_boto3s, native_item, typed_item
 from ..core.not_cacheable import NotCacheable
+from ..core.steps import Params
 from ..core.values import Item
-from .steps import Params
 
-_CONVERTING_HANDLER: Final = "dynamodb-attr-value-input"
+_CONVERTING_HANDLER: Final = "dynamodb-attr-value-output"
 
 
 class Dialect(Protocol):
-    """How one client speaks of values."""
+    """The form of values that one client takes and returns."""
 
     is_typed: bool
-    """Whether it speaks as DynamoDB itself does, so that requests need no conversion."""
+    """Whether it is DynamoDB's own form, so that requests need no conversion."""
 
     def request(self, operation: str, params: Params) -> Params:
-        """The parameters with typed values and with expressions as strings. Raises NotCacheable where there is no
-        telling."""
+        """The parameters with typed values and with expressions as strings. Raises NotCacheable for values that cannot
+        be converted."""
 
     def from_caller(self, item: Mapping[str, Any], /) -> Item:
         """An item, or a key, of a response in typed form."""
@@ -37,7 +38,7 @@ class Dialect(Protocol):
         """A typed item, or key, as this client returns it."""
 
     def decode_for_caller(self, data: bytes, /) -> dict[str, Any]:
-        """The same of an item as it is stored."""
+        """A stored item, decoded, as this client returns it."""
 
 
 class Typed:
@@ -61,17 +62,23 @@ class Native:
 
     is_typed = False
 
-    def __init__(self, service_model: Any) -> None:
+    def __init__(self, service_model: Any, converter: Any = None) -> None:
+        """converter: boto3's TransformationInjector of the client, which may have serializers of the application's."""
         self._model: Final = service_model
+        serializer = getattr(converter, "_serializer", None)
+        self._serializer = None if type(serializer) is TypeSerializer else serializer
+        self._serialize = (TypeSerializer() if serializer is None else serializer).serialize
+        self._deserializer: Any = getattr(converter, "_deserializer", None) or TypeDeserializer()
+        self._is_replaced = type(self._deserializer) is not TypeDeserializer
 
     def request(self, operation: str, params: Params) -> Params:
         if operation == "GetItem" and isinstance(params.get("Key"), dict):
-            return {**params, "Key": typed_item(params["Key"])}  # the commonest call has nothing else to convert
+            return {**params, "Key": self._typed(params["Key"])}  # the commonest call has nothing else to convert
         try:
             copied: Params = copy_dynamodb_params(params)
             model = self._model.operation_model(operation)
             # One for each request: an injector counts placeholders as it goes, so threads must not share it.
-            injector = TransformationInjector()
+            injector = TransformationInjector(serializer=self._serializer)
             injector.inject_condition_expressions(copied, model)
             injector.inject_attribute_value_input(copied, model)
         except (TypeError, ValueError, ArithmeticError, AttributeError, BotoCoreError, Boto3Error):
@@ -79,18 +86,29 @@ class Native:
         return copied
 
     def from_caller(self, item: Mapping[str, Any]) -> Item:
-        return typed_item(item)
+        # A deserializer of the application's may have made a text of a number: which it was cannot be told.
+        if not is_boto3s(self._deserializer):
+            raise NotCacheable("values of a deserializer that is not boto3's")
+        return self._typed(item)
 
     def to_caller(self, item: Item) -> dict[str, Any]:
+        if self._is_replaced:
+            return {name: self._deserializer.deserialize(value) for name, value in item.items()}
         return native_item(item)
 
     def decode_for_caller(self, data: bytes, /) -> dict[str, Any]:
-        return native_item(decode(data))
+        return self.to_caller(decode(data))
+
+    def _typed(self, item: Mapping[str, Any]) -> Item:
+        return typed_item(item) if self._serializer is None else typed_item(item, self._serialize)
 
 
 def dialect_of(client: Any) -> Dialect:
     """The dialect of a client: native if boto3 registered its converting handlers there, as it does for resources."""
     # botocore has no public way to ask for a handler; a test holds this against the boto3 that is installed.
     emitter = getattr(client.meta.events, "_emitter", client.meta.events)
-    converts = _CONVERTING_HANDLER in getattr(emitter, "_unique_id_handlers", {})
-    return Native(client.meta.service_model) if converts else Typed()
+    entry = getattr(emitter, "_unique_id_handlers", {}).get(_CONVERTING_HANDLER)
+    if entry is None:
+        return Typed()
+    handler = entry["handler"] if isinstance(entry, dict) else entry
+    return Native(client.meta.service_model, getattr(handler, "__self__", None))

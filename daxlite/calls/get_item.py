@@ -1,39 +1,42 @@
-"""GetItem."""
+"""GetItem: from the cached item, or from a projection that was cached before."""
 
-from ..cache.codec import decode
 from ..cache.entries import EntryKey
-from ..cache.flights import ABSENT_ITEM, Flight
+from ..cache.flights import ABSENT_ITEM, ReadFlight
 from ..cache.table import Table
-from ..core.expressions.projections import Projection, project
+from ..core.encoding import decode
+from ..core.expressions.projections import Projection
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead, Request, check_capacity, item_projection
 from ..core.schema import item_key
+from ..core.snapshot import snapshot
+from ..core.steps import Params, Response, Steps
 from ..core.values import Item
-from .bypass import is_bypassing
+from .bypass import may_bypass
 from .context import Context
+from .listeners import announce
 from .responses import hit_response, no_capacity
 from .single_flight import follow_leader
-from .steps import Params, Response, Steps
 
 
-def get_item(context: Context, params: Params) -> Response | Steps:
+def get_item(context: Context, params: Params) -> Response | Steps[Response]:
     """The whole item answers any projection of it; a projection that was read before answers itself."""
-    # The commonest call of all asks for a whole item and nothing else: no call that can be spared is made.
+    # The most common call asks for a whole item and nothing else, so it runs through as few functions as possible.
     dialect = context.dialect
     request = params if dialect.is_typed else dialect.request("GetItem", params)
     try:
         table = context.names.known[request["TableName"]]
     except (KeyError, TypeError):
         table = context.table(request["TableName"])
-    if len(request) > 2 or table.off["item"] is not None or is_bypassing():
+    if len(request) > 2 or table.off["item"] is not None or may_bypass():
         return _get_item(context, params, request, table)
     key = item_key(request["Key"])
     data = context.cache.lookup(table.counters["item"], (table.number, key))
     if data is None:
-        return _miss(context, params, request, table, key, None)
+        return _missed(context, params, table, key, None)
     return hit_response() if data == ABSENT_ITEM else hit_response(Item=dialect.decode_for_caller(data))
 
 
-def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps:
+def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps[Response]:
     reason = context.bypass_reason(table, "item", request)
     if reason is not None:
         raise context.bypassed(table, "item", reason)
@@ -41,18 +44,18 @@ def _get_item(context: Context, params: Params, request: Request, table: Table) 
     projection = item_projection(request)
     found = find_item(context, table, key, projection)
     if found is None:
-        return _miss(context, params, request, table, key, projection)
+        return _missed(context, params, table, key, projection)
     return _answer(context, request, found)
 
 
 class CachedItem:
-    """An item that the cache knows of; None is for one that does not exist."""
+    """What the cache holds of an item; `item` is None if it holds that there is no such item."""
 
     __slots__ = ("item",)
 
     def __init__(self, data: bytes, projection: Projection | None = None) -> None:
         item: Item | None = None if data == ABSENT_ITEM else decode(data)
-        self.item = item if item is None or projection is None else project(item, projection)
+        self.item = item if item is None or projection is None else projection.select(item)
 
 
 def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKey:
@@ -61,7 +64,7 @@ def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKe
 
 
 def find_item(context: Context, table: Table, key: bytes, projection: Projection | None) -> CachedItem | None:
-    """What the cache can say about an item, or None."""
+    """The cached item, or the projection of it; None for a miss."""
     whole = table.item(key)
     counters = table.counters["item"]
     if projection is None:
@@ -74,8 +77,8 @@ def find_item(context: Context, table: Table, key: bytes, projection: Projection
     return CachedItem(data, projection if place == whole else None)
 
 
-def fill_found(flight: Flight, key: bytes, projection: Projection | None, item: Item | None) -> None:
-    """Store what DynamoDB said about an item."""
+def fill_found(flight: ReadFlight, key: bytes, projection: Projection | None, item: Item | None) -> None:
+    """Store what DynamoDB returned for an item."""
     if projection is None:
         flight.fill_item(key, item)
     else:
@@ -92,13 +95,24 @@ def _answer(context: Context, request: Request, found: CachedItem) -> Response:
     return response
 
 
+def _missed(
+    context: Context, params: Params, table: Table, key: bytes, projection: Projection | None
+) -> Steps[Response]:
+    """The steps of a miss, for parameters that the caller cannot change any more."""
+    params = snapshot(params)
+    request = context.dialect.request("GetItem", params)
+    if item_key(request["Key"]) != key or (projection is not None and item_projection(request) != projection):
+        raise NotCacheable("the caller changes the request")
+    return _miss(context, params, request, table, key, projection)
+
+
 def _miss(
     context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
-) -> Steps:
+) -> Steps[Response]:
     if context.cache.now() >= table.described_until:
         table = yield from context.described(params["TableName"])
-    with context.cache.flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
-        leader = flight.start_or_join()
+    with context.cache.read_flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
+        leader = flight.start_or_follow()
         if leader is not None:
             answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
@@ -108,7 +122,7 @@ def _miss(
         else:
             response = yield from context.send(table, "GetItem", params)
         if table.key_names != request["Key"].keys():
-            context.cache.learn_key(table, request["Key"].keys())
+            yield from announce(context.cache, context.cache.learn_key(table, request["Key"].keys()))
         item = response.get("Item")
         fill_found(flight, key, projection, None if item is None else context.dialect.from_caller(item))
     return response

@@ -1,4 +1,4 @@
-"""What an error tells of the call that raised it."""
+"""What an error tells about the call that raised it."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ def is_failed_condition(error: BaseException) -> bool:
 
 
 def was_retried(error: BaseException) -> bool:
-    """Whether botocore had tried before, with an outcome that nobody knows."""
+    """Whether botocore had tried before, with an unknown outcome."""
     return not isinstance(error, ClientError) or error.response.get("ResponseMetadata", {}).get("RetryAttempts") != 0
 
 

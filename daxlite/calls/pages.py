@@ -3,31 +3,34 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..cache.codec import decode
 from ..cache.table import Table
+from ..core.encoding import decode
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import PageRead, Request, check_capacity, read_query, read_scan
+from ..core.snapshot import snapshot
+from ..core.steps import Params, Response, Steps
 from .context import Context
+from .listeners import announce
 from .responses import hit_response, no_capacity
 from .single_flight import follow_leader
-from .steps import Params, Response, Steps
 
 # What a page holds beside its items is stored as it came; these two say something of the call, not of the page.
 _OF_THE_CALL: Final = frozenset({"ResponseMetadata", "ConsumedCapacity"})
 
 
-def query(context: Context, params: Params) -> Response | Steps:
+def query(context: Context, params: Params) -> Response | Steps[Response]:
     """One page of a Query."""
     return _page(context, params, "Query", read_query)
 
 
-def scan(context: Context, params: Params) -> Response | Steps:
+def scan(context: Context, params: Params) -> Response | Steps[Response]:
     """One page of a Scan, or of one segment of it."""
     return _page(context, params, "Scan", read_scan)
 
 
 def _page(
     context: Context, params: Params, operation: str, read_request: Callable[[Request], PageRead]
-) -> Response | Steps:
+) -> Response | Steps[Response]:
     request = context.dialect.request(operation, params)
     table = context.table(request["TableName"])
     read = read_request(request)
@@ -36,12 +39,17 @@ def _page(
         raise context.bypassed(table, read.kind, reason)
     found = context.cache.lookup(table.counters[read.kind], table.page(read.kind, read.signature))
     if found is None:
+        params = snapshot(params)
+        request = context.dialect.request(operation, params)
+        if read_request(request).signature != read.signature:
+            raise NotCacheable("the caller changes the request")
         return _miss(context, params, request, operation, read)
     return _answer(context, request, table, read, found)
 
 
 def _answer(context: Context, request: Request, table: Table, read: PageRead, data: bytes) -> Response:
-    response = hit_response(**_converted(decode(data), context.dialect.to_caller))
+    dialect, page = context.dialect, decode(data)
+    response = hit_response(**(page if dialect.is_typed else _converted(page, dialect.to_caller)))
     capacity = check_capacity(request)
     if capacity != "NONE":
         is_local = table.schema is not None and read.index in table.schema.local_indexes
@@ -49,10 +57,10 @@ def _answer(context: Context, request: Request, table: Table, read: PageRead, da
     return response
 
 
-def _miss(context: Context, params: Params, request: Request, operation: str, read: PageRead) -> Steps:
+def _miss(context: Context, params: Params, request: Request, operation: str, read: PageRead) -> Steps[Response]:
     table = yield from context.described(params["TableName"], read.index)
-    with context.cache.flight(table, read, table.page(read.kind, read.signature)) as flight:
-        leader = flight.start_or_join()
+    with context.cache.read_flight(table, read, table.page(read.kind, read.signature)) as flight:
+        leader = flight.start_or_follow()
         if leader is not None:
             answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
@@ -64,7 +72,7 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
             response = yield from context.send(table, operation, params)
         if table.schema is not None and not read.fits(table.schema):
             # DynamoDB could not have answered, had the index the keys that we know: it was made anew.
-            context.cache.forget(table)
+            yield from announce(context.cache, context.cache.forget(table))
         page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
         flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.from_caller))
     return response

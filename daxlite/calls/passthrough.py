@@ -1,11 +1,11 @@
 """Calls that the cache only watches: reads that are never cached, and changes of whole tables."""
 
-from collections.abc import Iterator
-from typing import Any
-
-from .changing import send_changing
+from ..core.snapshot import snapshot
+from ..core.steps import Params, Response, Steps
+from ..core.tags import Tag
 from .context import Context
-from .steps import Params, Steps
+from .send_change import send_change
+from .tables_named import tables_of_description
 
 
 def transact_get_items(context: Context, params: Params) -> None:
@@ -15,24 +15,12 @@ def transact_get_items(context: Context, params: Params) -> None:
         context.cache.count(table.counters["item"], "transaction")
 
 
-def change_table(context: Context, operation: str, params: Params) -> Steps:
+def change_table(context: Context, params: Params, *, operation: str) -> Steps[Response]:
     """A call after which a table may hold something else, or may be another table altogether."""
-    names = [name for name in _names(params) if isinstance(name, str)]
-    tables = [context.table(name) for name in names]
+    params = snapshot(params)
+    tables = [context.table(name) for name in tables_of_description(params) if isinstance(name, str)]
 
-    def apply(is_certain: bool) -> None:
-        if tables:
-            context.cache.forget(*tables)
-        else:
-            context.cache.invalidate_all()
+    def apply(is_certain: bool) -> list[Tag] | None:
+        return context.cache.forget(*tables) if tables else context.cache.invalidate_all()
 
-    return send_changing(operation, params, apply)
-
-
-def _names(params: Params) -> Iterator[Any]:
-    for name in ("TableName", "TargetTableName", "GlobalTableName"):
-        if name in params:
-            yield params[name]
-    nested = params.get("TableCreationParameters")
-    if isinstance(nested, dict):
-        yield nested.get("TableName")
+    return send_change(context, operation, params, apply, is_batch=operation.startswith("Batch"))

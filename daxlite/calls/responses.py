@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from .steps import Response
+from ..core.steps import Response
 
 CACHE_HEADER: Final = "x-cache"
 CACHE_HIT: Final = "Hit from daxlite"

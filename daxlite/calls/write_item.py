@@ -6,34 +6,39 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..cache.listeners import has_change_listeners
 from ..cache.table import Table
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
 from ..core.expressions.updates import Update, read_attribute_updates, read_update
 from ..core.not_cacheable import NotCacheable
-from ..core.requests import ItemRead, Request
+from ..core.requests import Request
 from ..core.schema import item_key, key_of
+from ..core.snapshot import snapshot
+from ..core.steps import Params, Response, Steps
+from ..core.tags import Tag
 from ..core.values import canonical_item
 from .bypass import Bypassed
-from .changing import send_changing
 from .context import Context
+from .listeners import announce, has_change_listeners
 from .outcomes import changed_nothing, is_failed_condition
-from .steps import Params, Steps
+from .send_change import send_change
 
 
-def put_item(context: Context, params: Params) -> Steps:
-    """The written item is the new state."""
-    return _planned(context, "PutItem", params)
+def write_item(context: Context, params: Params, *, operation: str) -> Steps[Response]:
+    """A PutItem, UpdateItem or DeleteItem. The item that a put writes is the new state; of an update the new state is
+    asked for, where the application asks for no return values; a delete leaves no item."""
+    params = snapshot(params)
+    dialect = context.dialect
+    request = params if dialect.is_typed else dialect.request(operation, params)
+    table = context.names.table(request["TableName"])
+    if table.settings.enabled:
+        return _write(context, operation, params, request, table)
+    if not has_change_listeners():
+        raise Bypassed("table_off")
 
+    def apply(is_certain: bool) -> list[Tag]:
+        return context.cache.apply(change_of(table, operation, request))
 
-def update_item(context: Context, params: Params) -> Steps:
-    """The new state is asked for, where the application asks for nothing else."""
-    return _planned(context, "UpdateItem", params)
-
-
-def delete_item(context: Context, params: Params) -> Steps:
-    """The new state is that there is no such item."""
-    return _planned(context, "DeleteItem", params)
+    return send_change(context, operation, params, apply, is_batch=False)
 
 
 def key_of_write(table: Table, operation: str, request: Request) -> bytes | None:
@@ -68,42 +73,29 @@ def change_of(table: Table, operation: str, request: Request) -> Change:
     item = key_of_write(table, operation, request)
     key = None if item is None else key_of(item)
     if update is None:
-        return Change(table.id, key, item=item)
-    return Change(table.id, key, touched=update.touched, assigned=update.assigned, item=item)
+        return Change(table.place, key, item=item)
+    return Change(table.place, key, touched=update.touched, assigned=update.assigned, item=item)
 
 
-def _planned(context: Context, operation: str, params: Params) -> Steps:
-    dialect = context.dialect
-    request = params if dialect.is_typed else dialect.request(operation, params)
-    table = context.names.table(request["TableName"])
-    if table.settings.enabled:
-        return _write(context, operation, params, request, table)
-    if not has_change_listeners():
-        raise Bypassed("table_off")
-
-    def apply(is_certain: bool) -> None:
-        context.cache.apply(change_of(table, operation, request))
-
-    return send_changing(operation, params, apply)
-
-
-def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps:
+def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps[Response]:
     if context.cache.now() >= table.described_until:
         table = yield from context.described(request["TableName"])
     change = change_of(table, operation, request)
     additions = _additions(table, operation, request, change)
-    with context.cache.flight(table, None if change.item is None else ItemRead(change.item)) as flight:
+    with context.cache.write_flight(table, change.item) as flight:
         try:
             if additions:
                 response, is_added = yield from context.send_adding(table, operation, params, additions)
             else:
                 response, is_added = (yield from context.send(table, operation, params)), False
+        except GeneratorExit:
+            raise  # as in `send_change`
         except BaseException as error:
             if is_failed_condition(error):
                 # Nothing changed, but what the application had read, perhaps from here, is suspect.
-                flight.apply(replace(change, touched=frozenset(), assigned={}))
+                yield from announce(context.cache, flight.apply(replace(change, touched=frozenset(), assigned={})))
             elif not changed_nothing(error):
-                flight.apply(change)
+                yield from announce(context.cache, flight.apply(change))
             raise
         returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
         attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
@@ -112,8 +104,10 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
         was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
         old, new = _images(context, operation, request, returned, attributes, was_retried)
         change = replace(change, old=old, new=new)
-        flight.apply(change if new is not UNKNOWN else replace(change, new=change.image_after()))
-        _learn(context, table, operation, request, change.key)
+        bumped = flight.apply(change if new is not UNKNOWN else replace(change, new=change.image_after()))
+    if has_change_listeners():
+        yield from announce(context.cache, bumped)
+    yield from announce(context.cache, _learn(context, table, operation, request, change.key))
     return response
 
 
@@ -159,8 +153,14 @@ def _canonical(item: Any) -> Image:
         return UNKNOWN
 
 
-def _learn(context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None) -> None:
+def _learn(
+    context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None
+) -> list[Tag]:
+    """Learn the table's key attributes from a write that DynamoDB accepted. Returns what that bumped."""
     if operation != "PutItem":
-        context.cache.learn_key(table, request["Key"].keys())
-    elif key is None and table.key_names is not None:
-        context.cache.forget(table)  # DynamoDB took an item without the keys that we know: they are others now
+        return context.cache.learn_key(table, request["Key"].keys())
+    if key is None and table.key_names is not None:
+        return context.cache.forget(
+            table
+        )  # DynamoDB took an item without the keys that were known: they are others now
+    return []

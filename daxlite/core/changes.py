@@ -7,14 +7,14 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from .schema import KeySchema, TableSchema, item_key
-from .tables import TableId
+from .tables import Place
 from .tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
 from .values import AttributeValue, Item
 
 
 class _Unseen(enum.Enum):
     ABSENT = "there is no such item"
-    UNKNOWN = "nobody told"
+    UNKNOWN = "not known"
 
 
 ABSENT: Literal[_Unseen.ABSENT] = _Unseen.ABSENT
@@ -26,12 +26,10 @@ Image: TypeAlias = Item | Literal[_Unseen.ABSENT, _Unseen.UNKNOWN]
 class Change(Struct, frozen=True):
     """What happened to one item, or, without a key, to anything of the table.
 
-    >>> from .tables import TableId
-    >>> orders = TableId("https://dynamodb.eu-west-1.amazonaws.com", "eu-west-1", ("account", "1"), "Orders")
-    >>> deleted = Change(orders, {"pk": {"S": "o#1"}}, new=ABSENT)
+    >>> deleted = Change(Place("eu-west-1", "Orders"), {"pk": {"S": "o#1"}}, new=ABSENT)
     """
 
-    table: TableId
+    table: Place
     key: Mapping[str, Any] | None = None
     """The primary key attributes, typed."""
     old: Image = UNKNOWN
@@ -41,7 +39,7 @@ class Change(Struct, frozen=True):
     assigned: Mapping[str, AttributeValue | None] = {}
     """New values of some of these, where the request tells them; None for an attribute that is removed."""
     item: bytes | None = None
-    """The canonical form of the key, where whoever tells of the change has it already."""
+    """The canonical form of the key, where it is at hand already."""
 
     def image_after(self) -> Image:
         """The new image, if it is known or follows from the old one."""

@@ -1,4 +1,4 @@
-"""MessagePack, for keys and for answers: compact, exact in its size, and injective: no two values have one encoding."""
+"""MessagePack for keys and for answers. It is compact and injective: different values have different encodings."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -7,7 +7,7 @@ import msgspec
 
 
 def _plain(value: Any) -> str:
-    """A string for what is one by inheritance, such as a member of a `StrEnum`: botocore takes it for a string too."""
+    """A plain str for an instance of a subclass, such as a member of a `StrEnum`: botocore sends it as text, too."""
     if isinstance(value, str):
         return str.__str__(value)
     raise NotImplementedError

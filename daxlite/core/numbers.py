@@ -1,7 +1,7 @@
 """The canonical text of a DynamoDB number.
 
 DynamoDB stores numbers, not their notation: `1`, `1.0`, `+1` and `10e-1` are one value, one key and one set element,
-and come back as `1`. (AWS: "Supported data types and naming rules", Number.)
+and DynamoDB returns all of them as `1`. (AWS: "Supported data types and naming rules", Number.)
 """
 
 import re
@@ -10,24 +10,27 @@ from decimal import Context
 from .not_cacheable import NotCacheable
 
 _NOTATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,4})?", re.ASCII)
-_PLAIN = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
+_is_plain = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])").fullmatch
 _DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130
-# Wide enough that reading a text never rounds it: rounding would make two different numbers one key.
+# Precise enough that a text is never rounded: rounding would give two different numbers one key.
 _EXACT = Context(prec=1000)
 
 
 def canonical_number(text: str) -> str:
-    """The text in which DynamoDB returns the number: plain notation, no needless zeros.
+    """The text in which DynamoDB returns the number: no exponent, no sign but a minus, no redundant zeros.
 
-    Raises NotCacheable for what DynamoDB would refuse as a number.
+    Raises NotCacheable for a text that DynamoDB would refuse as a number.
 
     >>> [canonical_number(text) for text in ("1", "1.50", "+.5", "12e2", "-0.0", "1E-3")]
     ['1', '1.5', '0.5', '1200', '0', '0.001']
     """
-    if len(text) <= _DIGITS and _PLAIN.fullmatch(text):
-        return text  # nearly every number is one of these
+    if len(text) <= _DIGITS:  # nearly every number is in this form already, and most of them are digits alone
+        if text.isdigit() and text.isascii() and text[0] != "0":
+            return text
+        if _is_plain(text):
+            return text
     if len(text) > 500 or not _NOTATION.fullmatch(text):
         raise NotCacheable("number")
     number = _EXACT.create_decimal(text)

@@ -1,8 +1,8 @@
 """What read requests ask for, normalised: the noun Read.
 
-Two requests get one signature only if DynamoDB must answer them alike. What a function here does not understand, or
-what DynamoDB would refuse, raises NotCacheable: the request goes to DynamoDB as it is. That matters for a request that
-could be answered from the cache but is an error: the error is DynamoDB's to give.
+Two requests get one signature only if DynamoDB must answer them alike. Where a function here does not understand a
+request, or DynamoDB would refuse it, the function raises NotCacheable and the request goes to DynamoDB as it is. That
+matters for a request that could be answered from the cache but is an error: the error is left to DynamoDB.
 """
 
 from collections.abc import Hashable, Mapping
@@ -11,37 +11,24 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from .encoding import encode
-from .expressions.conditions import filter_signature, parse_key_condition
-from .expressions.placeholders import Placeholders
-from .expressions.projections import Projection, parse_projection, projection_of_attributes
+from .expressions.pages import page_expressions
+from .expressions.placeholders import name_pairs, value_map
+from .expressions.projections import Projection, projection_of, projection_of_attributes
+from .legacy import LEGACY_PARAMETERS, equalities_of, legacy_form
 from .not_cacheable import NotCacheable
 from .schema import TableSchema
-from .tables import TableId
+from .tables import Place
 from .tags import Tag, index_tag, partition_tag, scan_tag
-from .values import item_signature, value_signature
+from .values import item_signature, plain_text, value_signature
 
 Request: TypeAlias = Mapping[str, Any]
 """A request's parameters as botocore takes them, with typed values."""
 
-_ITEM_PARAMETERS: Final = frozenset({"AttributesToGet", "ProjectionExpression", "ExpressionAttributeNames"})
-_GET_ITEM: Final = _ITEM_PARAMETERS | {"TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity"}
-_BATCH_TABLE: Final = _ITEM_PARAMETERS | {"Keys", "ConsistentRead"}
-_PAGE: Final = _ITEM_PARAMETERS | {
-    "TableName",
-    "IndexName",
-    "Select",
-    "Limit",
-    "ConsistentRead",
-    "ConditionalOperator",
-    "ExclusiveStartKey",
-    "ReturnConsumedCapacity",
-    "FilterExpression",
-    "ExpressionAttributeValues",
-}
-_QUERY: Final = _PAGE | {"KeyConditions", "QueryFilter", "ScanIndexForward", "KeyConditionExpression"}
-_SCAN: Final = _PAGE | {"ScanFilter", "TotalSegments", "Segment"}
-_LEGACY: Final = ("AttributesToGet", "KeyConditions", "QueryFilter", "ScanFilter", "ConditionalOperator")
-_EXPRESSIONS: Final = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
+_Kind: TypeAlias = Literal["query", "scan"]
+
+_ITEM: Final = frozenset({"ConsistentRead", "AttributesToGet", "ProjectionExpression", "ExpressionAttributeNames"})
+_GET_ITEM: Final = _ITEM | {"TableName", "Key", "ReturnConsumedCapacity"}
+_BATCH_TABLE: Final = _ITEM | {"Keys"}
 
 
 class ItemRead(Struct, frozen=True):
@@ -49,7 +36,7 @@ class ItemRead(Struct, frozen=True):
 
     key: bytes
 
-    def tags(self, table: TableId, schema: TableSchema | None) -> tuple[Tag, ...]:
+    def tags(self, table: Place, schema: TableSchema | None) -> tuple[Tag, ...]:
         """What the answer depends on."""
         return (Tag("item", table, None, self.key),)
 
@@ -57,22 +44,22 @@ class ItemRead(Struct, frozen=True):
 class PageRead(Struct, frozen=True):
     """One page of a Query or a Scan."""
 
-    kind: Literal["query", "scan"]
+    kind: _Kind
     index: str | None
     signature: bytes
     """Equal for two requests on one table only if their answers are."""
     equalities: Mapping[str, Any]
-    """The attributes that a Query's key condition fixes, typed: its partition is among them."""
+    """The attributes that a Query's key condition fixes, with their typed values; the partition key is among them."""
     attributes: frozenset[str] = frozenset()
     """All attributes of its key condition."""
 
     def fits(self, schema: TableSchema) -> bool:
-        """Whether DynamoDB could have answered it if this were the schema."""
+        """Whether DynamoDB could have answered the read if this were the schema."""
         keys = schema.key if self.index is None else schema.global_indexes.get(self.index)
         return keys is None or self.attributes <= set(keys.names)
 
-    def tags(self, table: TableId, schema: TableSchema | None) -> tuple[Tag, ...]:
-        """What the answer depends on: as little as the schema allows to tell, else any change of the table."""
+    def tags(self, table: Place, schema: TableSchema | None) -> tuple[Tag, ...]:
+        """What the answer depends on: as little as the schema can tell, or any change of the table."""
         anything = (scan_tag(table, None),)
         if schema is None:
             return anything
@@ -81,14 +68,14 @@ class PageRead(Struct, frozen=True):
         elif self.index in schema.global_indexes:
             index, keys = self.index, schema.global_indexes[self.index]
         else:
-            return anything  # an index that was added since the table was described
+            return anything  # the index was added after the table was described
         if self.kind == "scan":
             return (scan_tag(table, index),)
         if not self.fits(schema):
             return anything
         try:
             partition = keys.partition_of(self.equalities)
-        except NotCacheable:  # not a value for a key: an error, which DynamoDB will give
+        except NotCacheable:  # the value cannot stand in a key: DynamoDB will refuse it
             partition = None
         if partition is None:
             return anything
@@ -97,7 +84,7 @@ class PageRead(Struct, frozen=True):
 
 
 Read: TypeAlias = ItemRead | PageRead
-"""What a request asks for: where in the cache its answer stands, and what that depends on."""
+"""What a request asks for: where in the cache its answer is, and what the answer depends on."""
 
 
 def is_consistent(request: Request) -> bool:
@@ -109,21 +96,27 @@ def is_consistent(request: Request) -> bool:
 
 
 def item_projection(request: Request, *, in_batch: bool = False) -> Projection | None:
-    """What a GetItem, or one table's part of a BatchGetItem, asks of its items; None for all of it."""
-    allowed = _BATCH_TABLE if in_batch else _GET_ITEM
-    if not allowed >= request.keys():
+    """The projection of a GetItem, or of one table's part of a BatchGetItem; None for whole items."""
+    if not (_BATCH_TABLE if in_batch else _GET_ITEM) >= request.keys():
         raise NotCacheable("parameter")
-    if not in_batch:
+    for name, value in request.items():
+        if value is None:  # botocore does not accept it for "not given"
+            raise NotCacheable(f"None for {name}")
+    if "ReturnConsumedCapacity" in request:
         check_capacity(request)
-    _check_given(request)
-    placeholders = Placeholders(request.get("ExpressionAttributeNames"))
-    projection = _projection(request, placeholders)
-    placeholders.finish()
-    return projection
+    names = request.get("ExpressionAttributeNames")
+    if "ProjectionExpression" in request:
+        if "AttributesToGet" in request:
+            raise NotCacheable("AttributesToGet with ProjectionExpression")
+        pairs = None if names is None else name_pairs(names)
+        return projection_of(plain_text(request["ProjectionExpression"]), pairs)
+    if names is not None:
+        raise NotCacheable("names without an expression")
+    return projection_of_attributes(request["AttributesToGet"]) if "AttributesToGet" in request else None
 
 
 def read_query(request: Request) -> PageRead:
-    """A Query's request, normalised.
+    """What a Query asks for, normalised.
 
     >>> one = {"TableName": "t", "KeyConditionExpression": "pk = :a", "ExpressionAttributeValues": {":a": {"N": "1"}}}
     >>> other = one | {
@@ -134,141 +127,130 @@ def read_query(request: Request) -> PageRead:
     >>> read_query(one).signature == read_query(other).signature
     True
     """
-    placeholders = _checked_page(request, _QUERY)
-    forward = request.get("ScanIndexForward", True)
-    if not isinstance(forward, bool):
-        raise NotCacheable("ScanIndexForward")
-    condition: Hashable
-    equalities: Mapping[str, Any]
-    if "KeyConditionExpression" in request:
-        parsed = parse_key_condition(request["KeyConditionExpression"], placeholders)
-        equalities, condition = parsed.equalities, parsed.signature
-        attributes = parsed.equalities.keys() | {name for name, _, _ in parsed.ranges}
-    else:
-        equalities, condition = _legacy_key_conditions(request)
-        attributes = request["KeyConditions"].keys()
-    legacy_filter = _legacy_filter(request, "QueryFilter")
-    signature = _signature(request, placeholders, condition, legacy_filter, forward)
-    return PageRead("query", request.get("IndexName"), signature, equalities, frozenset(attributes))
+    condition = request.get("KeyConditionExpression")
+    return _legacy_page("query", request) if condition is None else _page("query", request, condition)
 
 
 def read_scan(request: Request) -> PageRead:
-    """A Scan's request, normalised. Each segment of a parallel scan is a scan of its own."""
-    placeholders = _checked_page(request, _SCAN)
-    segment, segments = request.get("Segment"), request.get("TotalSegments")
-    if (segment is None) != (segments is None) or not _is_count(segment, 0) or not _is_count(segments, 1):
-        raise NotCacheable("Segment")
-    signature = _signature(request, placeholders, (segment, segments), _legacy_filter(request, "ScanFilter"), True)
-    return PageRead("scan", request.get("IndexName"), signature, {})
+    """What a Scan asks for, normalised. Each segment of a parallel scan is a scan of its own."""
+    is_legacy = not LEGACY_PARAMETERS["scan"].isdisjoint(request)
+    return _legacy_page("scan", request) if is_legacy else _page("scan", request, None)
 
 
 def check_capacity(request: Request) -> str:
-    """The ReturnConsumedCapacity of a request: "NONE", "TOTAL" or "INDEXES"."""
+    """The ReturnConsumedCapacity of a request: "NONE", "TOTAL" or "INDEXES". Raises NotCacheable for another one."""
     asked = request.get("ReturnConsumedCapacity", "NONE")
     if asked not in ("NONE", "TOTAL", "INDEXES"):
         raise NotCacheable("ReturnConsumedCapacity")
     return str(asked)
 
 
-def _checked_page(request: Request, allowed: frozenset[str]) -> Placeholders:
-    if not allowed >= request.keys():
-        raise NotCacheable("parameter")
-    if any(name in request for name in _LEGACY) and any(name in request for name in _EXPRESSIONS):
-        raise NotCacheable("legacy parameters with expressions")
-    _check_given(request)
-    check_capacity(request)
-    if not _is_count(request.get("Limit"), 1):
-        raise NotCacheable("Limit")
-    for name in ("IndexName", "Select"):
-        if name in request and not isinstance(request[name], str):
-            raise NotCacheable(name)
-    return Placeholders(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
+# Each function below counts down the parameters that it looks at. What is left over at the end is not understood, or it
+# is None, which botocore does not accept for "not given". If nothing is left after the expressions, as in most queries,
+# the other parameters need no look.
 
 
-def _signature(
-    request: Request, placeholders: Placeholders, condition: Hashable, legacy_filter: Hashable, forward: bool
-) -> bytes:
-    """All that the answer depends on, but for the table."""
-    projection = _projection(request, placeholders)
-    expression = request.get("FilterExpression")
-    filtered = None if expression is None else filter_signature(expression, placeholders)
-    placeholders.finish()
-    start = request.get("ExclusiveStartKey")
-    what = (
-        request.get("IndexName"),
-        condition,
-        filtered,
-        legacy_filter,
-        request.get("ConditionalOperator"),
-        request.get("Select"),
-        None if projection is None else (projection.signature, "AttributesToGet" in request),
-        request.get("Limit"),
-        None if start is None else item_signature(start),
-        forward,
-    )
+def _page(kind: _Kind, request: Request, condition: Any) -> PageRead:
+    # Every hit of a query runs this.
+    get = request.get
+    left = len(request)
+    if get("TableName") is not None:
+        left -= 1
+    if condition is not None:
+        left -= 1
+        condition = plain_text(condition)
+    if (filtered := get("FilterExpression")) is not None:
+        left -= 1
+        filtered = plain_text(filtered)
+    if (projected := get("ProjectionExpression")) is not None:
+        left -= 1
+        projected = plain_text(projected)
+    if (pairs := get("ExpressionAttributeNames")) is not None:
+        left -= 1
+        pairs = name_pairs(pairs)
+    expressions = page_expressions(condition, filtered, projected, pairs)
+    signed: list[Hashable] = []
+    equalities: dict[str, Any] = {}
+    if (values := get("ExpressionAttributeValues")) is not None:
+        left -= 1
+        values = value_map(values)
+        if len(values) != expressions.placeholders:
+            raise NotCacheable("a value is undefined or unused")
+        try:
+            # Two loops: a comprehension would be a function call.
+            for hole in expressions.holes:
+                value = values[hole]
+                signed.append(value_signature(value))
+            for name, hole in expressions.equalities:
+                equalities[name] = values[hole]
+        except KeyError:
+            raise NotCacheable("a value is undefined") from None
+    elif expressions.holes:
+        raise NotCacheable("no values")
+    others = _other_parameters(kind, request, left) if left else _NO_OTHERS
+    signature = _encode((expressions.form, signed, others))
+    return PageRead(kind, others[0], signature, equalities, expressions.attributes)
+
+
+def _legacy_page(kind: _Kind, request: Request) -> PageRead:
+    left = len(request) - sum([request.get(name) is not None for name in ("TableName", *LEGACY_PARAMETERS[kind])])
+    others = _other_parameters(kind, request, left)
+    signature = _encode((legacy_form(kind, request), others))
+    conditions = request.get("KeyConditions", {})
+    return PageRead(kind, others[0], signature, equalities_of(conditions), frozenset(conditions))
+
+
+_Others: TypeAlias = tuple[str | None, str | None, int | None, Hashable, bool, tuple[int, int] | None]
+_NO_OTHERS: Final[_Others] = (None, None, None, None, True, None)
+
+
+def _other_parameters(kind: _Kind, request: Request, left: int) -> _Others:
+    """What the answer depends on beside expressions or conditions: index, Select, Limit, start, direction, segment.
+
+    left: the number of parameters that have not been looked at.
+    """
+    get = request.get
+    if (index := get("IndexName")) is not None:
+        left -= 1
+        index = plain_text(index)
+    if (select := get("Select")) is not None:
+        left -= 1
+        select = plain_text(select)
+    if (limit := get("Limit")) is not None:
+        left -= 1
+        _check_count("Limit", limit, 1)
+    if (start := get("ExclusiveStartKey")) is not None:
+        left -= 1
+        start = item_signature(start)
+    forward, segment = True, None
+    if kind == "query" and "ScanIndexForward" in request:
+        left -= 1
+        forward = request["ScanIndexForward"]
+        if not isinstance(forward, bool):
+            raise NotCacheable("ScanIndexForward")
+    elif kind == "scan" and "Segment" in request and "TotalSegments" in request:
+        left -= 2
+        segment = request["Segment"], request["TotalSegments"]
+        _check_count("Segment", segment[0], 0)
+        _check_count("TotalSegments", segment[1], 1)
+    if get("ConsistentRead") is not None:
+        left -= 1
+    if get("ReturnConsumedCapacity") is not None:
+        left -= 1
+        check_capacity(request)
+    if left:
+        raise NotCacheable("a parameter that is not understood, or None")
+    return index, select, limit, start, forward, segment
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    """Raises NotCacheable for a value that is not a whole number in the range of an Integer. True is not one."""
+    if type(value) is not int or not least <= value < 2**31:
+        raise NotCacheable(name)
+
+
+def _encode(parts: tuple[object, ...]) -> bytes:
     try:
-        return encode(what)
-    except (UnicodeEncodeError, OverflowError):
-        raise NotCacheable("text that is not Unicode, or a number too large") from None
-
-
-def _projection(request: Request, placeholders: Placeholders) -> Projection | None:
-    if "ProjectionExpression" in request:
-        if "AttributesToGet" in request:
-            raise NotCacheable("AttributesToGet with ProjectionExpression")
-        return parse_projection(request["ProjectionExpression"], placeholders)
-    if "AttributesToGet" in request:
-        return projection_of_attributes(request["AttributesToGet"])
-    return None
-
-
-def _legacy_key_conditions(request: Request) -> tuple[Mapping[str, Any], Hashable]:
-    conditions = request.get("KeyConditions")
-    if not isinstance(conditions, dict):
-        raise NotCacheable("Query without key conditions")
-    equalities = {
-        name: condition["AttributeValueList"][0]
-        for name, condition in conditions.items()
-        if isinstance(condition, dict)
-        and condition.get("ComparisonOperator") == "EQ"
-        and len(condition.get("AttributeValueList", ())) == 1
-    }
-    return equalities, _legacy_conditions(conditions)
-
-
-def _legacy_filter(request: Request, name: str) -> Hashable:
-    return None if name not in request else _legacy_conditions(request[name])
-
-
-def _legacy_conditions(conditions: Any) -> Hashable:
-    """KeyConditions, QueryFilter or ScanFilter: per attribute an operator and a list of values, in any order of
-    attributes."""
-    if not isinstance(conditions, dict):
-        raise NotCacheable("conditions")
-    return tuple(
-        sorted((_one_legacy_condition(name, value) for name, value in conditions.items()), key=lambda it: it[0])
-    )
-
-
-def _one_legacy_condition(name: Any, condition: Any) -> tuple[str, str, tuple[Hashable, ...] | None]:
-    if not isinstance(name, str) or not isinstance(condition, dict):
-        raise NotCacheable("condition")
-    operator, values = condition.get("ComparisonOperator"), condition.get("AttributeValueList")
-    if not isinstance(operator, str) or not isinstance(values, list | None) or condition.keys() - _CONDITION_PARTS:
-        raise NotCacheable("condition")
-    return name, operator, None if values is None else tuple(value_signature(value) for value in values)
-
-
-_CONDITION_PARTS: Final = frozenset({"ComparisonOperator", "AttributeValueList"})
-
-
-def _is_count(value: Any, least: int) -> bool:
-    """Whether this is absent or a whole number, which True is not."""
-    return value is None or (type(value) is int and least <= value < 2**31)
-
-
-def _check_given(request: Request) -> None:
-    """botocore takes no None for "not given"."""
-    for name, value in request.items():
-        if value is None:
-            raise NotCacheable(f"None for {name}")
+        return encode(parts)
+    except UnicodeEncodeError:
+        raise NotCacheable("text that is not Unicode") from None

@@ -1,4 +1,4 @@
-"""Key schemas: which attributes make an item's key, and in which partition of which index an item lies."""
+"""Key schemas: which attributes form the key of a table or an index, and in which partition of it an item lies."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from typing import Any
 
 from .encoding import decode, encode
 from .not_cacheable import NotCacheable
-from .values import attribute_name, key_scalar
+from .values import key_scalar, plain_text
 
 
 @dataclass(frozen=True, slots=True)
 class KeySchema:
     """The key attributes of a table or an index, by name.
 
-    A table and a local index have one `hash` attribute and at most one `range` attribute; a global index may have
-    several of each (AWS: "Multi-attribute keys").
+    A table or a local index has one `hash` attribute and at most one `range` attribute; a global index may have several
+    of each (AWS: "Multi-attribute keys").
 
     >>> KeySchema.of("pk", "sk").names
     ('pk', 'sk')
@@ -33,7 +33,7 @@ class KeySchema:
 
     @classmethod
     def of(cls, hash: str, range: str | None = None) -> "KeySchema":
-        """The usual schema: a partition key and perhaps a sort key."""
+        """A schema of single attributes: a partition key and, if there is one, a sort key."""
         return cls((hash,), () if range is None else (range,))
 
     @property
@@ -41,7 +41,7 @@ class KeySchema:
         return self.hash + self.range
 
     def partition_of(self, attributes: Mapping[str, Any] | None) -> bytes | None:
-        """The partition in which these attributes lie, or None where one of them is missing."""
+        """The partition in which an item with these attributes lies; None if one of its key attributes is missing."""
         if attributes is None:
             return None
         try:
@@ -51,13 +51,13 @@ class KeySchema:
         return partition_value(values)
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether an item with these attributes is in the index at all: indexes are sparse."""
+        """Whether an item with these attributes is in the index: indexes are sparse."""
         return all(name in attributes for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """What daxlite has to know of a table to tell which queries a change touches.
+    """The keys of a table and its indexes: they decide which queries a change affects.
 
     >>> TableSchema(KeySchema.of("pk", "sk"), {"by_day": KeySchema.of("day", "total")})
     TableSchema(pk, sk; by_day: day, total)
@@ -84,12 +84,12 @@ class TableSchema:
         return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes, *sorted(self.local_indexes)])})"
 
     def extends(self, other: "TableSchema") -> bool:
-        """Whether this is the other schema, but for indexes that were added."""
+        """Whether this is the other schema, apart from indexes that were added."""
         return self.key == other.key and other.global_indexes.items() <= self.global_indexes.items()
 
 
 def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
-    """The canonical form of a partition key: encoded, never joined, so that no two of them collide."""
+    """The canonical form of a partition key. The values are encoded, not joined, so no two keys have one form."""
     try:
         return encode([key_scalar(value) for value in values])
     except UnicodeEncodeError:
@@ -97,22 +97,22 @@ def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """The canonical form of a primary key, whatever the order and notation in which it was given.
+    """The canonical form of a primary key: the same for any order of its attributes and any notation of its numbers.
 
-    It does not need the table's schema: the names stand in it, sorted.
+    It needs no schema, because it holds the names of the attributes, sorted.
 
     >>> item_key({"a": {"S": "x"}, "b": {"N": "1.0"}}) == item_key({"b": {"N": "1"}, "a": {"S": "x"}})
     True
     """
-    if not isinstance(key, dict) or not key:  # as botocore, which takes no other mapping
+    if not isinstance(key, dict) or not key:  # botocore accepts no other mapping
         raise NotCacheable("key")
     parts: list[tuple[str, str, str | bytes]] = []
     for name, value in key.items():
-        # Most key attributes are strings, and this is where a hit spends its time: they need no further call.
+        # Most key attributes are strings. Without this short way a hit would spend much of its time here.
         if type(name) is str and type(value) is dict and len(value) == 1 and type(text := value.get("S")) is str:
             parts.append((name, "S", text))
         else:
-            parts.append((attribute_name(name), *key_scalar(value)))
+            parts.append((plain_text(name), *key_scalar(value)))
     if len(parts) > 1:
         parts.sort()
     try:
@@ -122,7 +122,7 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def key_of(canonical: bytes) -> dict[str, Any]:
-    """The primary key of which this is the canonical form.
+    """The primary key that has this canonical form.
 
     >>> key_of(item_key({"b": {"N": "1.0"}, "a": {"S": "x"}}))
     {'a': {'S': 'x'}, 'b': {'N': '1'}}

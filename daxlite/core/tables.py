@@ -1,24 +1,63 @@
-"""Which table a request means.
+"""Which table a request means, and where a change of it is felt.
 
-Two requests may share an answer only if their tables are *proven* to be the same; a change must reach every table
-that is not *proven* to be another. Between the two lies a table known by its name under credentials whose account
-nobody told us.
+A table has an *identity* and a *place*. Two requests may share an answer only if their tables have one identity:
+endpoint, region, account and name. A change is felt at a place, which is coarser: the region and the name at AWS, the
+name alone at any other endpoint. So an answer never leaks from one account to another, and a change reaches the table
+by whichever endpoint, credentials or ARN another client knows it.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from .not_cacheable import NotCacheable
 
-_ARN = re.compile(r"arn:[^:]+:dynamodb:(?P<region>[^:]+):(?P<account>\d+):table/(?P<name>[^/:]+)", re.ASCII)
+_ARN: Final = re.compile(r"arn:[^:]+:dynamodb:(?P<region>[^:]+):(?P<account>\d+):table/(?P<name>[^/:]+)", re.ASCII)
+
+AWS: Final = "aws"
+"""Stands for every endpoint of AWS's own: public, dual-stack, FIPS, VPC and account-based ones."""
+
+# What tells DynamoDB's own endpoints from other hosts at AWS, such as a load balancer in front of another server.
+_SERVICE: Final = re.compile(r"(.+\.)?(search-)?(dynamodb|ddb)(-fips)?\..+", re.ASCII)
+# The DNS suffixes of AWS's partitions, dual-stack ones included; a test holds them against botocore's list.
+_AWS_SUFFIXES: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+    ".api.amazonwebservices.eu",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+    ".api.aws.ic.gov",
+    ".api.aws.scloud",
+    ".api.cloud-aws.adc-e.uk",
+    ".api.aws.hci.ic.gov",
+)
+
+
+def canonical_endpoint(url: str) -> str:
+    """One name for each place that answers: AWS for all endpoints of DynamoDB's own, else the URL itself.
+
+    >>> canonical_endpoint("https://dynamodb-fips.us-east-1.amazonaws.com"), canonical_endpoint("http://localhost:8000")
+    ('aws', 'http://localhost:8000')
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return url
+    return AWS if host.endswith(_AWS_SUFFIXES) and _SERVICE.fullmatch(host) else url
 
 
 class Scope(NamedTuple):
     """Where a client's table names are looked up."""
 
     endpoint: str
+    """In its canonical form, see `canonical_endpoint`."""
     region: str
     credentials: object
     """Anything hashable that is equal for the same credentials only."""
@@ -26,8 +65,16 @@ class Scope(NamedTuple):
     """The AWS account of the credentials, where it is known."""
 
 
+class Place(Struct, frozen=True, cache_hash=True):
+    """Where a change of a table is felt. Tables at one place are invalidated together."""
+
+    region: str
+    """The region at AWS; empty for other endpoints."""
+    name: str
+
+
 class TableId(Struct, frozen=True, cache_hash=True):
-    """One table of the world."""
+    """The identity of a table."""
 
     endpoint: str
     region: str
@@ -36,15 +83,24 @@ class TableId(Struct, frozen=True, cache_hash=True):
     name: str
 
     @property
-    def place(self) -> tuple[str, str]:
-        """What every possible alias of this table has in common. Endpoints differ in their spelling."""
-        return self.region, self.name
+    def place(self) -> Place:
+        """Where a change of this table is felt.
+
+        >>> TableId(AWS, "eu-west-1", ("account", "1"), "Orders").place
+        Place(region='eu-west-1', name='Orders')
+        """
+        return Place(region_of(self.endpoint, self.region), self.name)
+
+
+def region_of(endpoint: str, region: str) -> str:
+    """The region of a place: the one at AWS, none elsewhere. endpoint: in its canonical form."""
+    return region if endpoint == AWS else ""
 
 
 def table_id(scope: Scope, name_or_arn: str) -> TableId:
     """The table that a TableName means: a name, or an ARN, which may be of another account or region.
 
-    >>> scope = Scope("https://dynamodb.eu-west-1.amazonaws.com", "eu-west-1", "AKIA", account="123456789012")
+    >>> scope = Scope(AWS, "eu-west-1", "AKIA", account="123456789012")
     >>> arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/Orders"
     >>> table_id(scope, arn) == table_id(scope, "Orders")
     True
@@ -60,30 +116,17 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
     return TableId(scope.endpoint, scope.region, owner, name_or_arn)
 
 
-def table_name(name_or_arn: str) -> str:
-    """The name of a table, wherever it is.
+def region_and_name(name_or_arn: str) -> tuple[str | None, str]:
+    """The region in an ARN, or None for a bare name, and the table's name.
 
-    >>> table_name("arn:aws:dynamodb:eu-west-1:123456789012:table/Orders")
-    'Orders'
+    >>> region_and_name("arn:aws:dynamodb:eu-west-1:123456789012:table/Orders"), region_and_name("Orders")
+    (('eu-west-1', 'Orders'), (None, 'Orders'))
     """
     arn = _ARN.fullmatch(name_or_arn)
-    return arn["name"] if arn else name_or_arn
+    return (arn["region"], arn["name"]) if arn else (None, name_or_arn)
 
 
 def account_of(table_arn: str) -> str | None:
     """The account in a table's ARN."""
     arn = _ARN.fullmatch(table_arn)
     return arn["account"] if arn else None
-
-
-def may_be_same(one: TableId, other: TableId) -> bool:
-    """Whether a change of one could be a change of the other."""
-    if one is other:
-        return True
-    if one.place != other.place:
-        return False
-    return one.owner == other.owner or not (_has_account(one) and _has_account(other))
-
-
-def _has_account(table: TableId) -> bool:
-    return isinstance(table.owner, tuple) and table.owner[0] == "account"

@@ -1,6 +1,6 @@
 """Tags: what an answer depends on and what a change bumps.
 
-| tag       | who depends on it                                                                   |
+| tag       | what depends on it                                                                  |
 |-----------|-------------------------------------------------------------------------------------|
 | item      | the entry of one item and each of its projections                                   |
 | partition | every Query page on that partition of a table (its local indexes too) or an index   |
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from .tables import TableId
+from .tables import Place
 
 TagKind: TypeAlias = Literal["item", "partition", "index", "scan", "table"]
 
@@ -23,28 +23,28 @@ class Tag(Struct, frozen=True, cache_hash=True):
     """What answers depend on and changes bump."""
 
     kind: TagKind
-    table: TableId
+    table: Place
     index_name: str | None = None
     """A global index, or None for the table itself with its local indexes."""
     value: bytes | None = None
     """The canonical key of an item, or the canonical value of a partition."""
 
 
-def item_tag(table: TableId, key: bytes) -> Tag:
+def item_tag(table: Place, key: bytes) -> Tag:
     return Tag("item", table, None, key)
 
 
-def partition_tag(table: TableId, index: str | None, value: bytes) -> Tag:
+def partition_tag(table: Place, index: str | None, value: bytes) -> Tag:
     return Tag("partition", table, index, value)
 
 
-def index_tag(table: TableId, index: str) -> Tag:
+def index_tag(table: Place, index: str) -> Tag:
     return Tag("index", table, index)
 
 
-def scan_tag(table: TableId, index: str | None) -> Tag:
+def scan_tag(table: Place, index: str | None) -> Tag:
     return Tag("scan", table, index)
 
 
-def table_tag(table: TableId) -> Tag:
+def table_tag(table: Place) -> Tag:
     return Tag("table", table)

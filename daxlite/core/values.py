@@ -1,11 +1,12 @@
 """Attribute values in DynamoDB's own typed form, such as `{"S": "o#1"}` or `{"L": [{"N": "1"}]}`.
 
-Two views of a value: the form in which DynamoDB would store it (`canonical_value`), which is what a cache may hold
-after a write, and a hashable stand-in that is equal exactly when the values are (`value_signature`), which is what
-a cache key may contain.
+There are two views of a value: the form in which DynamoDB would store it (`canonical_value`), which a cache may hold
+after a write, and a hashable stand-in (`value_signature`), equal exactly when the values are, which may stand in a
+cache key.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from .not_cacheable import NotCacheable
@@ -16,11 +17,12 @@ AttributeValue: TypeAlias = dict[str, Any]
 Item: TypeAlias = dict[str, AttributeValue]
 """Attribute names to typed values."""
 
-_DEEPEST = 40  # DynamoDB allows 32 levels; deeper ones are for DynamoDB to refuse
+_first = itemgetter(0)
+_DEEPEST = 40  # DynamoDB allows 32 levels; to refuse deeper ones is left to DynamoDB
 
 
 def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
-    """The item as DynamoDB would return it once written. Raises NotCacheable for what it would refuse.
+    """The item as DynamoDB would store it. Raises NotCacheable for an item that it would refuse.
 
     >>> canonical_item({"price": {"N": "1.50"}, "scores": {"NS": ["1.0", "2"]}})
     {'price': {'N': '1.5'}, 'scores': {'NS': ['1', '2']}}
@@ -31,7 +33,7 @@ def canonical_item(item: Mapping[str, Mapping[str, Any]]) -> Item:
 
 
 def canonical_value(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
-    """The value as DynamoDB would store it."""
+    """The value as DynamoDB would store it. Raises NotCacheable for a value that it would refuse."""
     kind, content = type_and_content(value)
     if kind == "M":
         return {"M": _canonical_attributes(_mapping(content), _deeper(depth))}
@@ -47,8 +49,8 @@ def _canonical_attributes(attributes: Mapping[str, Any], depth: int) -> dict[str
     canonical: dict[str, AttributeValue] = {}
     for name, value in attributes.items():
         if type(name) is not str:
-            name = _text(name)
-        # Most values are strings and numbers, and a write would spend a third of its time here.
+            name = plain_text(name)
+        # Most values are strings and numbers. Without this short way a write would spend a third of its time here.
         is_typed = type(value) is dict and len(value) == 1
         if is_typed and type(text := value.get("S")) is str:
             canonical[name] = {"S": text}
@@ -60,7 +62,7 @@ def _canonical_attributes(attributes: Mapping[str, Any], depth: int) -> dict[str
 
 
 def value_signature(value: Mapping[str, Any], depth: int = 0) -> Hashable:
-    """A hashable stand-in for the value: equal for two values exactly when DynamoDB takes them for equal.
+    """A hashable stand-in for the value, equal for two values exactly when they are equal for DynamoDB.
 
     >>> value_signature({"N": "1.0"}) == value_signature({"N": "1"})
     True
@@ -69,22 +71,33 @@ def value_signature(value: Mapping[str, Any], depth: int = 0) -> Hashable:
     >>> value_signature({"S": "1"}) == value_signature({"N": "1"})
     False
     """
+    # Most values in conditions are strings and numbers, and a hit would spend much of its time here.
+    if type(value) is dict and len(value) == 1:
+        if type(text := value.get("S")) is str:
+            return ("S", text)
+        if type(text := value.get("N")) is str:
+            return ("N", canonical_number(text))
     kind, content = type_and_content(value)
     if kind == "M":
-        inside = _deeper(depth)
-        parts = ((_text(name), value_signature(part, inside)) for name, part in _mapping(content).items())
-        return (kind, tuple(sorted(parts, key=lambda part: part[0])))
+        return ("M", _attributes_signature(_mapping(content), _deeper(depth)))
     if kind == "L":
         inside = _deeper(depth)
-        return (kind, tuple(value_signature(part, inside) for part in _sequence(content)))
+        return ("L", tuple([value_signature(part, inside) for part in _sequence(content)]))
     if kind in _SET_ELEMENTS:
-        return (kind, tuple(sorted(_SET_ELEMENTS[kind](element) for element in _sequence(content))))
+        element_signature = _SET_ELEMENTS[kind]
+        return (kind, tuple(sorted([element_signature(element) for element in _sequence(content)])))
     return (kind, _scalar(kind, content))
 
 
 def item_signature(item: Mapping[str, Mapping[str, Any]]) -> Hashable:
-    """The same for a whole map of attributes, such as an ExclusiveStartKey."""
-    return value_signature({"M": item})
+    """The stand-in for a whole map of attributes, such as an ExclusiveStartKey."""
+    return _attributes_signature(_mapping(item), 1)
+
+
+def _attributes_signature(attributes: Mapping[str, Any], depth: int) -> Hashable:
+    parts = [(plain_text(name), value_signature(value, depth)) for name, value in attributes.items()]
+    parts.sort(key=_first)
+    return tuple(parts)
 
 
 def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
@@ -95,7 +108,7 @@ def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
     """
     kind, content = type_and_content(value)
     if kind == "S":
-        return kind, _text(content)
+        return kind, plain_text(content)
     if kind == "N":
         return kind, _number(content)
     if kind == "B":
@@ -105,31 +118,15 @@ def key_scalar(value: Mapping[str, Any]) -> tuple[str, str | bytes]:
 
 def type_and_content(value: Mapping[str, Any]) -> tuple[str, Any]:
     """The one member of a typed value."""
-    if not isinstance(value, dict) or len(value) != 1:  # as botocore, which takes no other mapping
+    if not isinstance(value, dict) or len(value) != 1:  # botocore accepts no other mapping
         raise NotCacheable("attribute value")
     ((kind, content),) = value.items()
     return kind, content
 
 
-def attribute_name(name: Any) -> str:
-    """The name itself. Raises NotCacheable for what is not text."""
-    return _text(name)
-
-
-def _scalar(kind: str, content: Any) -> str | bytes | bool:
-    if kind == "S":
-        return _text(content)
-    if kind == "N":
-        return _number(content)
-    if kind == "B":
-        return _binary(content)
-    # `{"NULL": false}` and `{"BOOL": 1}` are errors of DynamoDB's and of botocore's.
-    if (kind == "BOOL" and isinstance(content, bool)) or (kind == "NULL" and content is True):
-        return bool(content)
-    raise NotCacheable("attribute value")
-
-
-def _text(content: Any) -> str:
+def plain_text(content: object) -> str:
+    """The text itself, as a plain str even if it is one by inheritance, such as a member of a `StrEnum`. Raises
+    NotCacheable for anything else."""
     if type(content) is str:
         return content
     if not isinstance(content, str):
@@ -137,16 +134,29 @@ def _text(content: Any) -> str:
     return str.__str__(content)
 
 
+def _scalar(kind: str, content: Any) -> str | bytes | bool:
+    if kind == "S":
+        return plain_text(content)
+    if kind == "N":
+        return _number(content)
+    if kind == "B":
+        return _binary(content)
+    # DynamoDB refuses `{"NULL": false}`, and botocore `{"BOOL": 1}`.
+    if (kind == "BOOL" and isinstance(content, bool)) or (kind == "NULL" and content is True):
+        return bool(content)
+    raise NotCacheable("attribute value")
+
+
 def _number(content: Any) -> str:
-    return canonical_number(content if type(content) is str else _text(content))
+    return canonical_number(plain_text(content))
 
 
 def _binary(content: Any) -> bytes:
     if isinstance(content, str):
-        return content.encode()  # as botocore does with a string given for a blob
+        return content.encode()  # botocore does the same with a string that is given for binary
     if isinstance(content, bytes | bytearray):
         return bytes(content)
-    raise NotCacheable("binary")  # a file object, which reading would exhaust
+    raise NotCacheable("binary")  # such as a file object: to read it here would exhaust it
 
 
 def _mapping(content: Any) -> Mapping[str, Any]:
@@ -167,4 +177,4 @@ def _deeper(depth: int) -> int:
     return depth + 1
 
 
-_SET_ELEMENTS: dict[str, Callable[[Any], Any]] = {"SS": _text, "NS": _number, "BS": _binary}
+_SET_ELEMENTS: dict[str, Callable[[Any], Any]] = {"SS": plain_text, "NS": _number, "BS": _binary}

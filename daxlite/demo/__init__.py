@@ -1,5 +1,7 @@
-"""The demo: a shop's orders behind a raw and a wrapped client, compared in speed, in cost and in what they say; and an
-aggregation of them."""
+"""The demo: one workload through a plain and a wrapped client, compared in speed, cost and answers.
+
+The data are the orders of a shop. The second part is an aggregation of them.
+"""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -11,9 +13,9 @@ from rich.console import Console
 
 import daxlite
 from daxlite.demo.aggregation import STEPS, Shop, aggregate
+from daxlite.demo.alternate import alternate
 from daxlite.demo.check import CheckResult, check
-from daxlite.demo.connect import embedded_client, foreign_client
-from daxlite.demo.duel import duel
+from daxlite.demo.connect import embedded_client, external_client
 from daxlite.demo.measure import Lane
 from daxlite.demo.meter import Meter
 from daxlite.demo.orders import make_orders
@@ -27,12 +29,12 @@ from daxlite.demo.workload import Operation, make_workload
 
 __all__ = ["DemoError", "Settings", "run"]
 
-# A table for each client, with the same items: their turns interleave, and one must not see the other's writes.
+# One table for each client, with the same items: they take turns, and must not see the writes of each other.
 TABLES = ("Orders", "OrdersRaw")
 
 
 def run(settings: Settings, console: Console) -> bool:
-    """Run the whole demo; whether all answers agreed."""
+    """Run the whole demo. Returns whether all answers agreed."""
     started = perf_counter()
     orders = make_orders(settings.items, settings.seed)
     workload = make_workload(orders, settings.reads, settings.write_count, settings.seed)
@@ -57,20 +59,20 @@ def run(settings: Settings, console: Console) -> bool:
         result = CheckResult()
 
         def compare(operation: Operation, left: Response, right: Response) -> None:
-            # Somebody else's server may read from a replica that lags: there, only the check at the end counts.
+            # An external server may read from a replica that lags: there, only the check at the end counts.
             if settings.endpoint_url is None:
                 result.along_the_way += 1
                 result.compare(operation, left, right, (raw_table, table))
 
         with progress(console, "running the workload, both ways", len(workload.operations)) as advance, _long_lived():
-            duel(raw, wrapped, workload.operations, settings.seed, compare, advance)
-        # The check below reads through both clients as well: what they show for the workload is taken before it.
+            alternate(raw, wrapped, workload.operations, settings.seed, compare, advance)
+        # Before the check, which reads through both clients too: these figures are those of the workload alone.
         tables = latencies(raw, wrapped), totals(raw, wrapped, cache.stats(), perf_counter() - started)
         queries = workload.queries()
         with progress(console, "checking that all answers agree", len(workload.keys) + len(queries)) as advance:
             check(plain, wrapped.client, table, workload.keys, queries, result, advance)
         shop = Shop(connect, url, table, server, settings)
-        with progress(console, "asking for a week's revenue", STEPS) as advance:
+        with progress(console, "computing the revenue of a week", STEPS) as advance:
             rows = aggregate(shop, plain, result, advance)
 
     for shown in (*tables, aggregations(rows)):
@@ -81,9 +83,9 @@ def run(settings: Settings, console: Console) -> bool:
 
 @contextmanager
 def _long_lived() -> Iterator[None]:
-    """Keeps the garbage collector off the orders and the operations, which live as long as the demo.
+    """Exempt the orders and the operations, which live as long as the demo, from garbage collection.
 
-    Walking them again and again would show as the p99 of both clients.
+    Each collection would traverse them, which would show in the p99 of both clients.
     """
     gc.collect()
     gc.freeze()
@@ -95,12 +97,12 @@ def _long_lived() -> Iterator[None]:
 
 @contextmanager
 def _dynamodb(settings: Settings, console: Console) -> Iterator[tuple[Callable[[str], Client], str, str]]:
-    """How to connect to the server, its URL, and what to append to table names."""
+    """A function that makes a client of the server, its URL, and a suffix for table names."""
     if settings.endpoint_url is None:
         with embedded_server() as url:
-            console.print(f"a DynamoDB server (moto) of our own at {url}", markup=False)
+            console.print(f"an embedded DynamoDB server (moto) at {url}", markup=False)
             yield embedded_client, url, ""
     else:
         url = settings.endpoint_url
-        console.print(f"the DynamoDB server at {url}, with tables that are removed at the end", markup=False)
-        yield foreign_client, url, f"-daxlite-{uuid4().hex[:8]}"
+        console.print(f"the DynamoDB server at {url}, with tables that are deleted at the end", markup=False)
+        yield external_client, url, f"-daxlite-{uuid4().hex[:8]}"

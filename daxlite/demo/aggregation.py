@@ -1,4 +1,4 @@
-"""The second part of the demo: one big aggregation, asked for cold, hot and after writes, by two processes."""
+"""The second part of the demo: an aggregation of many items, cold, hot and after writes, in two processes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,15 +19,15 @@ from daxlite.demo.settings import Client, Item, Settings
 
 STEPS = 8
 AGAIN = 200
-# For so long the near cache of one process may not have heard of what another one wrote, or not have begun to listen.
+# Seconds after which a process has subscribed to changes, or has received a change that another process made.
 HEARS_WITHIN = 2.0
-# Somebody else's server may have replicas; an index that lags shows in what is computed from it, for about as long.
+# Seconds for which the replicas of an external server may lag: a result that is computed from them lags as well.
 LAGS_FOR = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One time that the revenue was asked for."""
+    """One row of the table: when the revenue was asked for, and how it was answered."""
 
     when: str
     asked: Asked
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What the offices work on."""
+    """The servers and the table that all offices use."""
 
     connect: Callable[[str], Client]
     endpoint_url: str
@@ -45,7 +45,7 @@ class Shop:
 
 
 def aggregate(shop: Shop, plain: Client, result: CheckResult, advance: Callable[[int], None]) -> list[Row]:
-    """Ask for a week's revenue again and again, and check the answers against those of the plain client."""
+    """Ask for the revenue of a week in several situations, and compare the answers with those of the plain client."""
     is_ours = shop.settings.endpoint_url is None
     rows: list[Row] = []
 
@@ -67,7 +67,7 @@ def aggregate(shop: Shop, plain: Client, result: CheckResult, advance: Callable[
         hot.append(note(f"in {elsewhere}", other.ask()))
         here.put(next(order for order in orders if _day(order) == AFTERWARDS))
         hot.append(note("after a put of another day", here.ask()))
-        # What takes long comes when all of them have asked: what is kept does not live for ever.
+        # Only now, because it takes long: results must not expire between one question and the next.
         if is_ours:
             check(cold, *hot)
 
@@ -84,7 +84,7 @@ def aggregate(shop: Shop, plain: Client, result: CheckResult, advance: Callable[
 
 @contextmanager
 def _offices(shop: Shop) -> Iterator[tuple[Office, Office | OtherProcess, str]]:
-    """The office of this process, that of another, and what to call the other one."""
+    """The office of this process, one in another process, and the name of the latter in the table."""
     with ExitStack() as stack:
 
         def office(namespace: str) -> Office:
@@ -107,7 +107,7 @@ def _offices(shop: Shop) -> Iterator[tuple[Office, Office | OtherProcess, str]]:
 
 
 def _once_heard(here: Office) -> Asked:
-    """The answer once it is computed anew; until the change is heard, it comes from the near cache."""
+    """The first answer that is computed again. Until this process receives the change, its near cache answers."""
     deadline = perf_counter() + HEARS_WITHIN
     while True:
         asked = here.ask()
@@ -130,7 +130,7 @@ def _check_at_last(
 
 
 def _new_orders(settings: Settings) -> Iterator[Item]:
-    """Orders that nobody has made before."""
+    """Orders with numbers that neither the data nor the workload uses."""
     rng = Random(settings.seed)
     for number in count(2 * settings.items + settings.write_count):
         yield make_order(rng, rng.randrange(1, customer_count(settings.items) + 1), number)
@@ -142,5 +142,5 @@ def _day(order: Item) -> str:
 
 
 def speedup(rows: Sequence[Row], row: Row) -> float:
-    """How much faster than the first time."""
+    """How many times faster than the first answer."""
     return rows[0].asked.seconds / row.asked.seconds

@@ -1,4 +1,4 @@
-"""The differential check: a wrapped client must answer as the raw one does."""
+"""The differential check: a wrapped client must answer as a plain client does."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +8,9 @@ from typing import Any
 from daxlite.demo.settings import Client, Key, Response
 from daxlite.demo.workload import Operation
 
-# What differs between any two calls, cached or not.
+# Fields that differ between any two calls, cached or not.
 VOLATILE = frozenset({"ResponseMetadata", "ConsumedCapacity"})
-# Nothing is measured here, so one reader can prepare its request while the server works for the other.
+# No times are measured here, so one reader may prepare its request while the server answers the other.
 READERS = 2
 SET_TYPES = frozenset({"SS", "NS", "BS"})
 
@@ -26,7 +26,7 @@ class Disagreement:
 
 @dataclass(slots=True)
 class CheckResult:
-    """How much was compared, and what differed."""
+    """How many answers were compared, and those that differed."""
 
     keys: int = 0
     queries: int = 0
@@ -35,12 +35,12 @@ class CheckResult:
     disagreements: list[Disagreement] = field(default_factory=list)
 
     def compare(self, request: object, raw: Response, wrapped: Response, tables: tuple[str, str] = ("", "")) -> None:
-        """Note a disagreement if the answers differ; `tables` are the names to take for one, raw and wrapped."""
+        """Note a disagreement if the answers differ. `tables`: two names, raw and wrapped, that count as one."""
         if meaning(raw, tables[0]) != meaning(wrapped, tables[1]):
             self.disagreements.append(Disagreement(str(request), _shown(raw), _shown(wrapped)))
 
     def compare_totals(self, what: str, raw: dict[Any, Any], cached: dict[Any, Any]) -> None:
-        """Note a disagreement if an aggregation is not what it is with a plain client."""
+        """Note a disagreement if an aggregation differs from that of a plain client."""
         self.aggregations += 1
         if raw != cached:
             groups = [group for group in {**raw, **cached} if raw.get(group) != cached.get(group)]
@@ -57,9 +57,9 @@ def check(
     result: CheckResult,
     advance: Callable[[int], None],
 ) -> None:
-    """Read every key and every query of one table both ways and compare whole answers.
+    """Send a read of every key, and every query, through both clients, and compare whole answers.
 
-    The wrapped client is asked twice: the first answer may come from the server, the second shows what was kept of it.
+    The wrapped client is asked twice: its first answer may come from the server, its second one comes from the cache.
     """
     gets = [Operation("GetItem", {"Key": key}) for key in keys]
 
@@ -77,7 +77,7 @@ def check(
 
 
 def meaning(value: Any, table: str = "") -> Any:
-    """What an answer says: without what is volatile, without the order of sets and batches, and of any table.
+    """An answer without volatile fields, without the order of sets and batches, and without the name of the table.
 
     >>> one = {"Item": {"tags": {"SS": ["b", "a"]}}, "ResponseMetadata": {"RetryAttempts": 0}}
     >>> meaning(one) == meaning({"Item": {"tags": {"SS": ["a", "b"]}}})

@@ -1,4 +1,4 @@
-"""Makes the boto3 clients of the demo."""
+"""The boto3 clients of the demo."""
 
 import os
 from typing import Any
@@ -10,13 +10,13 @@ from botocore.config import Config
 from daxlite.demo.settings import Client
 
 REGION = "us-east-1"
-# botocore tries a DynamoDB call ten times: half a minute of silence where no server listens.
+# By default botocore tries a DynamoDB call ten times, which takes half a minute if there is no server.
 FEW_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 PLACEHOLDERS = {"aws_access_key_id": "daxlite", "aws_secret_access_key": "daxlite"}
 
 
 def embedded_client(endpoint_url: str) -> Client:
-    """A client of the embedded server that reads nothing of the person's AWS settings: neither files nor variables."""
+    """A client of the embedded server. It reads no AWS settings, neither from files nor from the environment."""
     core = botocore.session.Session(
         session_vars={
             # name: (key in the config file, environment variable, default, conversion)
@@ -37,8 +37,8 @@ def embedded_client(endpoint_url: str) -> Client:
     return _client(session, endpoint_url, region_name=REGION, config=config, **PLACEHOLDERS)
 
 
-def foreign_client(endpoint_url: str) -> Client:
-    """A client of a server that somebody else runs: with the person's own settings, where there are any."""
+def external_client(endpoint_url: str) -> Client:
+    """A client of an external server, with the AWS settings of the user, if there are any."""
     session = boto3.Session()
     credentials = {} if session.get_credentials() else PLACEHOLDERS
     region = session.region_name or REGION

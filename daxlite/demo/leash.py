@@ -1,6 +1,6 @@
-"""Runs a command until its own standard input ends: `python -m daxlite.demo.leash COMMAND...`.
+"""Runs a command until the standard input ends: `python -m daxlite.demo.leash COMMAND...`.
 
-The demo holds the other end of the input. However the demo dies, the input ends, and the command with it.
+The parent holds the other end of the input. However the parent dies, the input ends, and the command is terminated.
 """
 
 import os
@@ -13,7 +13,7 @@ STOP_SECONDS = 2.0
 
 def main(command: list[str]) -> None:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    # A command that ends by itself, because its port is taken say, ends this process too.
+    # This process ends as soon as the command does, for example because its port is taken.
     threading.Thread(target=lambda: os._exit(abs(process.wait())), daemon=True).start()
     sys.stdin.buffer.read()
     process.terminate()

@@ -1,4 +1,4 @@
-"""Latencies, and what is read from them."""
+"""Latencies of the clients, and their percentiles."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from daxlite.demo.workload import Operation
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least `percent` of all are not above (nearest rank: always a value that occurred).
+    """The smallest value that is not below `percent` of all values (nearest rank: always one of the values).
 
     >>> percentile([30, 10, 20, 40], 50), percentile([30, 10, 20, 40], 99), percentile([5], 50)
     (20, 40, 5)
@@ -25,7 +25,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 @dataclass(slots=True)
 class Lane:
-    """One of the two clients that run the workload, its table, and what was measured of it."""
+    """One of the two clients that run the workload, its table, and its measured times."""
 
     client: Client
     table: str
@@ -34,7 +34,7 @@ class Lane:
     hits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def call(self, operation: Operation) -> Response:
-        """Run one operation and note its time, and whether it was answered without any request being sent."""
+        """Run one operation. Note the time that it takes, and whether it is answered without a request."""
         method = getattr(self.client, operation.method)
         request = operation.request(self.table)
         sent = self.meter.requests
@@ -45,5 +45,5 @@ class Lane:
         return response
 
     def total(self) -> float:
-        """The seconds that all its calls took together."""
+        """Seconds spent in all calls."""
         return sum(sum(values) for values in self.seconds.values())

@@ -1,4 +1,4 @@
-"""Counts what a boto3 client really sends, from botocore's own events, which no wrapper can hide."""
+"""Counts the requests that a boto3 client sends, by botocore's events: below any wrapper."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ CONSISTENT = "daxlite_demo_consistent"
 
 
 class Meter:
-    """The requests that left through one client, and what their answers cost to read."""
+    """The requests that one client sent, and the read units of their answers."""
 
     def __init__(self, client: Client) -> None:
         self.requests = 0
@@ -19,9 +19,9 @@ class Meter:
         client.meta.events.register("after-call.dynamodb", self._after_call)
 
     def _before_call(self, *, params: Request, context: dict[str, Any], **_: Any) -> None:
-        # The context goes with the call; the answer alone does not tell how it was asked for.
-        asked = (params, *params.get("RequestItems", {}).values())
-        context[CONSISTENT] = any(isinstance(part, dict) and part.get("ConsistentRead") for part in asked)
+        # Kept in the context of the call: the answer does not show whether the read was consistent.
+        requests = (params, *params.get("RequestItems", {}).values())
+        context[CONSISTENT] = any(isinstance(part, dict) and part.get("ConsistentRead") for part in requests)
 
     def _after_call(self, *, model: Any, parsed: Response, context: dict[str, Any], **_: Any) -> None:
         self.requests += 1

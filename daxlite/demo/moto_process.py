@@ -1,7 +1,7 @@
 """The embedded DynamoDB server, in a process of its own: `python -m daxlite.demo.moto_process`.
 
-It prints its port and serves until it is terminated or its standard input ends. The second is what makes it safe to
-start: however its parent dies, the pipe closes and nothing is left behind.
+It prints its port and serves until it is terminated or its standard input ends. However its parent dies, the pipe
+closes, and the server exits.
 """
 
 import gc
@@ -14,14 +14,14 @@ HOST = "127.0.0.1"
 
 
 def serve() -> None:
-    """Serve DynamoDB, and nothing else of AWS, on a free loopback port."""
+    """Serve DynamoDB, and no other service of AWS, on a free port of the loopback interface."""
     from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # One request at a time: the demo's clients take turns, and a thread for each request only adds to its latency.
+    # One request at a time: the clients of the demo take turns, and a thread per request would add latency.
     server = make_server(HOST, 0, create_backend_app("dynamodb"), threaded=False, request_handler=MotoRequestHandler)
-    # All items live in this heap as small objects. Collecting it again and again would be the p99 of the raw client.
+    # All items are small objects in this heap: frequent collections would show in the p99 of the plain client.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     threading.Thread(target=_leave_with_parent, daemon=True).start()

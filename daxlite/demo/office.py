@@ -1,4 +1,4 @@
-"""An office that asks for the revenue, and changes orders: what one process of the shop has of daxlite."""
+"""An office of the shop: the wrapped client and the aggregation cache of one process."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -17,18 +17,18 @@ COMPUTED, SHARED, NEAR = "computed", "Redis", "near cache"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How it went to ask for the revenue."""
+    """An answer to the question for the revenue, and what it took."""
 
     source: str
     reads: int
-    """How many reads were sent to DynamoDB."""
+    """Reads that were sent to DynamoDB."""
     seconds: float
-    """Of one call; where several were made, of the middle one."""
+    """Of one call; the median, if there were several."""
     revenue: Revenue
 
 
 class Office:
-    """A client, wrapped, with a cache of its own, and an aggregation cache."""
+    """A wrapped client with an item and a query cache of its own, and an aggregation cache."""
 
     def __init__(self, inner: Client, aggregations: AggregationCache, table: str) -> None:
         self._meter = Meter(inner)
@@ -36,8 +36,8 @@ class Office:
         self._aggregations = aggregations
         self._table = table
 
-        # Under a name of its own: all processes have to call it the same. Without an early refresh in the background:
-        # it could come at any time, and the demo shows what each call does.
+        # With an explicit name, which has to be the same in all processes. Without early refresh: it could start at any
+        # time, and the demo shows what each single call does.
         @aggregations.cached(ttl=TTL, name="revenue of the week", early_refresh=0)
         def revenue(days: tuple[str, ...]) -> Revenue:
             return revenue_of(self._client, table, days)
@@ -45,7 +45,7 @@ class Office:
         self._revenue = revenue
 
     def ask(self, times: int = 1) -> Asked:
-        """Ask for the revenue of the week, and see where it comes from and how long it takes."""
+        """Ask for the revenue of the week, and note where the answer comes from and how long it takes."""
         before, sent = self._aggregations.stats().total, self._meter.reads
         seconds: list[float] = []
         revenue: Revenue = {}
@@ -57,7 +57,7 @@ class Office:
         return Asked(source, self._meter.reads - sent, median(seconds), revenue)
 
     def wait_until_it_listens(self, seconds: float) -> None:
-        """Wait until this process hears what others change: before, it keeps nothing near."""
+        """Wait until this process receives the changes of others: before, its near cache keeps no results."""
         deadline = perf_counter() + seconds
         while not self._aggregations.stats().is_listening and perf_counter() < deadline:
             sleep(0.001)

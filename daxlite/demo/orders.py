@@ -1,4 +1,4 @@
-"""The data: the orders of an online shop, the same for the same seed."""
+"""The data: the orders of an online shop. The same seed makes the same orders."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _TAGS = ("gift", "express", "fragile", "newsletter", "voucher", "pickup", "first
 
 
 def money(cents: int) -> str:
-    """The number as DynamoDB would give it back: without trailing zeros.
+    """The amount as DynamoDB returns it: without trailing zeros.
 
     >>> money(1999), money(1250), money(8900)
     ('19.99', '12.5', '89')
@@ -40,7 +40,7 @@ def money(cents: int) -> str:
 
 
 def status_day(status: str, created_at: str) -> dict[str, str]:
-    """The partition of the index: the orders of one day that are in one state, which is what a packer asks for.
+    """The partition key of the index: it holds the orders of one day that have one status, the work list of a packer.
 
     >>> status_day("paid", "2026-03-02T09:15:00Z")
     {'S': 'paid#2026-03-02'}
@@ -53,7 +53,7 @@ def key_of(item: Item) -> Key:
 
 
 def make_order(rng: Random, customer: int, number: int) -> Item:
-    """One order. `number` is unique in the shop, so keys never meet."""
+    """One order. `number` is unique in the shop, so no two orders have the same key."""
     created = SHOP_OPENED + timedelta(seconds=rng.randrange(DAYS * 86_400))
     created_at = created.strftime("%Y-%m-%dT%H:%M:%SZ")
     status = rng.choice(STATUSES)
@@ -84,14 +84,14 @@ def make_order(rng: Random, customer: int, number: int) -> Item:
 
 
 def make_orders(count: int, seed: int) -> list[Item]:
-    """`count` orders, sorted by key; a few customers order often, most now and then.
+    """`count` orders, sorted by key. A few customers order often, most of them rarely.
 
-    Sorted, because moto sorts its whole table for each Query, and what is sorted already is sorted fastest.
+    moto sorts its whole table for each Query, which is fastest for items that are sorted already.
     """
     rng = Random(seed)
     customers = customer_count(count)
     loyal = Zipf(rng, range(1, customers + 1), exponent=0.5)
-    # Every customer has an order, so that no customer of the workload is unknown to the table.
+    # Each customer has at least one order, so that the table has items for each customer of the workload.
     owners = [*range(1, customers + 1), *(loyal.draw() for _ in range(count - customers))]
     rng.shuffle(owners)
     made = (make_order(rng, owner, number) for number, owner in enumerate(owners, start=1))

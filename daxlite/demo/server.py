@@ -1,4 +1,4 @@
-"""Starts the embedded server and always ends it."""
+"""Starts and stops the embedded DynamoDB server."""
 
 import os
 import subprocess
@@ -29,8 +29,8 @@ def embedded_server() -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=errors,
             env=surroundings(),
-            # Ctrl-C reaches every process of the terminal's group. The server must outlive it until the demo is done
-            # with it, or the last thing on the screen would be a refused connection.
+            # Ctrl-C is sent to every process of the terminal's group. The server must not end before the demo does, or
+            # the last message on the screen would be one about a refused connection.
             start_new_session=True,
         )
         try:
@@ -40,9 +40,9 @@ def embedded_server() -> Iterator[str]:
 
 
 def surroundings(*, aws: bool = False) -> dict[str, str]:
-    """The environment of a child: ours, with the package importable where it is not installed.
+    """The environment of a child process: that of this process, with daxlite importable if it is not installed.
 
-    aws: with what points at an AWS account.
+    aws: whether to keep the variables of AWS.
     """
     kept = {name: value for name, value in os.environ.items() if aws or not name.startswith(("AWS_", "MOTO_"))}
     kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -50,8 +50,8 @@ def surroundings(*, aws: bool = False) -> dict[str, str]:
 
 
 def _port(process: subprocess.Popen[bytes], errors: IO[bytes]) -> int:
-    """The port, which the server prints once it listens. A server that hangs is ended, which ends this read."""
-    assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for as a pipe
+    """The port, which the server prints once it listens. A server that hangs is killed, which ends this read."""
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
     try:
@@ -69,7 +69,7 @@ def _port(process: subprocess.Popen[bytes], errors: IO[bytes]) -> int:
 
 
 def stop(process: subprocess.Popen[Any], *, gently: bool = False) -> None:
-    """End a child. gently: by the end of its standard input."""
+    """Stop a child process. gently: by closing its standard input."""
     if gently and process.stdin is not None:
         process.stdin.close()
     else:

@@ -1,10 +1,9 @@
-"""What a run of the demo can be told, and the one error that it raises itself."""
+"""The settings of the demo, its types, and its error."""
 
 from dataclasses import dataclass
 from typing import Any
 
-# boto3 makes its client classes at run time, and a wrapped client is a proxy of one: there is no class to name here
-# that holds for both, and the demo treats the two alike on purpose.
+# boto3 makes client classes at run time, and a wrapped client is a proxy of one: no class is common to both.
 Client = Any
 Item = dict[str, Any]
 Key = dict[str, Any]
@@ -13,12 +12,12 @@ Response = dict[str, Any]
 
 
 class DemoError(Exception):
-    """The demo cannot run; the text is for the person who started it."""
+    """The demo cannot run. The message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run. `writes` is a share of all operations; the two URLs replace the embedded servers."""
+    """The settings of one run. `writes` is a fraction of all operations; the two URLs replace the embedded servers."""
 
     items: int = 5_000
     reads: int = 20_000
@@ -29,7 +28,7 @@ class Settings:
 
     @property
     def write_count(self) -> int:
-        """How many writes make the asked share of all operations.
+        """The number of writes that is this fraction of all operations.
 
         >>> Settings(reads=95, writes=0.05).write_count
         5

@@ -1,4 +1,4 @@
-"""The table of the shop: made, loaded, removed."""
+"""The table of the shop: its definition, and how it is created, loaded and deleted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ ATTEMPTS = 8
 
 
 def definition(name: str) -> Request:
-    """The request that makes the table: the orders of a customer together, and an index of each day's work."""
+    """The CreateTable request: the orders by customer, and an index by status and day."""
     return {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
@@ -40,7 +40,7 @@ def _keys(partition: str, sort: str) -> list[dict[str, str]]:
 
 @contextmanager
 def temporary_tables(client: Client, names: Sequence[str]) -> Iterator[None]:
-    """Tables that exist for as long as the block runs. Only what was made here is removed."""
+    """Tables that exist for as long as the block runs. A table that existed before is not deleted."""
     made = []
     try:
         for name in names:
@@ -55,7 +55,7 @@ def temporary_tables(client: Client, names: Sequence[str]) -> Iterator[None]:
 
 
 def load(client: Client, table: str, items: Sequence[Item], advance: Callable[[int], None]) -> None:
-    """Write all items, as many at a time as DynamoDB takes."""
+    """Write all items in batches of the largest size."""
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
         _write(client, {table: [{"PutRequest": {"Item": item}} for item in batch]})
@@ -63,7 +63,7 @@ def load(client: Client, table: str, items: Sequence[Item], advance: Callable[[i
 
 
 def _write(client: Client, requests: Request) -> None:
-    # A server that is busy hands some of the items back: wait a little longer each time and offer those again.
+    # A busy server returns some items unprocessed: they are sent again, after a pause that doubles each time.
     for attempt in range(ATTEMPTS):
         requests = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {})
         if not requests:

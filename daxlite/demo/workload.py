@@ -1,4 +1,4 @@
-"""The workload: what a shop asks of its orders table, as a list that both clients run."""
+"""The workload: the operations of a shop on its orders table, as a list that both clients run."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from daxlite.demo.table import INDEX
 from daxlite.demo.writes import Writer
 from daxlite.demo.zipf import Zipf
 
-# How the reads divide. A shop mostly shows single orders, and the embedded server keeps the other shares small: moto
-# walks the whole table for each Query and Scan, and the demo should not take much longer than two minutes.
+# Fractions of all reads. A shop mostly shows single orders. The other fractions are small because moto walks the whole
+# table for each Query and Scan, and the demo should not take much longer than two minutes.
 READ_MIX = {"GetItem": 0.9425, "BatchGetItem": 0.025, "Query table": 0.02, "Query index": 0.01, "Scan": 0.0025}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem")
 METHODS = {
@@ -28,14 +28,14 @@ METHODS = {
 PAGE = 4
 SCAN_PAGE = 8
 SEGMENTS = 4
-# Exponents of popularity: of single orders; of lists, which the same few screens ask for again and again; and of what
-# is written, which is more even, because an order changes a few times in its life however often it is looked at.
+# Exponents of the Zipf distributions: of single orders; of lists, because a few screens show the same lists again and
+# again; and of writes, which are more even, because an order changes a few times however often it is read.
 ORDERS, LISTS, CHANGES = 1.1, 1.6, 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call, still without the table's name: each client has a table of its own."""
+    """One call, without the name of the table: each client has a table of its own."""
 
     kind: str
     parameters: Request
@@ -52,7 +52,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The operations in order, and every key that exists at some time while they run."""
+    """The operations in order, and every key that exists at any time while they run."""
 
     operations: list[Operation]
     keys: list[Key]
@@ -85,7 +85,7 @@ def make_workload(orders: Sequence[Item], reads: int, writes: int, seed: int) ->
 
 
 def _shares(rng: Random, reads: int) -> list[str]:
-    """Exactly the asked shares, in random order; what rounding leaves over goes to GetItem."""
+    """The kinds of reads by their fractions, in random order; GetItem takes the remainder of the rounding."""
     counts = {kind: int(reads * share) for kind, share in READ_MIX.items()}
     counts["GetItem"] += reads - sum(counts.values())
     kinds = [kind for kind, count in counts.items() for _ in range(count)]
@@ -104,7 +104,7 @@ class _Reader:
         self._customers = Zipf(rng, customers, ORDERS)
         self._lists = Zipf(rng, customers, LISTS)
         self._changing = Zipf(rng, customers, CHANGES)
-        # Within a customer the latest orders are the popular ones.
+        # The latest orders of a customer are the popular ones.
         self._orders = {customer: Zipf(rng, items, ORDERS) for customer, items in owned.items()}
         days = sorted({order["created_at"]["S"][:10] for order in orders}, reverse=True)
         self._worklists = Zipf(rng, [f"{status}#{day}" for day in days for status in STATUSES], LISTS)

@@ -1,4 +1,4 @@
-"""The writes of the workload. They follow the state of the table, so that each is one that a shop would send."""
+"""The writes of the workload. They follow the state of the table, as those of a shop would."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -6,13 +6,13 @@ from random import Random
 from daxlite.demo.orders import STATUSES, customer_count, key_of, make_order, status_day
 from daxlite.demo.settings import Item, Key, Request
 
-# Shares in a hundred. An order that was deleted comes back with the next write, so that reads meet its absence.
+# Percent of all writes. A deleted order is put again by the next write, so that reads in between find no item.
 PUT, UPDATE = 40, 50
 NEW_ORDER_SHARE = 0.4
 
 
 class Writer:
-    """Makes writes, and remembers what they leave behind."""
+    """Makes writes, and collects the keys of new orders."""
 
     def __init__(self, rng: Random, orders: Sequence[Item], changing_order: Callable[[], Item]) -> None:
         self._rng = rng
@@ -46,7 +46,7 @@ class Writer:
         order = self._changing_order()
         returned = self._rng.choice(("NONE", "ALL_NEW", "ALL_OLD"))
         if self._rng.random() < 0.5:
-            # Touches no key of the index: its pages hold this item, and change with it, but the item stays where it is.
+            # Changes no key attribute of the index: the item stays in its partition, and its pages change.
             return {
                 "Key": key_of(order),
                 "UpdateExpression": "ADD revision :one",

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,20 +10,22 @@ import wrapt
 from botocore.client import BaseClient
 from botocore.credentials import Credentials
 
-from ..cache.cache import Cache
+from ..cache.memory import MemoryCache
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
-from ..calls.steps import Params, Response
-from ..core.tables import Scope
+from ..core.steps import Params, Response
+from ..core.tables import Scope, canonical_endpoint
 from .dispatcher import Dispatcher
+from .hooks import Hooks
+from .replies import call_checked, look_at, what_was_sent
 
 
 class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
     """A stand-in for a boto3 client: the same attributes, methods and type, and one method of its own.
 
-    Whatever a client can do ends in `_make_api_call`: its operations, and the paginators and waiters that it
-    makes. So it is enough to take that call over, provided that all of botocore's methods run on the stand-in and
-    not on the client that it stands for; `caching_client` sees to that.
+    Every operation of a client ends in `_make_api_call`, and so do the paginators and waiters that it makes. So it is
+    enough to replace that method, provided that all of botocore's methods run on the stand-in and not on the client
+    that it stands for; `caching_client` sees to that.
     """
 
     def __init__(self, client: BaseClient, dispatcher: Dispatcher) -> None:
@@ -49,19 +52,22 @@ def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
     return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher)
 
 
-def wrap_client(client: Any, cache: Cache) -> Any:
-    """A stand-in for a client."""
+def wrap_client(client: Any, cache: MemoryCache) -> Any:
+    """A stand-in for a client that answers from this cache."""
 
-    def send(operation: str, params: Params) -> Response:
-        # Looked up at each call: instrumentation replaces the method, on the class, whenever it likes.
+    look_at(client)
+
+    def plain(operation: str, params: Params) -> Response:
+        # Looked up at each call: instrumentation may replace the method on the class at any time.
         response: Response = client._make_api_call(operation, params)
         return response
 
-    context = Context(cache, dialect_of(client), cache.names(scope_of(client)))
-    return caching_client(client, Dispatcher(context, send))
+    context = Context(cache, dialect_of(client), cache.names(scope_of(client)), what_was_sent)
+    dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
+    return caching_client(client, dispatcher)
 
 
-def wrap_resource(resource: Any, cache: Cache) -> Any:
+def wrap_resource(resource: Any, cache: MemoryCache) -> Any:
     """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
     hand it on to the resources that they make."""
     wrapped = copy.copy(resource)
@@ -74,7 +80,7 @@ def scope_of(client: Any) -> Scope:
     """Where the client looks up table names."""
     # botocore has no public way to ask a client for its credentials.
     credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    endpoint, region = client.meta.endpoint_url, client.meta.region_name
+    endpoint, region = canonical_endpoint(client.meta.endpoint_url), client.meta.region_name
     if type(credentials) is Credentials:
         return Scope(endpoint, region, credentials.access_key, getattr(credentials, "account_id", None))
     return Scope(endpoint, region, _token_of(credentials))
@@ -86,9 +92,9 @@ _tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()
 def _token_of(credentials: object) -> object:
     """What stands for credentials that must not be read, for that may fetch them; clients of one session share them.
 
-    Not the object itself: it may lead back to whoever made the client, and so to the cache, which would never go.
+    It is not the object itself, which may refer to the client, and through it to the cache, which would never be freed.
     """
     try:
         return _tokens.setdefault(credentials, object())
-    except TypeError:  # None, or a class of somebody's that knows no weak references
+    except TypeError:  # None, or an object that takes no weak references
         return credentials

@@ -1,4 +1,4 @@
-"""`wrap`: a cache around what a program already has."""
+"""`wrap`: a cache around the client, resource, Table or Session that a program already has."""
 
 import inspect
 from typing import Any, Final, TypeVar, cast
@@ -7,8 +7,8 @@ import boto3
 from boto3.resources.base import ServiceResource
 from botocore.client import BaseClient
 
-from ..cache.cache import Cache
 from ..config import CacheConfig
+from .cache import Cache
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
         raise TypeError("give either a cache, which has its settings, or a config for a new one")
     if cache is not None and not isinstance(cache, Cache):
         raise TypeError(f"cache is {cache!r}; it must be a daxlite.Cache")
-    # They bring wrapt along, and that brings asyncio: a third of what `import daxlite` would take otherwise.
+    # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
     from .client import CachingClient, wrap_client, wrap_resource
     from .session import CachingSession
 

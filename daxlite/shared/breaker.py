@@ -1,32 +1,41 @@
-"""A circuit breaker: a server that does not answer is left alone for a while, and asked again by one caller at a time.
+"""A circuit breaker: after failures in a row no command is sent for a while, then one at a time as a probe.
 
-closed --(failures in a row)--> open --(pause)--> one probe --(answers)--> closed
+closed --(failures in a row)--> open --(pause)--> one probe --(succeeds)--> closed
                                   ^                   |
-                                  '---(fails; twice the pause)---'
+                                  '---(fails: twice the pause)---'
 """
 
 from collections.abc import Callable
 from typing import Final
 
-FAILURES: Final = 3
+FAILURES_TO_OPEN: Final = 3
 """Failures in a row after which it opens."""
-FIRST_PAUSE: Final = 1.0
-MAX_PAUSE: Final = 30.0
+FIRST_PAUSE: Final = 1.0  # seconds
+MAX_PAUSE: Final = 30.0  # seconds
 
 
 class Breaker:
-    """Whether to ask a server at all. Threads may share it: what a race between them costs is a probe too many."""
+    """Decides whether a command is sent to a server. Threads may share it: a race between them costs one more probe.
+
+    clock: returns the time in seconds; it should be monotonic.
+
+    >>> breaker = Breaker(lambda: 0.0)
+    >>> for _ in range(FAILURES_TO_OPEN):
+    ...     breaker.failed()
+    >>> breaker.is_open, breaker.allows()
+    (True, False)
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.errors = 0
-        """Commands that failed, for whatever reason."""
+        """Commands that failed, for any reason."""
         self.skipped = 0
         """Commands that were not sent."""
         self.close()
 
     def close(self) -> None:
-        """Begin, or begin again, with trust."""
+        """Let commands through, as at the beginning."""
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until: float | None = None
@@ -34,11 +43,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the server is being left alone now. For statistics; asks for no probe."""
+        """Whether no command is sent now. For statistics: it does not start a probe."""
         return self._open_until is not None and self._clock() < self._open_until
 
     def allows(self) -> bool:
-        """Whether this caller may ask. After a pause one may, and the others wait for what comes of it."""
+        """Whether this caller may send a command. After a pause one caller may, and the others wait for its outcome."""
         if self._open_until is None:
             return True
         now = self._clock()
@@ -50,15 +59,17 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
+        """Note that a command was answered."""
         if self._failures:
             self.close()
 
     def failed(self) -> None:
+        """Note that a command was not answered."""
         self._failures += 1
         if self._open_until is None:
-            if self._failures >= FAILURES:
+            if self._failures >= FAILURES_TO_OPEN:
                 self._open_until = self._clock() + self._pause
-        elif self._is_probing:  # else it was under way already when it opened, and says nothing new
+        elif self._is_probing:  # else this command was sent before the breaker opened
             self._is_probing = False
             self._pause = min(2 * self._pause, MAX_PAUSE)
             self._open_until = self._clock() + self._pause

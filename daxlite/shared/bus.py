@@ -1,6 +1,6 @@
 """The bus: processes tell each other which tags changed, over Redis's publish and subscribe.
 
-Nothing depends on it but the trust in what a process keeps for itself: whoever has not heard from the server for a
+Only trust in what a process keeps in its own memory depends on it: a process that has not heard from the server for a
 moment does not know what it missed, and asks Redis again (promise P5).
 """
 
@@ -13,29 +13,31 @@ from typing import Any, Final
 import msgspec
 
 from ..core.encoding import encode
-from .connection import FAILURES, Connection
-from .stamps import Command
+from ..core.steps import Command
+from ..latch import Latch
+from .connection import Connection
+from .failures import FAILURES
 from .tags import EVERYTHING
 
 POLL: Final = 0.1
-"""Seconds after which it is looked, while nothing comes, whether to go on listening at all."""
+"""Seconds for which the thread waits for a message before it looks whether to go on at all."""
 HEARTBEAT: Final = 0.5
-"""Seconds of silence after which the server is asked for a sign of life."""
-TRUST: Final = 2.0
-"""Seconds for which a sign of life is good."""
-FIRST_PAUSE: Final = 0.1
-MAX_PAUSE: Final = 5.0
+"""Seconds after a request for a sign of life until the next one."""
+LEASE: Final = 2.0
+"""Seconds for which a sign of life is good, counted from its request."""
+FIRST_PAUSE: Final = 0.1  # seconds
+MAX_PAUSE: Final = 5.0  # seconds
 
 _decode: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
 
 def message(origin: bytes, tags: Collection[bytes], channel: str) -> Command:
-    """Tell the others which tags changed."""
+    """The command that tells the other processes which tags changed. origin: of the bus of this process."""
     return ("PUBLISH", channel, encode((origin, list(tags))))
 
 
 class Bus:
-    """Listens in a thread of its own, from the first time that somebody wants to know."""
+    """Listens in a thread of its own, which starts with the first call of `listen`."""
 
     def __init__(
         self, connection: Connection, channel: str, clock: Callable[[], float], wall_clock: Callable[[], float]
@@ -44,38 +46,38 @@ class Bus:
         self._channel = channel
         self._clock = clock
         self._wall_clock = wall_clock
-        self.heard: Callable[[Collection[bytes]], None] = lambda tags: None
-        """Is told what others changed."""
-        self.fault: Callable[[Exception], None] = lambda error: None
-        """Is told what went wrong that should not."""
+        self.on_change: Callable[[Collection[bytes]], None] = lambda tags: None
+        """Is called with the tags that other processes changed."""
+        self.on_fault: Callable[[Exception], None] = lambda error: None
+        """Is called with an error that the bus does not expect."""
         self.begin()
 
     def begin(self) -> None:
         """Start without a thread, as a new process does after a fork."""
         self.origin = os.urandom(8)
-        """Who speaks: what this process says itself, it need not hear."""
+        """Marks messages of this process, which it need not hear itself."""
         self.epoch = 0
-        """Counts the times that listening began: what was learned before may have been missed since."""
+        """How often listening began: messages may have been missed before each time."""
         self._alive_at: tuple[float, float] | None = None
-        """When there was a sign of life, by both clocks."""
+        """The request of the last sign of life, by both clocks."""
         self._asked_at = -math.inf, -math.inf
         self._is_waiting = False
-        self._stop = threading.Event()
+        self._stop = Latch()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
     @property
-    def is_heard(self) -> bool:
+    def is_listening(self) -> bool:
         """Whether this process has heard everything so far, but for what is on its way."""
         alive_at = self._alive_at
         if alive_at is None:
             return False
         # A machine that is frozen and thawed, as Lambda does it, finds its monotonic clock where it was.
-        return self._clock() - alive_at[0] < TRUST and abs(self._wall_clock() - alive_at[1]) < TRUST
+        return self._clock() - alive_at[0] < LEASE and abs(self._wall_clock() - alive_at[1]) < LEASE
 
     def listen(self) -> None:
-        """Start to listen, if nobody has."""
-        if self._thread is not None or self._stop.is_set() or not self._starting.acquire(blocking=False):
+        """Start to listen, unless the thread runs already or the bus was stopped."""
+        if self._thread is not None or self._stop.is_open or not self._starting.acquire(blocking=False):
             return
         try:
             if self._thread is None:
@@ -85,8 +87,8 @@ class Bus:
             self._starting.release()
 
     def stop(self) -> None:
-        """Have it stop listening, for good."""
-        self._stop.set()
+        """Have it stop listening, for good. Does not wait; a finaliser may call it at any moment."""
+        self._stop.open()
 
     def close(self) -> None:
         """The same, and wait until it has stopped."""
@@ -97,51 +99,53 @@ class Bus:
 
     def _run(self) -> None:
         stop, pause = self._stop, FIRST_PAUSE
-        while not stop.is_set():
+        while not stop.is_open:
             try:
-                with self._connection.client.pubsub() as subscription:
+                with self._connection.clients.subscription() as subscription:
                     self._ask(subscription.subscribe, self._channel)
-                    while not stop.is_set():
-                        if self._listen(subscription):
+                    while not stop.is_open:
+                        if self._poll(subscription):
                             pause = FIRST_PAUSE
             except FAILURES:
-                pass  # while nobody listens, nothing is believed; the calls themselves find out what is wrong
+                pass  # meanwhile nothing kept here is served, and the calls that ask Redis meet the error themselves
             except Exception as error:  # noqa: BLE001 - a thread that ended would never listen again
-                self.fault(error)
+                self.on_fault(error)
             self._alive_at = None
             stop.wait(pause)
             pause = min(2 * pause, MAX_PAUSE)
+        # The cache was closed, or is garbage: then the connections for commands are, too.
+        self._connection.clients.close()
 
     def _ask(self, send: Callable[..., Any], *arguments: str) -> None:
-        """Send something that will be answered."""
+        """Send something that the server answers."""
         self._asked_at = self._clock(), self._wall_clock()
         self._is_waiting = True
         send(*arguments)
 
-    def _listen(self, subscription: Any) -> bool:
-        """Take one message, or ask for a sign of life. Returns whether anything came."""
+    def _poll(self, subscription: Any) -> bool:
+        """Take one message, after a request for a sign of life where one is due. Returns whether anything came."""
         if not self._is_waiting and self._clock() - self._asked_at[0] >= HEARTBEAT:
             self._ask(subscription.ping)
         received = subscription.get_message(timeout=POLL)
         if received is None:
-            if self._alive_at is not None and not self.is_heard:
+            if self._alive_at is not None and not self.is_listening:
                 raise TimeoutError("no sign of life")
             return False
         if received["type"] == "message":
-            self._take(received["data"])
+            self._receive(received["data"])
             return True
         if received["type"] == "subscribe":
             self.epoch += 1
-        # Messages and answers come in the order in which they were sent. So whatever was published before the request
-        # has been heard by now; how much of what came later is still waiting to be read, the answer does not tell.
+        # Messages and answers come in the order in which they were sent. So everything that was published before the
+        # request has been heard by now. The answer does not tell how much of what came later is still to be read.
         self._is_waiting = False
         self._alive_at = self._asked_at
         return True
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         try:
             origin, tags = _decode(data)
         except msgspec.DecodeError:
-            origin, tags = b"", [EVERYTHING]  # somebody speaks whom we do not understand: anything may have changed
+            origin, tags = b"", [EVERYTHING]  # of an unknown format: anything may have changed
         if origin != self.origin:
-            self.heard(tags)
+            self.on_change(tags)

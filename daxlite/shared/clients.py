@@ -1,12 +1,18 @@
-"""From what the application gives, a URL or a client of its own, to the clients that are used."""
+"""Clients of redis-py: made from what the application gives, and the connections to use now."""
 
+import asyncio
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
+
+from .async_pool import AsyncLease, AsyncPool
+from .pool import Lease, Pool
 
 Client = redis.Redis | redis.RedisCluster
 AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
@@ -15,10 +21,97 @@ _SYNC: Final = 'a URL such as "redis://localhost:6379/0", a redis.Redis or a red
 _ASYNC: Final = "a URL, a redis.asyncio.Redis or a redis.asyncio.RedisCluster"
 
 
-def client_of(server: Any, timeout: float) -> Any:
-    """A client for threads. One of the application's is used as it is, with its own timeouts and retries.
+class ClusterLease:
+    """A cluster's client, which has pools of its own for its nodes."""
 
-    Raises TypeError for what is none, ValueError for a URL that is none.
+    harmless: Final = (RedisError, RedisClusterException)
+    """Errors after which no reply is to come: redis-py has closed the connection, where that was needed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def give_back(self) -> None:
+        """Do nothing: redis-py has given the connections back."""
+
+    def discard(self) -> None:
+        """Close all connections to all nodes: which of them were used is not known."""
+        self.client.disconnect_connection_pools()
+
+
+class AsyncClusterLease(ClusterLease):
+    """The same for asyncio."""
+
+    async def discard(self) -> None:  # type: ignore[override]
+        """Do nothing: where a task is cancelled in between, redis-py closes the connection."""
+
+
+class ThreadClient:
+    """The client and the connections that all threads of a process share."""
+
+    def __init__(self, client: Any) -> None:
+        self.client: Any = client
+        self._parents: list[Any] = []
+        self._pool = None if is_of_a_cluster(client) else Pool(client)
+
+    def begin(self) -> None:
+        """Connect anew, in a process that forked. The connections of the parent are not even closed."""
+        if self._pool is not None:
+            self._parents.append(self._pool)
+            self._pool = Pool(self.client)
+
+    def lease(self) -> Lease | ClusterLease:
+        """Connections for one caller."""
+        return ClusterLease(self.client) if self._pool is None else self._pool.lease()
+
+    def subscription(self) -> Any:
+        """A PubSub with a connection of its own, to any node of a cluster. It takes none of those for commands."""
+        if self._pool is None:
+            node = self.client.get_redis_connection(self.client.get_random_node())
+            return Pool(node).lease().client.pubsub()
+        return Pool(self.client).lease().client.pubsub()
+
+    def close(self) -> None:
+        """Close the connections that are idle, if they are daxlite's own."""
+        if self._pool is not None:
+            self._pool.close()
+
+
+class LoopClients:
+    """Connections for each event loop: they belong to the loop in which they were made."""
+
+    def __init__(self, client: Any) -> None:
+        self.client: Any = client
+        self._is_of_a_cluster = is_of_a_cluster(client)
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDictionary()
+        if not self._is_of_a_cluster:
+            AsyncPool(client)  # raises for wrong settings
+
+    def lease(self) -> AsyncLease | AsyncClusterLease:
+        """Connections for one caller."""
+        if self._is_of_a_cluster:
+            return AsyncClusterLease(self.client)
+        loop = asyncio.get_running_loop()
+        pool = self._by_loop.get(loop)
+        if pool is None:
+            pool = self._by_loop[loop] = AsyncPool(self.client)
+        return pool.lease()
+
+    async def close(self) -> None:
+        """Close the connections of this loop that are idle."""
+        pool = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.close()
+
+
+def is_of_a_cluster(client: Any) -> bool:
+    """Whether a client has many servers, and a pool for each."""
+    return not hasattr(client, "connection_pool")
+
+
+def client_of(server: Any, timeout: float) -> Any:
+    """A client for threads. One of the application's keeps its own timeouts and retries.
+
+    Raises TypeError for what is none, ValueError for a URL that is none, or has options that redis-py does not know.
     """
     if isinstance(server, str):
         # A connection that broke while it lay in the pool is worth a second attempt at once; a server that does not
@@ -47,10 +140,17 @@ def async_client_of(server: Any, timeout: float) -> Any:
 def _checked(client: Any) -> Any:
     if client.get_encoder().decode_responses:
         raise ValueError("this client has decode_responses=True; results are bytes, which it would take for text")
-    # A replica may still have a stamp that is gone, and show an old result as true.
+    # A replica may still have a stamp that was replaced, and show an old result as true.
     strategy = getattr(client, "load_balancing_strategy", None)
     if strategy is not None or getattr(client, "read_from_replicas", False):
         raise ValueError("this client reads from replicas, which may be behind; daxlite must read what it has written")
-    if not getattr(getattr(client, "connection_pool", None), "is_master", True):
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        return client
+    if not getattr(pool, "is_master", True):
         raise ValueError("this client is of a Sentinel's replicas, which take no writes; give it master_for(...)")
+    try:
+        Pool(client)
+    except TypeError as error:  # redis-py passes options on that it does not know
+        raise ValueError(f"redis-py does not take an option of the server: {error}") from None
     return client

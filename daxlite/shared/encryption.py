@@ -1,4 +1,4 @@
-"""Optional encryption of what is stored: nobody who can read or write in Redis can read or forge a result."""
+"""Optional encryption of stored results: access to Redis is not enough to read or to forge one."""
 
 import hashlib
 import os
@@ -17,16 +17,17 @@ _SHORTEST: Final = _ID_BYTES + _NONCE_BYTES + _TAG_BYTES
 class Encryptor:
     """Authenticated encryption with AES-256-GCM. It needs `pip install "daxlite[encryption]"`.
 
-    `keys` are of 32 random bytes each, such as from `secrets.token_bytes(32)`, never a password. The first one seals,
-    each of them opens. The nonces are random, so a key may seal at most 2**32 values; rotate before that, in three
-    steps, each deployed everywhere before the next: append the new key, `[old, new]`; swap them, `[new, old]`; after
-    the longest TTL, drop the old one, `[new]`. What was sealed with a dropped key is CorruptValue, which is a miss.
+    `keys` are of 32 random bytes each, such as from `secrets.token_bytes(32)`, never a password. The first key
+    encrypts, every key decrypts. Nonces are random, so one key may encrypt at most 2**32 values. Rotate keys before
+    that, in three steps, each deployed everywhere before the next: append the new key, `[old, new]`; swap them,
+    `[new, old]`; after the longest TTL, drop the old one, `[new]`. A value that was encrypted with a dropped key is a
+    CorruptValue, which is a miss.
 
-    The length of a value is not hidden. Raises ModuleNotFoundError without the `cryptography` package, TypeError or
-    ValueError for keys that are none. There is no choice of algorithms, neither here nor in the data.
+    The length of a value is not hidden. The algorithm cannot be chosen, neither here nor by the data. Raises
+    ModuleNotFoundError without the `cryptography` package, TypeError or ValueError for invalid keys.
 
     >>> encryptor = Encryptor([bytes(range(32))])
-    >>> encryptor.open(encryptor.seal(b"42 orders", b"key 1"), b"key 1")
+    >>> encryptor.decrypt(encryptor.encrypt(b"42 orders", b"key 1"), b"key 1")
     b'42 orders'
     >>> encryptor
     Encryptor(1 key)
@@ -41,11 +42,11 @@ class Encryptor:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                'sealing needs the package cryptography: pip install "daxlite[encryption]"', name=error.name
+                'encryption needs the package cryptography: pip install "daxlite[encryption]"', name=error.name
             ) from error
         self._invalid = InvalidTag
         ciphers = {key: AESGCM(key) for key in keys}
-        # Two keys may have one id, by a chance of one in four billion.
+        # Two keys have the same id with a probability of one in four billion.
         self._by_id: dict[bytes, list[AESGCM]] = {}
         for key, cipher in ciphers.items():
             self._by_id.setdefault(_key_id(key), []).append(cipher)
@@ -55,31 +56,31 @@ class Encryptor:
         return f"Encryptor({self._count} key{'s' if self._count > 1 else ''})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a Encryptor holds keys and is not to be pickled or copied")
+        raise TypeError("an Encryptor holds keys; it cannot be pickled or copied")
 
-    def seal(self, data: bytes, bound_to: bytes) -> bytes:
-        """The data, encrypted, 32 bytes longer, and good for `bound_to` only."""
+    def encrypt(self, data: bytes, bound_to: bytes) -> bytes:
+        """The data, encrypted and 32 bytes longer. It can be decrypted with the same `bound_to` only."""
         nonce = os.urandom(_NONCE_BYTES)
         return self._first_id + nonce + self._first.encrypt(nonce, data, self._first_id + bound_to)
 
-    def open(self, data: bytes, bound_to: bytes) -> bytes:
-        """What was sealed for `bound_to`. Raises CorruptValue for everything else."""
+    def decrypt(self, data: bytes, bound_to: bytes) -> bytes:
+        """The data that was encrypted for `bound_to`. Raises CorruptValue for everything else."""
         if len(data) < _SHORTEST:
-            raise CorruptValue("too short to be sealed")
-        key_id, nonce, sealed = (
+            raise CorruptValue("too short to be encrypted")
+        key_id, nonce, encrypted = (
             data[:_ID_BYTES],
             data[_ID_BYTES : _ID_BYTES + _NONCE_BYTES],
             data[_ID_BYTES + _NONCE_BYTES :],
         )
         candidates = self._by_id.get(key_id)
         if candidates is None:
-            raise CorruptValue("sealed with a key that is not among the keys")
+            raise CorruptValue("encrypted with a key that is not among the keys")
         for cipher in candidates:
             try:
-                return cipher.decrypt(nonce, sealed, key_id + bound_to)
+                return cipher.decrypt(nonce, encrypted, key_id + bound_to)
             except self._invalid:
                 continue
-        raise CorruptValue("changed after it was sealed, or sealed for another key of the cache")
+        raise CorruptValue("changed after it was encrypted, or encrypted for another key of the cache")
 
 
 def _key_id(key: bytes) -> bytes:
@@ -90,7 +91,7 @@ def _check(keys: Sequence[bytes]) -> None:
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Sequence):
         raise TypeError(f"keys must be a list of keys, of {KEY_BYTES} bytes each; it is a {type(keys).__name__}")
     if not keys:
-        raise ValueError("keys is empty; the first key seals")
+        raise ValueError("keys is empty; the first key encrypts")
     for at, key in enumerate(keys):
         if type(key) is not bytes:
             raise TypeError(f"keys[{at}] is a {type(key).__name__}; it must be bytes")

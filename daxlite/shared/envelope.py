@@ -1,10 +1,10 @@
-"""What is around a stored result: a version, whether it is compressed and sealed, and the proof that it is undamaged.
+"""The bytes around a stored result: a version, whether it is compressed and encrypted, and a check of both.
 
     version, 1 byte | flags, 1 byte | body
 
-The body is what the Encryptor made, with the two bytes before it under its seal; or, without one, a checksum
-and the data. So a result that lies under the wrong key, or was changed, is noticed: without a Encryptor where it
-happened by accident, with one always.
+With an Encryptor, the body is the encrypted data; without one, a checksum and the data. Authentication and checksum
+also cover the two bytes before the body and the key in Redis. So a result that was changed, or is stored under another
+key, is detected: with an Encryptor always, without one if it happened by accident.
 """
 
 import zlib
@@ -17,7 +17,7 @@ MIB: Final = 1024 * 1024
 
 _VERSION: Final = 1
 _COMPRESSED: Final = 1
-_SEALED: Final = 2
+_ENCRYPTED: Final = 2
 # Of 9 KB of MessagePack, level 1 leaves 33 % in 30 us, level 4 30 % in 41 us, level 6 29 % in 65 us.
 _LEVEL: Final = 4
 _CHECKSUM_BYTES: Final = 4
@@ -26,8 +26,8 @@ _CHECKSUM_BYTES: Final = 4
 class Envelope:
     """Wraps encoded results for Redis.
 
-    `compress_above`: larger results are compressed if that makes them smaller; in bytes, `None` for never.
-    `max_value_bytes`: the largest result, in bytes before compression. `encryptor`: encrypts; see `Encryptor`.
+    `compress_above`: results of more bytes are compressed if that makes them smaller; None: never.
+    `max_value_bytes`: the size of the largest result, before compression. `encryptor`: None leaves results readable.
 
     >>> envelope = Envelope()
     >>> wrapped = envelope.wrap(b"0" * 5000, b"key 1")
@@ -35,7 +35,7 @@ class Envelope:
     (True, True)
     """
 
-    __slots__ = ("_compress_above", "_max_value_bytes", "_sealer")
+    __slots__ = ("_compress_above", "_encryptor", "_max_value_bytes")
 
     def __init__(
         self, compress_above: int | None = 1024, max_value_bytes: int = 64 * MIB, encryptor: Encryptor | None = None
@@ -48,10 +48,10 @@ class Envelope:
             raise TypeError(f"encryptor is a {type(encryptor).__name__}; it must be a daxlite Encryptor or None")
         self._compress_above = compress_above
         self._max_value_bytes = max_value_bytes
-        self._sealer = encryptor
+        self._encryptor = encryptor
 
     def wrap(self, data: bytes, bound_to: bytes) -> bytes:
-        """The data as it is stored under the key `bound_to`. Raises Unstorable above `max_value_bytes`."""
+        """The data as it is stored under the key `bound_to`. Raises Unstorable for more than `max_value_bytes`."""
         if len(data) > self._max_value_bytes:
             raise Unstorable(
                 f"a result of {len(data)} bytes is larger than max_value_bytes, which is {self._max_value_bytes}"
@@ -61,27 +61,27 @@ class Envelope:
             smaller = zlib.compress(data, _LEVEL)
             if len(smaller) < len(data):
                 data, flags = smaller, _COMPRESSED
-        if self._sealer is not None:
-            header = bytes((_VERSION, flags | _SEALED))
-            return header + self._sealer.seal(data, header + bound_to)
+        if self._encryptor is not None:
+            header = bytes((_VERSION, flags | _ENCRYPTED))
+            return header + self._encryptor.encrypt(data, header + bound_to)
         header = bytes((_VERSION, flags))
         return header + _checksum(header, bound_to, data) + data
 
     def unwrap(self, data: bytes, bound_to: bytes) -> bytes:
         """The data that was wrapped for the key `bound_to`. Raises CorruptValue for everything else.
 
-        With a encryptor, so is everything unsealed: who can write in Redis cannot get around the seal.
+        With an encryptor that includes data that was not encrypted: write access to Redis is not enough to forge data.
         """
-        if len(data) < 2 or data[0] != _VERSION or data[1] & ~(_COMPRESSED | _SEALED):
+        if len(data) < 2 or data[0] != _VERSION or data[1] & ~(_COMPRESSED | _ENCRYPTED):
             raise CorruptValue("not an envelope of this version")
         header, flags, body = data[:2], data[1], data[2:]
-        if self._sealer is not None:
-            if not flags & _SEALED:
-                raise CorruptValue("not sealed")
-            body = self._sealer.open(body, header + bound_to)
+        if self._encryptor is not None:
+            if not flags & _ENCRYPTED:
+                raise CorruptValue("not encrypted")
+            body = self._encryptor.decrypt(body, header + bound_to)
         else:
-            if flags & _SEALED:
-                raise CorruptValue("sealed, and there is no encryptor")
+            if flags & _ENCRYPTED:
+                raise CorruptValue("encrypted, and there is no encryptor")
             checksum, body = body[:_CHECKSUM_BYTES], body[_CHECKSUM_BYTES:]
             if checksum != _checksum(header, bound_to, body):
                 raise CorruptValue("damaged, or stored under another key")
@@ -94,7 +94,7 @@ class Envelope:
     def _decompress(self, body: bytes) -> bytes:
         stream = zlib.decompressobj()
         try:
-            data = stream.decompress(body, self._max_value_bytes + 1)  # no further: a few bytes can stand for many
+            data = stream.decompress(body, self._max_value_bytes + 1)  # a few bytes can expand to any number
         except zlib.error:
             raise CorruptValue("damaged") from None
         if len(data) > self._max_value_bytes:

@@ -1,9 +1,9 @@
-"""What can be wrong with a value that is to be stored in Redis, or that was read from there."""
+"""Errors about values in Redis."""
 
 
 class CorruptValue(ValueError):  # noqa: N818 - it says what the bytes are
-    """What came from Redis is not a value of ours, or not one that this process could have written. It is a miss."""
+    """Bytes from Redis that are not a value of daxlite, or not one that this process could have written: a miss."""
 
 
 class Unstorable(TypeError):  # noqa: N818 - it says what the value is
-    """A value that could not be given back exactly as it is. The message names its type, never its content."""
+    """A value that could not be read back exactly as it is. The message names its type, never its content."""

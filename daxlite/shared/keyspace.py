@@ -1,4 +1,4 @@
-"""What things are called in Redis: a namespace, a digest and a kind."""
+"""The names of keys and of the channel in Redis: a namespace, a digest and a kind."""
 
 import re
 from typing import Final
@@ -7,9 +7,9 @@ _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class Keyspace:
-    """The keys of one namespace. All parts but the namespace have a fixed form, so no two things have one name.
+    """The names in one namespace. All parts but the namespace have a fixed form, so no two names are the same.
 
-    What belongs to one digest lies in one slot of a cluster: the digest stands in braces.
+    All keys of one digest are in one slot of a cluster: the digest is the hash tag, in braces.
 
     >>> Keyspace("shop").value(bytes(4))
     'shop:daxlite:{00000000}:value'
@@ -24,20 +24,20 @@ class Keyspace:
                 "and begin with a letter or digit"
             )
         self.namespace: Final = namespace
-        self.place: Final = (namespace, server)
-        """Equal where the same keys mean the same things: the namespace and what its server was given as."""
+        self.identity: Final = (namespace, server)
+        """Equal for two keyspaces of one server and one namespace. The server is compared as it was given."""
         self._prefix = f"{namespace}:daxlite:"
         self.channel: Final = f"{self._prefix}changes"
-        """Where changes are published."""
+        """The channel on which changes are published."""
 
     def value(self, digest: bytes) -> str:
-        """Where a result stands."""
+        """The key of a result."""
         return f"{self._prefix}{{{digest.hex()}}}:value"
 
     def lock(self, digest: bytes) -> str:
-        """Where it stands who computes a result."""
+        """The key of the lock of a result, which the process that computes it holds."""
         return f"{self._prefix}{{{digest.hex()}}}:lock"
 
     def stamp(self, tag: bytes) -> str:
-        """Where the stamp of a tag stands."""
+        """The key of the stamp of a tag."""
         return f"{self._prefix}{{{tag.hex()}}}:stamp"

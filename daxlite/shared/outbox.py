@@ -1,25 +1,23 @@
-"""Invalidations: sent at once, and not forgotten where Redis could not be told (promise P7).
+"""Invalidations: sent at once, and kept for later where Redis could not be told (promise P7).
 
-Whoever changed something replaces the stamps of its tags, and tells the other processes. Where that fails the tags are
-remembered and sent again: before this process believes Redis anything, and by a thread of its own otherwise.
+A writer replaces the stamps of the tags that it changed, and tells the other processes. Where that fails the tags stay
+in the outbox and are sent again: before this process believes anything that Redis says, and by a thread otherwise.
 """
 
 import threading
-from collections.abc import Callable, Collection, Generator
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Collection
+from typing import Final
 
 from redis.exceptions import OutOfMemoryError
 
-from ..aggregations.steps import Run
+from ..core.steps import Run, Server, Steps
 from ..faults import Faults
+from ..latch import Latch
 from .bus import Bus, message
-from .connection import Connection, Unavailable
+from .failures import Unavailable
 from .keyspace import Keyspace
 from .stamps import remove, replace
 from .tags import EVERYTHING
-
-Commands: TypeAlias = Generator[Run, list[Any], None]
-"""Steps that are nothing but commands."""
 
 MAX_PENDING: Final = 20_000
 """Beyond, everything of the namespace is invalidated once Redis is back."""
@@ -35,16 +33,19 @@ class Outbox:
         keyspace: Keyspace,
         bump: Callable[[Collection[bytes]], None],
         bus: Bus,
-        connection: Connection,
+        server: Server,
         wall_clock: Callable[[], float],
         faults: Faults,
+        drive: Callable[[Steps[None]], None],
     ) -> None:
+        """bump: makes what this process keeps of these tags stale. drive: takes steps in the thread that calls it."""
         self._wall_clock = wall_clock
         self._faults = faults
         self._keyspace = keyspace
         self._bump = bump
         self._bus = bus
-        self._connection = connection
+        self._server = server
+        self._drive = drive
         self._tags: dict[bytes, int] = {}
         """With the number of the change that was last added: a tag may change again while it is being sent."""
         self._number = 0
@@ -53,37 +54,40 @@ class Outbox:
     def begin(self) -> None:
         """Start without a thread, as a new process does after a fork. What was pending still is: twice does no harm."""
         self._lock = threading.RLock()
-        self._stop = threading.Event()
+        self._stop = Latch()
         self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
         return len(self._tags)
 
-    def invalidate(self, tags: Collection[bytes]) -> Commands:
+    def invalidate(self, tags: Collection[bytes]) -> Steps[None]:
         """Drop the stamps of tags that changed, here and in Redis, and tell the others. Raises Unavailable, but then
-        they are pending."""
+        they are sent later."""
         self._add(tags)
         try:
             yield from self.flush()
+        except BaseException:
+            self.retry()
+            raise
         finally:
             # Last: a result that is read from Redis meanwhile, and was still true there, must not be kept here.
             self._bump(tags)
 
-    def flush(self) -> Commands:
+    def flush(self) -> Steps[None]:
         """Send what is pending."""
         with self._lock:
             sending = dict(self._tags)
         if not sending:
             return
-        # The stamps go first: who hears of it looks for them, and must not find them.
+        # The stamps go first: a process that hears the message looks for them, and must not find them.
         tell = message(self._bus.origin, sending, self._keyspace.channel)
         keys = [*map(self._keyspace.stamp, sending)]
         try:
-            yield Run((*replace(keys, self._wall_clock()), tell))
+            yield Run(self._server, (*replace(keys, self._wall_clock()), tell))
         except Unavailable as error:
             if not isinstance(error.cause, OutOfMemoryError):
                 raise
-            yield Run((*remove(keys), tell))
+            yield Run(self._server, (*remove(keys), tell))
         # What was kept here between the change and this moment may have been true to Redis, and is not any more.
         self._bump(sending)
         with self._lock:
@@ -98,18 +102,7 @@ class Outbox:
             if len(self._tags) > MAX_PENDING:
                 self._tags = {EVERYTHING: self._number}
 
-    # For threads
-
-    def invalidate_now(self, tags: Collection[bytes]) -> None:
-        """The same for a thread that cannot take steps: the one that has just written to DynamoDB. Never raises
-        Unavailable: what Redis cannot be told now it is told later."""
-        try:
-            self._run(self.invalidate(tags))
-        except Unavailable:
-            self.retry()
-        except Exception:
-            self.retry()
-            raise
+    # The thread
 
     def retry(self) -> None:
         """Have a thread send what is pending as soon as Redis takes it."""
@@ -121,18 +114,18 @@ class Outbox:
     def try_again(self) -> None:
         """Send what is pending, if Redis takes it."""
         try:
-            self._run(self.flush())
+            self._drive(self.flush())
         except Unavailable:
             pass  # it stays pending
-        except Exception as error:  # noqa: BLE001 - in a thread, or while the program ends: it has nowhere else to go
+        except Exception as error:  # noqa: BLE001 - in a thread, or while the program ends: no caller could handle it
             self._faults.note(error)
 
     def stop(self) -> None:
-        """Have the thread end."""
-        self._stop.set()
+        """Have the thread try a last time and end. Does not wait; a finaliser may call it at any moment."""
+        self._stop.open()
 
     def close(self) -> None:
-        """The same, wait until it has ended, and try a last time."""
+        """Wait until the thread has ended, and try a last time."""
         self.stop()
         thread = self._thread
         if thread is not None:
@@ -141,24 +134,11 @@ class Outbox:
 
     def _send_later(self) -> None:
         pause = FIRST_PAUSE
-        while not self._stop.wait(pause):
+        while not self._stop.is_open:
+            self._stop.wait(pause)
             self.try_again()
             pause = min(2 * pause, MAX_PAUSE)
-            with self._lock:  # so that nobody counts on a thread that is about to end
+            with self._lock:  # so that no writer counts on a thread that is about to end
                 if not self._tags:
                     self._thread = None
                     return
-
-    def _run(self, steps: Commands) -> None:
-        """Take steps that are nothing but commands."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    replies = self._connection.run(step.commands)
-                except Unavailable as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(replies)
-        except StopIteration:
-            return

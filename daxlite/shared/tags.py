@@ -1,8 +1,8 @@
 """Tags as processes share them: 128-bit digests.
 
-In one process a tag names its table by endpoint, region and account, as far as these are known. Processes may know
-differently much, and a change must reach everybody whom it could concern, so here a table is its name alone: tables of
-one name in two accounts, or the replicas of a global table, are invalidated together.
+A table is the place where its changes are felt, its region and its name. So a change reaches every process that uses
+the table, by whichever endpoint or credentials it knows it; tables of one name in two accounts are invalidated
+together.
 """
 
 from collections.abc import Iterable
@@ -22,8 +22,8 @@ EVERYTHING: Final = _digest("everything")
 
 
 def shared_tag(tag: Tag) -> bytes:
-    """A tag of DynamoDB's, for everybody who calls the table by this name."""
-    return _digest("dynamodb", tag.kind, tag.table.name, tag.index_name, tag.value)
+    """A tag of DynamoDB's, the same in all processes."""
+    return _digest("dynamodb", tag.kind, tag.table.region, tag.table.name, tag.index_name, tag.value)
 
 
 def shared_tags(tags: Iterable[Tag] | None) -> tuple[bytes, ...]:

@@ -16,11 +16,11 @@ import redis
 import redis.asyncio
 
 from daxlite.aggregations import AggregationCache, AggregationConfig
-from daxlite.aggregations.async_driver import AsyncDriver
-from daxlite.aggregations.capture.capture import capturing
-from daxlite.aggregations.driver import Driver
-from daxlite.aggregations.steps import Sleep, Steps
+from daxlite.core.steps import Sleep, Steps
+from daxlite.drivers.asyncio import AsyncioDriver
+from daxlite.drivers.threads import ThreadDriver
 from daxlite.shared.bus import Bus
+from tests.calls.listening import listening
 
 # The two scripts, and what they would be without the comparison of tokens.
 SCRIPT = re.compile(
@@ -164,7 +164,7 @@ class Subscription:
         self.queue: list[dict[str, Any]] = []
         self.channel: str | None = None
         self.is_deaf = False
-        """The connection hangs: nothing comes any more, and nobody knows."""
+        """The connection hangs: nothing comes any more, and no error tells."""
 
     def __enter__(self) -> "Subscription":
         return self
@@ -262,8 +262,8 @@ class ScriptedBus(Bus):
     _is_pumping = False
 
     def listen(self) -> None:
-        if self.subscription is None and not self.is_deaf and not self._stop.is_set():
-            subscription = self._connection.client.pubsub()
+        if self.subscription is None and not self.is_deaf and not self._stop.is_open:
+            subscription = self._connection.clients.subscription()
             try:
                 self._ask(subscription.subscribe, self._channel)
             except (redis.RedisError, OSError):
@@ -271,9 +271,9 @@ class ScriptedBus(Bus):
             self.subscription = subscription
 
     @property
-    def is_heard(self) -> bool:
+    def is_listening(self) -> bool:
         self.pump()
-        return super().is_heard
+        return super().is_listening
 
     def pump(self) -> None:
         """Read everything that came, and ask for a sign of life."""
@@ -286,9 +286,9 @@ class ScriptedBus(Bus):
                 # The thread would have had signs of life all the time.
                 self.subscription.server.execute(("PING",))
                 self._alive_at = self._clock(), self._wall_clock()
-            while self._listen(self.subscription):
+            while self._poll(self.subscription):
                 pass
-            self._listen(self.subscription)  # the sign of life
+            self._poll(self.subscription)  # the sign of life
         except (redis.RedisError, OSError):
             self.lose()
         finally:
@@ -301,7 +301,7 @@ class ScriptedBus(Bus):
         self.subscription, self._alive_at, self._was_deaf = None, None, False
 
 
-class ScriptedDriver(Driver):
+class ScriptedDriver(ThreadDriver):
     """Takes steps as a thread does, but sleeps by the clock, and keeps for later what is for the background."""
 
     clock: Clock
@@ -351,7 +351,7 @@ class Process:
             Client(server), namespace, AggregationConfig(**config), clock=clock, wall_clock=clock, random=random
         )
         self.bus = scripted_bus(self.cache)
-        self.driver = ScriptedDriver(self.cache._connection, raises=self.cache.config.on_error == "raise")
+        self.driver = ScriptedDriver()
         self.driver.clock, self.driver.asleep, self.driver.background = clock, lambda: None, []
         self.cache._driver = self.driver
         self.cache._outbox.retry = lambda: None  # type: ignore[method-assign]
@@ -367,7 +367,7 @@ class Process:
         for steps in waiting:
             try:
                 self.driver.drive(steps())
-            except Exception:  # noqa: BLE001, S112 - nobody waits for it
+            except Exception:  # noqa: BLE001, S112 - no caller waits for it
                 continue
         return len(waiting)
 
@@ -379,7 +379,7 @@ def scripted_bus(cache: Any) -> ScriptedBus:
     return bus
 
 
-class ScriptedAsyncDriver(AsyncDriver):
+class ScriptedAsyncDriver(AsyncioDriver):
     """As ScriptedDriver: time is the test's."""
 
     clock: Clock
@@ -422,4 +422,4 @@ class Counted:
 
 def elsewhere() -> AbstractContextManager[None]:
     """What is done within is done by another process, though it happens to run inside of a computation of this one."""
-    return capturing(None)
+    return listening(None)

@@ -1,24 +1,25 @@
-"""Several callers who take their steps in an order that a test chooses.
+"""Several callers that take their steps in an order that a test chooses.
 
-Each caller is a sequence of turns: between two steps of one, whatever the others do may happen. A computation may have
+Each caller is a sequence of turns: between two steps of one, the others may take any of theirs. A computation may have
 turns of its own, as a function that yields between what it reads; a writer is a function that yields too.
 """
 
 from collections.abc import Callable, Generator
 from typing import Any
 
-from daxlite.aggregations.capture.capture import capturing
-from daxlite.aggregations.driver import Ended, Progress
 from daxlite.aggregations.engine.get_or_compute import get_or_compute, near_hit
 from daxlite.aggregations.engine.request import ComputeRequest
-from daxlite.aggregations.steps import Compute, Sleep, Spawn, Steps, Wait
+from daxlite.core.steps import Compute, Sleep, Spawn, Steps, Wait
+from daxlite.drivers.progress import Progress
+from daxlite.drivers.threads import Ended
 from tests.aggregations.scripted import Process
+from tests.calls.listening import listening
 
 Turns = Generator[Any, Any, Any]
 
 
 class Actor:
-    """Somebody who takes turns."""
+    """A caller, a writer or a background task that takes turns."""
 
     def __init__(self, turns: Turns, name: str) -> None:
         self.name = name
@@ -59,11 +60,11 @@ class Stage:
 
     def asks(self, process: Process, request: ComputeRequest, name: str = "caller") -> Actor:
         """A caller of a function."""
-        process.cache._engine.me = lambda: self.acting
+        process.cache._engine.current_caller = lambda: self.acting
         return self.enter(self._asking(process, request), name)
 
     def able(self) -> list[Actor]:
-        """Who can take a turn now; where all sleep, time passes until the first one wakes."""
+        """The actors that can take a turn now; where all sleep, time passes until the first one wakes."""
         left = [actor for actor in self.actors if not actor.is_done]
         able = [actor for actor in left if self._can_go(actor)]
         if not able and (moments := [actor.wakes_at for actor in left if actor.wakes_at is not None]):
@@ -99,11 +100,11 @@ class Stage:
                 return hit[0]
             return (yield from self._taking(process, get_or_compute(process.cache._engine, request), progress))
         except BaseException as error:  # noqa: BLE001 - sorted out there
-            process.cache._rescued(progress, error)
-        return process.cache._plainly(request, progress)
+            process.cache._rescue(progress, error)
+        return process.cache._compute_alone(request, progress)
 
     def _taking(self, process: Process, steps: Any, progress: Progress, ended: list[bool] | None = None) -> Turns:
-        """As Driver.drive, with a turn for each step."""
+        """As ThreadDriver.drive, with a turn for each step."""
         reply: Any = None
         error: BaseException | None = None
         try:
@@ -114,8 +115,10 @@ class Stage:
                 match step:
                     case Sleep(seconds):
                         yield (lambda: bool(ended)), self.clock() + seconds
-                    case Wait(flight, seconds):
-                        yield flight.future.done, self.clock() + seconds
+                    case Wait(latch, seconds):
+                        opened: list[bool] = []
+                        latch.add_callback(lambda opened=opened: opened.append(True))  # type: ignore[misc]
+                        yield (lambda opened=opened: bool(opened)), self.clock() + seconds
                     case _:
                         yield None
                 try:
@@ -131,13 +134,13 @@ class Stage:
         match step:
             case Sleep() | Wait():
                 return None
-            case Compute(call, capture):
+            case Compute(call, listener):
                 try:
-                    result = yield from self._computing(call, capture)
+                    result = yield from self._computing(call, listener)
                 except BaseException as error:
-                    progress.error = error
+                    progress.failed(error)
                     raise
-                progress.results = (result,)
+                progress.succeeded(result)
                 return result
             case Spawn(steps, when_over):
                 ended: list[bool] = []
@@ -152,14 +155,14 @@ class Stage:
                 return lambda: ended.append(True)
         return process.driver._take(step, progress, None)
 
-    def _computing(self, call: Callable[[], Any], capture: Any) -> Turns:
-        with capturing(capture):
+    def _computing(self, call: Callable[[], Any], listener: Any) -> Turns:
+        with listening(listener):
             result = call()
         if not isinstance(result, Generator):
             return result
         while True:
             try:
-                with capturing(capture):
+                with listening(listener):
                     next(result)
             except StopIteration as finished:
                 return finished.value
@@ -168,5 +171,5 @@ class Stage:
     def _in_background(self, process: Process, steps: Any, ended: list[bool]) -> Turns:
         try:
             yield from self._taking(process, steps, Progress(), ended)
-        except (Ended, Exception):  # noqa: BLE001 - nobody waits for it
+        except (Ended, Exception):  # noqa: BLE001 - no caller waits for it
             return

@@ -1,4 +1,4 @@
-"""However a call is written, the same arguments are the same key. The function itself is the one who knows."""
+"""The same arguments make the same key, however the call is written: compared with what the function receives."""
 
 import functools
 import itertools
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daxlite.aggregations.errors import Unkeyable
-from daxlite.aggregations.functions.arguments import Arguments, canonical, digest
+from daxlite.aggregations.functions.arguments import Arguments
+from daxlite.aggregations.serialization.canonical import canonical, digest
 from tests.aggregations.results import values, written
 
 
@@ -74,7 +75,7 @@ calls = st.tuples(
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=name)
-def test_keys_are_equal_exactly_when_the_function_sees_the_same(function: Any) -> None:
+def test_keys_are_equal_if_and_only_if_the_function_receives_the_same(function: Any) -> None:
     arguments = Arguments(function)
 
     def outcome(call: Any) -> tuple[Any, Any]:
@@ -98,7 +99,7 @@ def test_keys_are_equal_exactly_when_the_function_sees_the_same(function: Any) -
 
 
 @pytest.mark.parametrize("function", [two, defaults, only, keyword_first, everything], ids=name)
-def test_every_way_to_write_one_call(function: Any) -> None:
+def test_every_way_to_write_a_call_makes_the_same_key(function: Any) -> None:
     arguments = Arguments(function)
     given = {"a": "x", "b": 1, "c": 2}
     keys: dict[Any, set[bytes]] = {}
@@ -120,8 +121,8 @@ def test_every_way_to_write_one_call(function: Any) -> None:
     assert len(set().union(*keys.values())) == len(keys)
 
 
-def test_the_quick_way_and_the_slow_way_agree() -> None:
-    """A large int forces the slow way; what is before it must be encoded as the quick way encodes it."""
+def test_the_fast_and_the_slow_path_agree() -> None:
+    """A large int forces the slow path, which must encode the argument before it in the same way."""
     arguments = Arguments(two)
     quick = arguments.key(("x", 1), {})
     slow = arguments.key(("x", 2**64), {})
@@ -130,12 +131,12 @@ def test_the_quick_way_and_the_slow_way_agree() -> None:
 
 
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.text() | st.binary(), min_size=2, max_size=2))
-def test_a_key_holds_the_canonical_form_of_each_argument(args: list[Any]) -> None:
+def test_a_key_contains_the_canonical_encoding_of_each_argument(args: list[Any]) -> None:
     key = Arguments(two).key(tuple(args), {})
     assert key.endswith(canonical(args[0]) + canonical(args[1]))
 
 
-def test_mutable_arguments_count_as_they_are_at_the_call() -> None:
+def test_mutable_arguments_are_encoded_as_they_are_at_the_call() -> None:
     arguments, argument = Arguments(two), [1]
     before = arguments.key((argument, 1), {})
     argument.append(2)
@@ -144,11 +145,11 @@ def test_mutable_arguments_count_as_they_are_at_the_call() -> None:
     assert arguments.key((argument, 1), {}) == before
 
 
-def test_parameters_that_change_places_are_other_keys() -> None:
+def test_parameters_that_change_places_make_other_keys() -> None:
     assert Arguments(lambda a, b: None).key((1, 2), {}) != Arguments(lambda b, a: None).key((1, 2), {})
 
 
-def test_an_argument_that_cannot_be_in_a_key_is_named() -> None:
+def test_the_error_names_the_argument_that_cannot_be_part_of_a_key() -> None:
     wrong: list[Any] = [((1, print), {}), ((1,), {"b": [print]}), ((), {"a": 2**64, "b": {"secret": print}})]
     for args, kwargs in wrong:
         with pytest.raises(Unkeyable, match=r"argument 'b'.*builtin_function_or_method") as caught:
@@ -162,18 +163,18 @@ def test_an_argument_that_cannot_be_in_a_key_is_named() -> None:
         Arguments(Service.method).key((Service(), 1), {})
 
 
-def test_a_wrong_call_names_the_function() -> None:
+def test_the_error_of_a_wrong_call_names_the_function() -> None:
     with pytest.raises(TypeError, match=r"two\(\): missing a required argument: 'b'"):
         Arguments(two).key((1,), {})
 
 
-def test_a_function_without_a_signature() -> None:
+def test_a_function_without_a_signature_is_refused() -> None:
     with pytest.raises(TypeError, match="signature"):
         Arguments(dict)
 
 
 @given(st.lists(values, max_size=2), st.lists(values, max_size=2))
-def test_digests_of_keys(one: list[Any], other: list[Any]) -> None:
+def test_digests_of_keys_are_equal_if_and_only_if_the_arguments_are(one: list[Any], other: list[Any]) -> None:
     arguments = Arguments(rest)
     digests = [digest("f", arguments.key((0, *args), {})) for args in (one, other)]
     assert (digests[0] == digests[1]) == (written(one) == written(other))

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from daxlite.aggregations import AggregationConfig, AsyncAggregationCache
 from daxlite.shared.tags import shared_tags
 from tests.aggregations.scripted import AsyncClient, Client, ScriptedAsyncDriver, World, scripted_bus
-from tests.calls.test_dependencies import item, laboratory
+from tests.calls.test_dependencies import item
+from tests.scripted_client import answering_client
 
 
 class Process:
@@ -30,7 +32,7 @@ class Process:
             random=lambda: 0.0,
         )
         self.bus = scripted_bus(self.cache)
-        self.driver = ScriptedAsyncDriver(self.cache._async_connection, raises=self.cache.config.on_error == "raise")
+        self.driver = ScriptedAsyncDriver()
         self.driver.clock = world.clock
         self.cache._driver = self.driver
         self.cache._outbox.retry = lambda: None  # type: ignore[method-assign]
@@ -228,18 +230,18 @@ def test_a_task_that_asks_for_its_own_result_does_not_wait_for_itself(world: Wor
 def test_what_is_read_in_tasks_and_threads_is_captured(world: World) -> None:
     async def main() -> None:
         async with Process(world) as process:
-            lab = laboratory()
+            client = answering_client()
 
             @process.cache.cached(name="f")
             async def reading() -> None:
-                await asyncio.gather(asyncio.to_thread(lab.get), asyncio.create_task(in_task()))
+                await asyncio.gather(asyncio.to_thread(client.get), asyncio.create_task(in_task()))
 
             async def in_task() -> None:
-                lab.get()
+                client.get()
 
             await reading()
             request = reading._known.request((), {})
-            depends = set(process.cache._engine.store.hint(request.key)) - set(request.tags)
+            depends = set(process.cache._engine.store.expected_tags(request.key)) - set(request.tags)
             assert depends == set(shared_tags(item()))
 
     asyncio.run(main())
@@ -319,5 +321,59 @@ def test_what_it_takes(world: World) -> None:
                 process.cache.cached()(lambda: 1)  # type: ignore[arg-type,return-value]
             function = process.cache.cached(name="f")(Counted().function())
             assert "f" in repr(function)
+
+    asyncio.run(main())
+
+
+def test_an_abandoned_flight_is_flown_by_another_one_and_not_by_all(world: World) -> None:
+    """One request that is cancelled, because its client hung up, is no reason for a hundred computations."""
+
+    async def main() -> None:
+        async with Process(world) as process:
+            source, go = Counted(7), asyncio.Event()
+            source.takes = go.wait
+            function = process.cache.cached(name="f")(source.function())
+            leader = asyncio.create_task(function())
+            while not source.calls:
+                await asyncio.sleep(0)
+            others = [asyncio.create_task(function()) for _ in range(100)]
+            for _ in range(20):
+                await asyncio.sleep(0)
+            leader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leader
+            for _ in range(20):
+                await asyncio.sleep(0)
+            go.set()
+            assert await asyncio.gather(*others) == [7] * 100
+            assert source.calls == 2
+            assert not world.server.keys(":lock")
+
+    asyncio.run(main())
+
+
+def test_a_refresh_that_is_cancelled_before_its_first_step_can_be_made_later(world: World) -> None:
+    async def main() -> None:
+        async with Process(world, near_bytes=0) as process:
+            source = Counted(1)
+            function = process.cache.cached(name="f", ttl=10, stale_while_revalidate=600, jitter=0.0, early_refresh=0)(
+                source.function()
+            )
+            await function()
+            world.clock.advance(20)
+            source.value = 2
+            assert await function() == 1
+            assert process.driver._tasks
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()  # as code that shuts down does
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert not process.cache._engine.refreshing
+            assert source.calls == 1, "it was to have no time to begin"
+            world.clock.advance(20)  # its lock ends
+            assert await function() == 1
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert await function() == 2
 
     asyncio.run(main())

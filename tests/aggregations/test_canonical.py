@@ -1,4 +1,4 @@
-"""One encoding for each value, and no encoding for two: held against descriptions that are made another way."""
+"""One encoding for each value, different ones for different values: compared with independent descriptions."""
 
 import dataclasses
 import enum
@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daxlite.aggregations.errors import Unkeyable
-from daxlite.aggregations.serialization.canonical import canonical, digest
-from daxlite.aggregations.serialization.containers import FACTORIES
+from daxlite.aggregations.serialization.canonical import canonical, canonical_list, digest
+from daxlite.aggregations.serialization.mappings import FACTORIES
 from tests.aggregations.results import values, written
 
 
@@ -103,7 +103,7 @@ class Row(msgspec.Struct):
 BERLIN = datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
 CET = timezone(timedelta(hours=2))
 
-# Each of these is another value than all the others, though many are `==` to some, or look like the encoding of one.
+# All of these are different values, though many are `==` to others, or resemble the encodings of others.
 DISTINCT: list[Any] = [
     *(None, True, False, 0, 1, -1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**30),
     *(0.0, -0.0, 1.0, math.nan, math.inf, -math.inf, float(2**64)),
@@ -145,7 +145,7 @@ DISTINCT: list[Any] = [
     *(timedelta(0), timedelta(1), timedelta(0, 1), timedelta(0, 0, 1), timedelta(-1), date(2024, 1, 2)),
     *(UUID(int=0), UUID(int=1), UUID(int=1).bytes, str(UUID(int=1))),
     *(pathlib.PurePosixPath("a"), pathlib.PureWindowsPath("a"), pathlib.Path("a"), pathlib.Path("a/b"), pathlib.Path()),
-    *(*([kind] for kind in range(2, 26)), *([kind, 0] for kind in range(26)), *((kind, "a") for kind in range(26))),
+    *(*([kind] for kind in range(2, 80)), *([kind, 0] for kind in range(80)), *((kind, "a") for kind in range(80))),
     *(
         Counter(),
         Counter("a"),
@@ -159,15 +159,10 @@ DISTINCT: list[Any] = [
     *(OrderedDict(a=OrderedDict(b=1)), {"a": OrderedDict(b=1)}, {"a": 1, "b": 2}, ["a", 1], [["a", 1]]),
     *(defaultdict(factory) for factory in FACTORIES.values()),
     *(defaultdict(int, a=1), defaultdict(None, a=1), defaultdict(float, a=1.0), defaultdict(int, {1: 1}), {"a": 1}),
-    *(deque(), deque(maxlen=0), deque([1]), deque([1], 1), deque([None, 1]), deque([1, 2])),
-    *(deque([2, 1]), deque([(1,)]), deque([[]])),
-    *(range(0), range(1), range(1, 1), range(0, 5, 2), range(0, 6, 2), range(0, -1, -1), range(2**64), range(2**64, 0)),
-    *([0, 1, 1], (0, 1, 1), 0j, 1j, complex(1), complex(0.0, -0.0), complex(-0.0, 0.0), complex(math.nan, 1)),
-    *(complex(1, math.nan), (0.0, 1.0), [0.0, 1.0], {1j}, {range(3)}),
 ]
 
 
-def test_what_must_never_be_merged() -> None:
+def test_different_values_have_different_encodings() -> None:
     for wrap in (
         lambda value: value,
         lambda value: [value],
@@ -195,26 +190,23 @@ few = st.recursive(
         st.dictionaries(st.sampled_from(POOL), inner, max_size=2).map(Counter),
         st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2).map(OrderedDict),
         st.builds(defaultdict, st.sampled_from([None, int]), st.dictionaries(st.sampled_from(POOL), inner, max_size=2)),
-        st.builds(deque, st.lists(inner, max_size=2), st.sampled_from([None, 2, 3])),
     ),
     max_leaves=4,
 )
 
 
 @given(few | values, few | values)
-def test_encodings_are_equal_exactly_when_the_values_are(one: Any, other: Any) -> None:
+def test_encodings_are_equal_if_and_only_if_the_values_are(one: Any, other: Any) -> None:
     assert (canonical(one) == canonical(other)) == (written(one) == written(other))
 
 
 @given(few | values, st.randoms(use_true_random=False))
-def test_another_way_to_write_a_value_has_the_same_encoding(value: Any, rnd: random.Random) -> None:
+def test_the_encoding_does_not_depend_on_the_order_of_construction(value: Any, rnd: random.Random) -> None:
     def rewrite(value: Any) -> Any:
         if isinstance(value, dict):
             order = list(value) if isinstance(value, OrderedDict) else rnd.sample(list(value), len(value))
             pairs = {rewrite(key): rewrite(value[key]) for key in order}
             return defaultdict(value.default_factory, pairs) if isinstance(value, defaultdict) else type(value)(pairs)
-        if isinstance(value, deque):
-            return deque([rewrite(part) for part in value], value.maxlen)
         if isinstance(value, list | tuple):
             return type(value)(rewrite(part) for part in value)
         if isinstance(value, set | frozenset):
@@ -238,14 +230,13 @@ def test_another_way_to_write_a_value_has_the_same_encoding(value: Any, rnd: ran
         (Order({"a": 1, "b": {1, 2}}), Order({"b": {2, 1}, "a": 1})),
         (Counter("aab"), Counter("baa")),
         (defaultdict(list, a=[1], b=[2]), defaultdict(list, b=[2], a=[1])),
-        (complex(math.nan, 1), complex(struct.unpack(">d", bytes.fromhex("fff8000000000001"))[0], 1)),
         (pathlib.PurePosixPath("a//b"), pathlib.PurePosixPath("a/b")),
         (Text("a"), Text("a")),
         (Row(1), Row(1)),
     ],
     ids=repr,
 )
-def test_what_is_the_same(one: Any, other: Any) -> None:
+def test_equal_values_have_the_same_encoding(one: Any, other: Any) -> None:
     assert canonical([one]) == canonical([other])
 
 
@@ -327,7 +318,7 @@ def noted(value: Any) -> Any:
 
 
 def in_itself(value: Any) -> Any:
-    value["a"] = deque([value])
+    value["a"] = [value]
     return value
 
 
@@ -345,6 +336,9 @@ def in_itself(value: Any) -> Any:
         (lambda: Tally("secret"), "Tally"),
         (lambda: Amount("1.5"), "Amount"),
         (lambda: Queue("secret"), "Queue"),
+        (lambda: deque(["secret"]), r"type collections\.deque cannot .*convert it with list\(\.\.\.\)"),
+        (lambda: range(3), r"type range cannot .*convert it with list\(\.\.\.\)"),
+        (lambda: 1j, "type complex cannot .*convert it to a tuple"),
         (lambda: ChainMap({"secret": 1}), "ChainMap"),
         (lambda: noted(Counter("a")), r"Counter that carries attributes .* dict\(\.\.\.\)"),
         (lambda: noted(OrderedDict(a=1)), r"OrderedDict that carries attributes .* dict\(\.\.\.\)"),
@@ -361,7 +355,7 @@ def in_itself(value: Any) -> Any:
         (lambda: type("Stamp", (datetime,), {})(2024, 1, 1), "Stamp"),
     ],
 )
-def test_what_cannot_be_in_a_key(make: Any, named: str) -> None:
+def test_values_that_cannot_be_part_of_a_key(make: Any, named: str) -> None:
     for wrap in (lambda value: value, lambda value: [value], lambda value: {1: value}, lambda value: Order(value)):
         with pytest.raises(Unkeyable, match=named) as caught:
             canonical(wrap(make()))
@@ -370,7 +364,7 @@ def test_what_cannot_be_in_a_key(make: Any, named: str) -> None:
         digest("a", make())
 
 
-def test_as_deep_as_allowed_and_no_end_of_it() -> None:
+def test_values_that_are_too_deep_are_refused() -> None:
     def nested(levels: int) -> Any:
         value: Any = 1
         for _ in range(levels):
@@ -383,13 +377,13 @@ def test_as_deep_as_allowed_and_no_end_of_it() -> None:
             canonical(nested(levels))
 
 
-def test_without_the_stack_for_it_a_value_is_refused() -> None:
+def test_a_value_is_refused_where_the_stack_is_too_short() -> None:
     value: Any = 1
     for _ in range(99):
         value = [value]
 
     def at_the_end_of_the_stack() -> bool:
-        """True once `canonical` has run out of it; the frames further down have too little even to say so."""
+        """True once `canonical` has run out of stack; the frames further down have too little to raise Unkeyable."""
         try:
             if at_the_end_of_the_stack():
                 return True
@@ -407,7 +401,7 @@ def test_without_the_stack_for_it_a_value_is_refused() -> None:
 # Digests
 
 
-def test_parts_are_never_joined() -> None:
+def test_the_parts_of_a_digest_are_never_concatenated() -> None:
     parts = [
         ("a", "b#c"),
         ("a#b", "c"),
@@ -423,12 +417,12 @@ def test_parts_are_never_joined() -> None:
 
 
 @given(st.lists(values, max_size=3))
-def test_both_ways_to_encode_a_tuple_agree(parts: list[Any]) -> None:
-    # As the one member of a list it takes the slow way.
-    assert canonical([tuple(parts)]).endswith(canonical(tuple(parts)))
+def test_both_ways_to_encode_a_list_agree(parts: list[Any]) -> None:
+    assert canonical_list(tuple(parts)) == canonical(parts)
+    assert canonical([parts]).endswith(canonical_list(parts))
 
 
-def test_it_is_the_same_in_each_process() -> None:
+def test_digests_are_the_same_in_each_process() -> None:
     program = "from tests.aggregations.test_canonical import *; print(digest(DISTINCT).hex())"
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", program]
@@ -436,6 +430,6 @@ def test_it_is_the_same_in_each_process() -> None:
     assert other.strip() == str(digest(DISTINCT).hex())
 
 
-def test_digests_stay_what_they_are() -> None:
-    """A release that changes them changes every key: then the version in the keys has to change too."""
-    assert digest("orders", 1, ["a", {"b": (2.5, None)}], {3}).hex() == "9649376ecb2f18fd79860741605fb54f84c90a3c"
+def test_digests_never_change() -> None:
+    """A release that changes digests changes every key."""
+    assert digest("orders", 1, ["a", {"b": (2.5, None)}], {3}).hex() == "53aacdfad8893cae22532e71a2417e7c630946cb"

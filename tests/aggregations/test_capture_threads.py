@@ -1,30 +1,35 @@
-"""Threads and tasks that a computation starts belong to it; those that somebody else started do not."""
+"""Threads and tasks that a computation starts belong to it; others do not."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
 
-from daxlite.cache.listeners import read_listener
+from daxlite.aggregations import AggregationConfig
+from daxlite.calls.listeners import read_listener
 from daxlite.shared.tags import shared_tags
 from tests.aggregations.scripted import World
 from tests.aggregations.test_capture import captured
-from tests.calls.scripted import Lab
-from tests.calls.test_dependencies import item, laboratory
+from tests.calls.test_dependencies import item
+from tests.scripted_client import ScriptedClient, answering_client
 
 SECONDS = 10.0
 """How long a test waits for what never takes so long."""
 
 
 @pytest.fixture
-def lab() -> Lab:
-    return laboratory()
+def client() -> ScriptedClient:
+    return answering_client()
 
 
 @pytest.fixture
@@ -116,18 +121,18 @@ def in_a_copied_context(read: Callable[[], Any], pool: ThreadPoolExecutor) -> No
     ],
 )
 def test_what_is_read_in_what_the_computation_starts_is_captured(
-    world: World, lab: Lab, pool: ThreadPoolExecutor, way: Callable[..., None]
+    world: World, client: ScriptedClient, pool: ThreadPoolExecutor, way: Callable[..., None]
 ) -> None:
-    _, tags = captured(world.process(), lambda: way(lambda: lab.get(), pool))
+    _, tags = captured(world.process(), lambda: way(lambda: client.get(), pool))
     assert tags == set(shared_tags(item()))
 
 
-def test_a_thread_that_was_started_before_is_not_the_computations(world: World, lab: Lab) -> None:
+def test_a_thread_that_was_started_before_is_not_the_computations(world: World, client: ScriptedClient) -> None:
     ask, told = threading.Event(), threading.Event()
 
     def reading() -> None:
         ask.wait(SECONDS)
-        lab.get()
+        client.get()
         told.set()
 
     thread = threading.Thread(target=reading)
@@ -142,26 +147,30 @@ def test_a_thread_that_was_started_before_is_not_the_computations(world: World, 
 
 
 def test_a_worker_of_a_pool_made_before_keeps_nothing_afterwards(
-    world: World, lab: Lab, pool: ThreadPoolExecutor
+    world: World, client: ScriptedClient, pool: ThreadPoolExecutor
 ) -> None:
-    captured(world.process(), lambda: in_a_pool_made_before(lab.get, pool))
+    captured(world.process(), lambda: in_a_pool_made_before(client.get, pool))
     assert pool.submit(read_listener.get).result(SECONDS) is None
 
 
-def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards(world: World, lab: Lab) -> None:
+def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards(
+    world: World, client: ScriptedClient
+) -> None:
     """It lives on, and what it does for others is not the computation's."""
     with ThreadPoolExecutor(1) as pool:
-        captured(world.process(), lambda: pool.submit(lab.get).result(SECONDS) and None)
+        captured(world.process(), lambda: pool.submit(client.get).result(SECONDS) and None)
         assert pool.submit(read_listener.get).result(SECONDS) is None
         assert [thread for thread in pool._threads if not thread.is_alive()] == []
 
 
-def test_what_a_thread_reads_after_the_computation_is_over_does_not_matter(world: World, lab: Lab) -> None:
+def test_what_a_thread_reads_after_the_computation_is_over_does_not_matter(
+    world: World, client: ScriptedClient
+) -> None:
     begin, threads = threading.Event(), []
 
     def late() -> None:
         begin.wait(SECONDS)
-        lab.get()
+        client.get()
 
     def compute() -> None:
         thread = threading.Thread(target=late)
@@ -192,9 +201,9 @@ def test_p3_a_computation_that_waits_for_a_thread_that_asks_for_its_own_result(w
     assert again() == 3
 
 
-def test_the_context_of_the_application_is_left_alone(world: World, lab: Lab) -> None:
+def test_the_context_of_the_application_is_left_alone(world: World, client: ScriptedClient) -> None:
     process = world.process()
-    captured(process, lambda: lab.get() and None)
+    captured(process, lambda: client.get() and None)
     assert read_listener.get() is None
     done: list[Any] = []
     thread = threading.Thread(target=lambda: done.append(read_listener.get()))
@@ -211,3 +220,77 @@ def test_threads_outside_of_computations_are_started_as_ever(world: World) -> No
             pool.submit()  # type: ignore[call-arg]
     with pytest.raises(RuntimeError):
         pool.submit(int)
+
+
+def test_nothing_is_wrapped_unless_a_cache_captures_threads() -> None:
+    """It is wrapped for the whole process, so that is asked in a process of its own."""
+    code = """
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        from multiprocessing.pool import ThreadPool
+        import fakeredis
+        from daxlite.aggregations import AggregationCache, AggregationConfig
+
+        def functions():
+            pool = ThreadPool.apply_async, ThreadPool._map_async, ThreadPool.imap, ThreadPool.imap_unordered
+            return threading.Thread.start, ThreadPoolExecutor.submit, *pool
+
+        def wrapped():
+            return [now is not plain for now, plain in zip(functions(), before, strict=True)]
+
+        before = functions()
+        AggregationCache(fakeredis.FakeRedis(), "shop", AggregationConfig(capture_threads=False)).close()
+        assert not any(wrapped())
+        AggregationCache(fakeredis.FakeRedis(), "shop").close()
+        assert all(wrapped())
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_whether_threads_are_captured_is_true_or_false() -> None:
+    with pytest.raises(TypeError, match="capture_threads is 1"):
+        AggregationConfig(capture_threads=1)  # type: ignore[arg-type]
+
+
+POOLED: dict[str, Callable[[ThreadPool, Callable[..., Any]], Any]] = {
+    "map": lambda pool, read: pool.map(read, [0]),
+    "map_async": lambda pool, read: pool.map_async(read, [0]).get(SECONDS),
+    "starmap": lambda pool, read: pool.starmap(read, [(0,)]),
+    "apply": lambda pool, read: pool.apply(read, (0,)),
+    "apply_async": lambda pool, read: pool.apply_async(read, (0,)).get(SECONDS),
+    "imap": lambda pool, read: list(pool.imap(read, [0])),
+    "imap_unordered": lambda pool, read: list(pool.imap_unordered(read, [0])),
+}
+
+
+@pytest.fixture
+def thread_pool() -> Iterator[ThreadPool]:
+    with ThreadPool(1) as pool:
+        yield pool
+        pool.close()
+        pool.join()
+
+
+@pytest.mark.parametrize("way", POOLED)
+def test_what_a_pool_of_threads_of_multiprocessing_reads_is_captured(
+    world: World, thread_pool: ThreadPool, way: str
+) -> None:
+    client = answering_client()
+    _, tags = captured(world.process(), lambda: POOLED[way](thread_pool, lambda _: client.get() and None) and None)
+    assert tags == set(shared_tags(item()))
+
+
+def test_a_pool_that_one_computation_made_reads_for_the_next_one_too(world: World) -> None:
+    client, process, pools = answering_client(), world.process(), []
+
+    def read() -> None:
+        if not pools:
+            pools.append(ThreadPool(1))
+        pools[0].map(lambda _: client.get() and None, [0])
+
+    captured(process, read, version=1)
+    _, tags = captured(process, read, version=2)
+    assert tags == set(shared_tags(item()))
+    pools[0].close()
+    pools[0].join()

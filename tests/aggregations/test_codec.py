@@ -1,4 +1,4 @@
-"""What goes in comes out: without an annotation, and by one."""
+"""A decoded result is exactly the encoded one: without an annotation, and by one."""
 
 import dataclasses
 import enum
@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daxlite.aggregations.serialization.codec import Codec
-from daxlite.aggregations.serialization.containers import FACTORIES
+from daxlite.aggregations.serialization.mappings import FACTORIES
 from daxlite.shared.errors import CorruptValue, Unstorable
 from tests.aggregations.results import leaves, values, written
 
@@ -121,7 +121,7 @@ ANNOTATED: list[tuple[Any, st.SearchStrategy[Any]]] = [
 
 
 def same(one: Any, other: Any) -> bool:
-    """As `written` has it, for records too: their `repr` shows all their fields, and sets of one are in any order."""
+    """The same comparison as `written`, for records too: their `repr` shows all fields; sets may be in any order."""
     return type(one) is type(other) and bool(one == other) and (plain(one) == plain(other))
 
 
@@ -143,7 +143,7 @@ def plain(value: Any) -> Any:
 
 
 @given(values)
-def test_every_value_comes_back_as_it_was(value: Any) -> None:
+def test_every_value_comes_back_exactly(value: Any) -> None:
     codec = Codec()
     assert written(codec.decode(codec.encode(value)), ordered=True) == written(value, ordered=True)
 
@@ -153,7 +153,7 @@ def test_every_value_comes_back_as_it_was(value: Any) -> None:
 )
 @settings(max_examples=40)
 @given(value=values)
-def test_whatever_the_annotation_claims(returns: Any, value: Any) -> None:
+def test_every_value_comes_back_exactly_with_any_annotation(returns: Any, value: Any) -> None:
     codec = Codec(returns)
     assert written(codec.decode(codec.encode(value)), ordered=True) == written(value, ordered=True)
 
@@ -183,36 +183,28 @@ def test_whatever_the_annotation_claims(returns: Any, value: Any) -> None:
         Counter({"b": 0, "a": -1, ("c",): Decimal("1.50"), None: [2.5]}),
         OrderedDict([("b", 1), ("a", 2), ((1,), OrderedDict())]),
         *(defaultdict(factory, {"a": 1, (1,): factory and factory()}) for factory in FACTORIES.values()),
-        deque([1, (2,)]),
-        deque(maxlen=0),
-        deque([1, 2], 2),
-        deque([1], sys.maxsize),
-        [range(0), range(5), range(0, 5, 2), range(0, 6, 2), range(5, 0, -1), range(-(10**30), 10**30, 10**20)],
-        {range(3): 1, complex(-0.0, math.nan): complex(math.inf, -0.0)},
+        datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1), "\ud800")),
     ],
     ids=ascii,
 )
-def test_values_that_others_change(value: Any) -> None:
+def test_values_that_other_formats_change_come_back_exactly(value: Any) -> None:
     back = Codec().decode(Codec().encode(value))
     assert written(back, ordered=True) == written(value, ordered=True)
 
 
-def test_an_ordered_dict_that_was_reordered() -> None:
+def test_a_reordered_ordered_dict_keeps_its_order() -> None:
     keys: list[Any]
     for keys in (["a", "b", "c"], [(1,), "b", "c"]):
         value = OrderedDict.fromkeys(keys)
-        value.move_to_end(keys[0])  # the dict that it also is keeps its order
+        value.move_to_end(keys[0])  # the order of the underlying dict stays the same
         assert list(Codec().decode(Codec().encode(value))) == ["b", "c", keys[0]]
 
 
-def test_what_comes_back_can_be_used_as_what_it_was() -> None:
-    groups, latest, counts = (
-        Codec().decode(Codec().encode(value)) for value in (defaultdict(list, a=[1]), deque([1, 2], 2), Counter("aab"))
-    )
+def test_decoded_containers_work_as_before() -> None:
+    groups, counts = (Codec().decode(Codec().encode(value)) for value in (defaultdict(list, a=[1]), Counter("aab")))
     groups["b"].append(2)
-    latest.append(3)
     counts.update("b")
-    assert (groups, latest, counts.most_common()) == ({"a": [1], "b": [2]}, deque([2, 3]), [("a", 2), ("b", 2)])
+    assert (groups, counts.most_common()) == ({"a": [1], "b": [2]}, [("a", 2), ("b", 2)])
 
 
 def test_a_decimal_context_of_the_application_changes_nothing() -> None:
@@ -224,7 +216,7 @@ def test_a_decimal_context_of_the_application_changes_nothing() -> None:
         data = Codec().encode(value)
         assert Codec().decode(before) == Codec().decode(data) == value
         at = data.index(b"1.2")
-        with pytest.raises(CorruptValue):  # and not nan, which is what Decimal("x") is without traps
+        with pytest.raises(CorruptValue):  # and not nan, which Decimal("x") is without traps
             Codec().decode(data[:at] + b"xxx" + data[at + 3 :])
     assert written(Codec().decode(data)) == written(value)
 
@@ -289,7 +281,7 @@ def recursive() -> Any:
 
 
 def in_itself(value: Any) -> Any:
-    value["a"] = deque([value])
+    value["a"] = [value]
     return value
 
 
@@ -310,6 +302,9 @@ UNSTORABLE = [
     (Sorted(secret=1), "Sorted"),
     (Groups(list), "Groups"),
     (Latest("secret"), "Latest"),
+    (deque(["secret"]), r"type collections\.deque cannot .*convert it with list\(\.\.\.\)"),
+    (range(3), r"type range cannot .*convert it with list\(\.\.\.\)"),
+    (1j, "type complex cannot .*convert it to a tuple"),
     (noted(Counter("a")), r"Counter that carries attributes .* convert it with dict\(\.\.\.\)"),
     (noted(OrderedDict(a=1)), r"OrderedDict that carries attributes .* convert it with dict\(\.\.\.\)"),
     (defaultdict(lambda: "secret"), r"defaultdict whose default_factory .* convert it with dict\(\.\.\.\)"),
@@ -335,7 +330,7 @@ UNSTORABLE = [
 
 @pytest.mark.parametrize("returns", [msgspec.UNSET, Any, dict[str, int], list[Any], Event], ids=str)
 @pytest.mark.parametrize(("value", "named"), UNSTORABLE, ids=[named for _, named in UNSTORABLE])
-def test_what_could_not_be_given_back_is_refused(value: Any, named: str, returns: Any) -> None:
+def test_values_that_could_not_be_restored_are_refused(value: Any, named: str, returns: Any) -> None:
     for wrapped in (value, [value], {"k": (1, value)}):
         with pytest.raises(Unstorable, match=named) as caught:
             Codec(returns).encode(wrapped)
@@ -350,12 +345,11 @@ WRAPPERS: list[Callable[[Any], Any]] = [
     lambda value: Counter({(1,): value}),
     lambda value: OrderedDict({(1,): value}),
     lambda value: defaultdict(list, {(1,): value}),
-    lambda value: deque([value], 1),
 ]
 
 
 @pytest.mark.parametrize("wrap", WRAPPERS)
-def test_the_deepest_value_comes_back_from_far_down_the_stack(wrap: Callable[[Any], Any]) -> None:
+def test_the_deepest_value_is_decoded_far_down_the_stack(wrap: Callable[[Any], Any]) -> None:
     value: Any = None
     for _ in range(99):
         value = wrap(value)
@@ -371,19 +365,19 @@ def test_the_deepest_value_comes_back_from_far_down_the_stack(wrap: Callable[[An
         Codec().encode(value)
 
 
-def test_many_levels_cost_no_more_than_their_number() -> None:
+def test_the_cost_of_nesting_is_linear() -> None:
     value: Any = 0
-    for _ in range(40):  # each level is looked at a constant number of times, or this would not end
-        value = {"a": Counter({"b": value}), (1,): deque([1])}
+    for _ in range(40):  # with two visits of each level inside another, this would not end
+        value = {"a": Counter({"b": value}), (1,): [1]}
     data = Codec().encode(value)
-    assert Codec().encode(Codec().decode(data)) == data  # Counters compare what is in them twice, on each level
+    assert Codec().encode(Codec().decode(data)) == data  # `==` would not end: Counters compare their members twice
 
 
 # The typed form
 
 
 @pytest.mark.parametrize(("returns", "strategy"), ANNOTATED, ids=[str(returns) for returns, _ in ANNOTATED])
-def test_annotated_results_come_back_as_they_were(returns: Any, strategy: st.SearchStrategy[Any]) -> None:
+def test_annotated_results_come_back_exactly(returns: Any, strategy: st.SearchStrategy[Any]) -> None:
     codec = Codec(returns)
 
     @settings(max_examples=40)
@@ -452,6 +446,11 @@ class Picky:
         (list[Line], [Line("a", Decimal(1)), Line("a", 1)]),  # type: ignore[arg-type]
         (Level | int, [Level.LOW]),
         (Line | str, Text("a")),
+        (Sequence[int], range(3)),
+        (list[int], deque([1, 2])),
+        (deque[int], deque([1, 2], 5)),
+        (range, range(3)),
+        (complex, 1j),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -465,7 +464,7 @@ class Patch(msgspec.Struct, omit_defaults=True):
     amounts: list[int] = []
 
 
-def test_fields_that_are_left_out_of_the_bytes_come_back() -> None:
+def test_omitted_default_fields_come_back() -> None:
     codec = Codec(list[Patch])
     data = codec.encode([Patch(), Patch(None), Patch("a", [1])])
     assert data[0] == 1
@@ -475,18 +474,18 @@ def test_fields_that_are_left_out_of_the_bytes_come_back() -> None:
     assert first.amounts is not second.amounts
 
 
-def test_an_annotation_that_cannot_be_used_is_said_to_be_so() -> None:
+def test_the_error_says_that_an_annotation_cannot_be_used() -> None:
     for returns in (Line | Report, "Line", open):
         with pytest.raises(Unstorable, match=r"Line cannot be stored.*annotation cannot be used") as caught:
             Codec(returns).encode(Line("secret", Decimal(1)))
         assert "secret" not in str(caught.value)
 
 
-def test_attributes_beside_the_fields_are_not_lost_in_silence() -> None:
+def test_attributes_beside_the_fields_are_refused() -> None:
     codec = Codec(Sums)
     sums = Sums([1, 2])
     assert sums.total == 3
-    assert codec.decode(codec.encode(sums)) == Sums([1, 2])  # a cached property is computed anew
+    assert codec.decode(codec.encode(sums)) == Sums([1, 2])  # a cached property is computed again
     sums.note = "x"  # type: ignore[attr-defined]
     with pytest.raises(Unstorable, match="Sums"):
         codec.encode(sums)
@@ -507,36 +506,31 @@ def test_attributes_beside_the_fields_are_not_lost_in_silence() -> None:
         (dict[str, Decimal], defaultdict(Decimal, {"b": Decimal("1.50"), "a": Decimal(0)})),
         (dict[str, int], Counter("abracadabra")),
         (dict[str, int], OrderedDict(b=1, a=2)),
-        (dict[str, Any], {"counts": Counter("aab"), "latest": deque([1], 3)}),
+        (dict[str, Any], {"counts": Counter("aab"), "latest": (1, 3)}),
         (Mapping[str, list[int]], defaultdict(list, a=[1])),
-        (Sequence[int], range(3)),
-        (list[int], deque([1, 2])),
+        (Sequence[int], (0, 1, 2)),
         (Counter[str], Counter("aab")),
         (Counter[str], Counter()),
         (OrderedDict[str, int], OrderedDict(b=1, a=2)),
         (defaultdict[str, list[int]], defaultdict(list, a=[1])),
-        (deque[int], deque([1, 2], 5)),
-        (range, range(3)),
-        (complex, 1j),
-        (complex, 1.5),
     ],
     ids=str,
 )
-def test_a_result_that_is_not_what_is_annotated_comes_back_all_the_same(returns: Any, value: Any) -> None:
+def test_a_result_of_another_type_than_annotated_comes_back_exactly(returns: Any, value: Any) -> None:
     codec = Codec(returns)
     data = codec.encode(value)
     assert data[0] == 0  # self-describing
     assert written(Codec(returns).decode(data), ordered=True) == written(value, ordered=True)
 
 
-def test_a_container_is_not_taken_for_the_dict_of_its_annotation() -> None:
+def test_a_dict_subclass_is_not_stored_as_the_annotated_dict() -> None:
     codec = Codec(dict[str, int])
     empty: list[dict[str, int]] = [{}, Counter(), OrderedDict(), defaultdict(int), defaultdict(None)]
     assert [codec.encode(value)[0] for value in empty] == [1, 0, 0, 0, 0]
     assert [type(codec.decode(codec.encode(value))) for value in empty] == [type(value) for value in empty]
 
 
-def test_what_was_written_under_another_annotation_is_corrupt() -> None:
+def test_data_of_another_annotation_is_corrupt() -> None:
     codecs = [Codec(), *(Codec(returns) for returns, _ in ANNOTATED), Codec(int), Codec(float), Codec(list[int])]
     empty: list[Any] = [None, [], {}, 1]
     for value in empty:
@@ -552,6 +546,6 @@ def test_what_was_written_under_another_annotation_is_corrupt() -> None:
 
 
 @given(leaves)
-def test_a_codec_is_not_confused_by_values_that_look_like_its_own_bytes(value: Any) -> None:
+def test_encoded_bytes_can_be_a_value_themselves(value: Any) -> None:
     data = Codec().encode(value)
     assert Codec().decode(Codec().encode(data)) == data

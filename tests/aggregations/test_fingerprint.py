@@ -1,4 +1,4 @@
-"""A fingerprint changes with the annotation, and with nothing else."""
+"""A fingerprint depends on the annotation, and on nothing else."""
 
 import dataclasses
 import enum
@@ -48,12 +48,12 @@ TYPES = [
 ]
 
 
-def test_no_two_annotations_have_one_fingerprint() -> None:
+def test_different_annotations_have_different_fingerprints() -> None:
     assert len({fingerprint(kind) for kind in TYPES}) == len(TYPES)
     assert {len(fingerprint(kind)) for kind in TYPES} == {8}
 
 
-def test_a_class_that_is_made_anew_is_the_same() -> None:
+def test_a_class_that_is_defined_again_has_the_same_fingerprint() -> None:
     assert fingerprint(record(a=int)) == fingerprint(record(a=int))
     assert fingerprint(struct(("a", int, 0))) == fingerprint(struct(("a", int, 0)))
     assert fingerprint(Annotated[int, "note"]) == fingerprint(int)
@@ -62,12 +62,12 @@ def test_a_class_that_is_made_anew_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("unsupported", [open, "Line", 3, list[int] | set[int]], ids=repr)
-def test_what_is_no_annotation_that_could_be_used(unsupported: Any) -> None:
-    with pytest.raises(Exception):  # noqa: B017 - it is the codec that makes something of it
+def test_unsupported_annotations_raise(unsupported: Any) -> None:
+    with pytest.raises(Exception):  # noqa: B017 - the codec handles any Exception
         fingerprint(unsupported)
 
 
-def test_it_is_the_same_in_each_process() -> None:
+def test_fingerprints_are_the_same_in_each_process() -> None:
     program = "from tests.aggregations.test_fingerprint import *; print([fingerprint(kind).hex() for kind in TYPES])"
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", program]

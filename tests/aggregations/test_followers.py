@@ -1,5 +1,5 @@
-"""Callers of one process who ask for the same at the same time: one computes, and none gets what he could not have got
-alone (P2)."""
+"""Callers of one process that ask for the same at the same time: one computes, and none gets a result that it could not
+have got alone (P2)."""
 
 from collections.abc import Generator
 from typing import Any
@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 
 from daxlite.aggregations.engine.request import ComputeRequest
-from tests.aggregations.scripted import Process, World
+from daxlite.latch import Latch
+from tests.aggregations.scripted import (
+    Counted,
+    Process,
+    World,
+)
 from tests.aggregations.stage import Stage
 
 
 class Play:
-    """A process, a function that reads a value in one turn and returns it in the next, and those who ask for it."""
+    """A process, a function that reads a value in one turn and returns it in the next, and callers that ask for it."""
 
     def __init__(self, world: World, **options: Any) -> None:
         self.world = world
@@ -37,7 +42,7 @@ class Play:
         return value
 
     def change(self) -> None:
-        """The value changes, and whoever changed it has his answer."""
+        """The value changes, and its writer has its answer."""
         self.value += 1
         self.process.cache.invalidate_tags("x")
 
@@ -46,7 +51,7 @@ class Play:
         return self.stage.asks(self.process, request, name)
 
     def lead(self) -> Any:
-        """A caller who has read the value, and has not returned it yet."""
+        """A caller that has read the value, and has not returned it yet."""
         leader = self.ask("leader")
         self.stage.run_until(leader, lambda: self.reads == 1)
         return leader
@@ -57,7 +62,7 @@ def play(world: World) -> Play:
     return Play(world)
 
 
-def test_who_comes_meanwhile_waits_and_gets_the_same(play: Play) -> None:
+def test_a_caller_that_arrives_meanwhile_waits_and_gets_the_same(play: Play) -> None:
     leader, followers = play.lead(), [play.ask() for _ in range(5)]
     play.stage.run(lambda able: able[-1])
     assert [one.result for one in (leader, *followers)] == [1] * 6
@@ -65,7 +70,7 @@ def test_who_comes_meanwhile_waits_and_gets_the_same(play: Play) -> None:
     assert (play.reads, counts.computations, counts.joined, counts.misses) == (1, 1, 5, 6)
 
 
-def test_p2_who_comes_after_a_change_that_the_computation_did_not_see_does_not_get_the_old_value(play: Play) -> None:
+def test_p2_a_caller_after_a_change_that_the_computation_missed_does_not_get_the_old_value(play: Play) -> None:
     leader = play.lead()
     play.change()
     follower = play.ask()
@@ -76,7 +81,7 @@ def test_p2_who_comes_after_a_change_that_the_computation_did_not_see_does_not_g
 
 @pytest.mark.parametrize("turns", range(12))
 def test_p2_a_change_at_any_moment_of_the_flight(world: World, turns: int) -> None:
-    """Whoever comes after the change gets the new value, also where the flight has found nothing wrong yet."""
+    """A caller after the change gets the new value, even where the flight has found nothing wrong yet."""
     play = Play(world)
     leader = play.lead()
     for _ in range(turns):
@@ -84,7 +89,7 @@ def test_p2_a_change_at_any_moment_of_the_flight(world: World, turns: int) -> No
             play.stage.turn(leader)
     play.change()
     follower = play.ask()
-    play.stage.turn(follower)  # he joins the flight, if there still is one
+    play.stage.turn(follower)  # it joins the flight, if there still is one
     play.stage.run()
     assert follower.result == 2
     late = play.ask()
@@ -102,7 +107,7 @@ def test_p2_a_change_of_another_process_that_was_heard(play: Play) -> None:
     assert (leader.result, follower.result) == (1, 2)
 
 
-def test_under_constant_change_nobody_waits_for_more_than_two_computations(play: Play) -> None:
+def test_under_constant_change_no_caller_waits_for_more_than_two_computations(play: Play) -> None:
     play.changes_always = True
     leader = play.lead()
     followers = [play.ask(f"follower {number}") for number in range(4)]
@@ -110,7 +115,7 @@ def test_under_constant_change_nobody_waits_for_more_than_two_computations(play:
     play.stage.run(lambda able: able[-1])
     assert leader.result == 1
     assert all(follower.result >= came for follower in followers)
-    assert play.reads == 2, "the one that was under way, and one for all who came"
+    assert play.reads == 2, "the one that was under way, and one for all that arrived"
     assert play.process.counts.stored == 0
 
 
@@ -119,7 +124,7 @@ def test_a_computation_that_fails_raises_to_its_caller_alone(play: Play) -> None
     followers = [play.ask() for _ in range(3)]
     for follower in followers:
         play.stage.turn(follower)
-    play.fails = LookupError("his")
+    play.fails = LookupError("the leader's")
     play.stage.run_until(leader, lambda: leader.is_done)
     assert isinstance(leader.error, LookupError)
     play.fails = None
@@ -128,30 +133,55 @@ def test_a_computation_that_fails_raises_to_its_caller_alone(play: Play) -> None
     assert not play.world.server.keys(":lock")
 
 
-def test_those_who_waited_for_a_failure_do_not_wait_for_each_other(play: Play) -> None:
+def test_followers_of_a_failure_do_not_wait_for_each_other(play: Play) -> None:
     leader = play.lead()
     followers = [play.ask() for _ in range(3)]
     for follower in followers:
         play.stage.turn(follower)
-    play.fails = LookupError("everybody's")
+    play.fails = LookupError("for each caller")
     play.stage.run()
     assert all(isinstance(one.error, LookupError) for one in (leader, *followers))
     assert play.reads == 4
 
 
-def test_a_follower_waits_no_longer_than_he_wants(world: World) -> None:
+def test_a_caller_that_interrupts_its_own_flight_does_not_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a signal handler may, between two steps of the caller's."""
+    process, source = world.process(), Counted(1)
+    function = process.cache.cached(name="f")(source)
+    interrupting = []
+
+    def as_it_locks(command: tuple[Any, ...]) -> None:
+        if command[0] == "SET" and command[1].endswith(":lock"):
+            world.server.failing = lambda command: None
+            interrupting.append(function())
+
+    def wait(latch: Latch, seconds: float) -> None:
+        raise AssertionError("waits for itself")
+
+    world.server.failing = as_it_locks  # type: ignore[assignment]
+    monkeypatch.setattr(Latch, "wait", wait)
+    assert function() == 1
+    assert interrupting == [1]
+
+
+def test_a_follower_waits_no_longer_than_max_wait(world: World) -> None:
     play = Play(world, max_wait=3.0)
     play.lead()
     follower = play.ask()
     play.stage.turn(follower)
+    while follower.can_go():
+        play.stage.turn(follower)
     world.clock.advance(3.0)
+    assert follower in play.stage.able()
     play.stage.run_until(follower, lambda: follower.is_done)
     assert (follower.result, play.reads) == (1, 2)
     play.stage.run()
 
 
-def test_nobody_waits_for_anothers_look_into_redis(play: Play) -> None:
-    """What another one saw there was true when he looked, which may have been before this caller came."""
+def test_no_caller_waits_for_the_look_of_another_one_into_redis(play: Play) -> None:
+    """What another caller saw there was true when it looked, which may have been before this one arrived."""
     play.ask()
     play.stage.run()
     play.process.cache._near.clear()
@@ -200,3 +230,28 @@ def test_an_interrupted_leader_leaves_nothing_behind(play: Play) -> None:
     play.stage.run()
     assert follower.result == 1
     assert not play.world.server.keys(":lock")
+
+
+@pytest.mark.parametrize("turns", range(14))
+def test_p2_a_caller_after_a_change_of_another_process_does_not_get_the_old_value(world: World, turns: int) -> None:
+    """Without a near cache no process hears of changes, so a flight counts for callers before its last look."""
+    process, other, stage = world.process(near_bytes=0), world.process(near_bytes=0), Stage(world.clock)
+    source = ["old"]
+
+    def compute() -> Generator[None, None, str]:
+        value = source[0]
+        yield
+        return value
+
+    function: Any = process.cache.cached(name="f", tags=["x"], early_refresh=0, jitter=0.0)(compute)
+    leader = stage.asks(process, function._known.request((), {}), "leader")
+    stage.run_until(leader, lambda: process.counts.computations == 1)
+    for _ in range(turns):
+        if not leader.is_done:
+            stage.turn(leader)
+    source[0] = "new"
+    other.cache.invalidate_tags("x")
+    follower = stage.asks(process, function._known.request((), {}), "follower")
+    stage.turn(follower)
+    stage.run()
+    assert follower.result == "new"

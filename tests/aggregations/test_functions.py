@@ -1,19 +1,30 @@
-"""What is cached of a function: by its name, version and arguments, with its type."""
+"""Cached functions: their names, versions, arguments, result types and settings."""
 
 import asyncio
+import copy
+import dataclasses
+import pickle
+import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from daxlite.aggregations import AggregationConfig, Unkeyable
+from daxlite.aggregations.functions.function import name_of
+from daxlite.aggregations.serialization.canonical import canonical
+from daxlite.aggregations.serialization.fingerprint import fingerprint
+from daxlite.aggregations.serialization.modules import module_of
 from tests.aggregations.scripted import Counted, World
+from tests.aggregations.test_async import Process as AsyncProcess
 
 if TYPE_CHECKING:
     from nowhere import Nothing  # type: ignore[import-not-found]
 
 
-def test_the_same_arguments_however_they_are_written(world: World) -> None:
+def test_the_same_arguments_are_one_result_however_they_are_written(world: World) -> None:
     calls = []
 
     @world.process().cache.cached()
@@ -29,7 +40,7 @@ def test_the_same_arguments_however_they_are_written(world: World) -> None:
 
 
 @pytest.mark.parametrize("argument", [object(), print, lambda: 1, iter([])])
-def test_an_argument_that_cannot_be_keyed_is_an_error_at_the_call(world: World, argument: Any) -> None:
+def test_an_argument_that_cannot_be_part_of_a_key_raises_at_the_call(world: World, argument: Any) -> None:
     function = world.process().cache.cached()(lambda argument: 1)
     for call in (function, function.refresh, function.peek, function.invalidate):
         with pytest.raises(Unkeyable, match="argument 'argument'"):
@@ -37,7 +48,7 @@ def test_an_argument_that_cannot_be_keyed_is_an_error_at_the_call(world: World, 
     assert not world.server.log
 
 
-def test_arguments_that_do_not_fit_are_an_error_as_python_has_it(world: World) -> None:
+def test_wrong_arguments_raise_type_error(world: World) -> None:
     function = world.process().cache.cached()(lambda argument: 1)
     with pytest.raises(TypeError, match="argument"):
         function()
@@ -45,7 +56,7 @@ def test_arguments_that_do_not_fit_are_an_error_as_python_has_it(world: World) -
         function(1, 2)
 
 
-def test_another_version_makes_other_results_and_another_process_finds_them(world: World) -> None:
+def test_each_version_has_results_of_its_own_which_another_process_finds(world: World) -> None:
     function = Counted(1)
     for version, value in ((None, 1), (1, 2), ("1", 3), (2, 4)):
         function.value = value
@@ -55,7 +66,7 @@ def test_another_version_makes_other_results_and_another_process_finds_them(worl
         world.process().cache.cached(version=1.5)(function)  # type: ignore[arg-type]
 
 
-def test_a_name_of_ones_own(world: World) -> None:
+def test_a_function_can_be_given_a_name(world: World) -> None:
     process, other = world.process(), world.process()
     assert process.cache.cached(name="total")(Counted(1))() == 1
     assert other.cache.cached(name="total")(Counted(2, name="another"))() == 1
@@ -65,7 +76,7 @@ def test_a_name_of_ones_own(world: World) -> None:
             process.cache.cached(name=name)(Counted())  # type: ignore[arg-type]
 
 
-def test_the_name_is_the_functions_own_otherwise(world: World) -> None:
+def test_the_default_name_is_the_qualified_name(world: World) -> None:
     process = world.process()
     process.cache.cached()(Counted())()
     assert set(process.cache.stats().functions) == {"tests.aggregations.scripted.counted"}
@@ -78,7 +89,7 @@ def test_the_name_is_the_functions_own_otherwise(world: World) -> None:
         process.cache.cached()(Nameless())
 
 
-def test_a_key_of_ones_own_and_methods(world: World) -> None:
+def test_a_key_function_and_methods(world: World) -> None:
     cache = world.process().cache
 
     class Shop:
@@ -87,7 +98,7 @@ def test_a_key_of_ones_own_and_methods(world: World) -> None:
 
         @cache.cached(key=lambda self, day: (self.id, day))
         def revenue(self, day: str) -> str:
-            """What comes in."""
+            """The revenue of a day."""
             self.calls += 1
             return f"{self.id} {day}"
 
@@ -101,12 +112,12 @@ def test_a_key_of_ones_own_and_methods(world: World) -> None:
     assert Shop("1").revenue("mon") == "1 mon"
     Shop.revenue.invalidate(Shop("1"), "mon")
     assert (one.revenue("mon"), one.calls) == ("1 mon", 2)
-    assert Shop.revenue.__doc__ == "What comes in."
+    assert Shop.revenue.__doc__ == "The revenue of a day."
     with pytest.raises(Unkeyable, match="'self'"):
         one.unkeyed()
 
 
-def test_the_type_of_the_result_is_the_annotation_or_what_is_given(world: World) -> None:
+def test_the_result_type_is_the_annotation_or_the_given_type(world: World) -> None:
     cache = world.process(near_bytes=0).cache
 
     @cache.cached()
@@ -120,7 +131,7 @@ def test_the_type_of_the_result_is_the_annotation_or_what_is_given(world: World)
     assert cache.stats().total.computations == 2
 
 
-def test_an_annotation_that_nobody_can_resolve_does_not_matter(world: World) -> None:
+def test_an_annotation_that_cannot_be_resolved_does_not_matter(world: World) -> None:
     cache = world.process(near_bytes=0).cache
 
     @cache.cached()
@@ -151,7 +162,7 @@ def test_two_closures_of_one_name_are_refused(world: World) -> None:
     assert cache.cached(name="second")(of(2))() == 2
 
 
-def test_one_closure_may_be_made_twice(world: World) -> None:
+def test_a_closure_may_be_made_twice_over_the_same_objects(world: World) -> None:
     cache = world.process().cache
     calls: list[int] = []
 
@@ -166,7 +177,7 @@ def test_one_closure_may_be_made_twice(world: World) -> None:
     assert len(calls) == 1
 
 
-def test_functions_that_differ_and_have_one_name_do_not_take_each_others_results(world: World) -> None:
+def test_different_functions_of_one_name_do_not_share_results(world: World) -> None:
     cache = world.process().cache
 
     class Shop:
@@ -193,7 +204,7 @@ def test_functions_that_differ_and_have_one_name_do_not_take_each_others_results
 
 
 @pytest.mark.parametrize("near_bytes", [0, 1_000_000])
-def test_refresh_computes_and_keeps_whatever_there_is(world: World, near_bytes: int) -> None:
+def test_refresh_computes_and_replaces_the_result(world: World, near_bytes: int) -> None:
     one, other = world.process(near_bytes=near_bytes), world.process(near_bytes=near_bytes)
     function = Counted(1)
     total, total_there = (process.cache.cached()(function) for process in (one, other))
@@ -206,7 +217,7 @@ def test_refresh_computes_and_keeps_whatever_there_is(world: World, near_bytes: 
     assert not world.server.keys(":lock")
 
 
-def test_peek_computes_nothing(world: World) -> None:
+def test_peek_does_not_compute(world: World) -> None:
     process, function = world.process(), Counted(5)
     total = process.cache.cached(ttl=10, jitter=0.0, stale_while_revalidate=100, tags=["x"])(function)
     assert total.peek() is None
@@ -224,7 +235,7 @@ def test_peek_computes_nothing(world: World) -> None:
     assert function.calls == 2
 
 
-def test_what_depends_on_the_arguments(world: World) -> None:
+def test_dependencies_can_be_a_function_of_the_arguments(world: World) -> None:
     process = world.process()
     calls: list[int] = []
     total = process.cache.cached(name="f", depends_on=lambda shop: [f"shop {shop}"])(calls.append)
@@ -253,11 +264,11 @@ def test_what_depends_on_the_arguments(world: World) -> None:
         ({"capture": 1}, "capture is 1"),
         ({"unknown": 1}, "unknown"),
         ({"tags": "one"}, "must be a list of names"),
-        ({"tags": [""]}, "is no tag"),
-        ({"depends_on": [5]}, "no dependency"),
+        ({"tags": [""]}, "is not a tag"),
+        ({"depends_on": [5]}, "not a dependency"),
     ],
 )
-def test_a_wrong_setting_fails_where_it_is_written(world: World, settings: Any, says: str) -> None:
+def test_a_wrong_setting_of_a_function_raises_at_the_decoration(world: World, settings: Any, says: str) -> None:
     with pytest.raises((TypeError, ValueError), match=says):
         world.process().cache.cached(**settings)(Counted())
 
@@ -274,20 +285,143 @@ def test_a_wrong_setting_fails_where_it_is_written(world: World, settings: Any, 
         ({"encryption_keys": bytes(32)}, "must be a list"),
     ],
 )
-def test_a_wrong_setting_of_the_cache_fails_where_it_is_written(settings: Any, says: str) -> None:
+def test_a_wrong_setting_of_the_cache_raises_in_the_config(settings: Any, says: str) -> None:
     with pytest.raises((TypeError, ValueError), match=says):
         AggregationConfig(**settings)
 
 
-def test_a_wrong_ttl_of_the_cache_fails_before_anything_else(world: World) -> None:
+def test_a_wrong_ttl_of_the_cache_raises_at_once(world: World) -> None:
     with pytest.raises(ValueError, match="ttl is 0"):
         world.process(ttl=0)
 
 
-def test_coroutine_functions_belong_to_the_other_cache(world: World) -> None:
+def test_coroutine_functions_are_refused(world: World) -> None:
     async def function() -> int:
         return 1
 
     with pytest.raises(TypeError, match="AsyncAggregationCache"):
         world.process().cache.cached()(function)
-    assert asyncio.iscoroutinefunction is not None
+
+
+def test_of_a_method_the_object_is_the_first_argument_of_everything(world: World) -> None:
+    process, calls = world.process(), []
+
+    class Shop:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @process.cache.cached(key=lambda self, day="today": (self.name, day))
+        def revenue(self, day: str = "today") -> int:
+            calls.append((self.name, day))
+            return len(calls)
+
+    one, other = Shop("one"), Shop("other")
+    assert [one.revenue("monday"), one.revenue(), other.revenue("monday")] == [1, 2, 3]
+    one.revenue.invalidate("monday")
+    assert one.revenue.peek("monday") is None
+    assert [one.revenue.peek(), other.revenue.peek(day="monday")] == [2, 3], "it was one result, and no other"
+    assert one.revenue("monday") == 4
+    assert other.revenue.refresh("monday") == 5
+    assert [other.revenue("monday"), one.revenue("monday"), Shop.revenue(one, "monday")] == [5, 4, 4]
+    assert one.revenue.__name__ == "revenue"
+    assert one.revenue.__self__ is one
+    one.revenue.clear()
+    assert [one.revenue.peek(), other.revenue.peek("monday")] == [None, None]
+
+
+def test_of_a_coroutine_method_too(world: World) -> None:
+    async def main() -> None:
+        async with AsyncProcess(world) as process:
+            calls = []
+
+            class Shop:
+                @process.cache.cached(key=lambda self, day="today": day)
+                async def revenue(self, day: str = "today") -> int:
+                    calls.append(day)
+                    return len(calls)
+
+            shop = Shop()
+            assert [await shop.revenue("monday"), await shop.revenue()] == [1, 2]
+            await shop.revenue.invalidate("monday")
+            assert [await shop.revenue.peek("monday"), await shop.revenue.peek()] == [None, 2]
+            assert await shop.revenue.refresh("monday") == 3
+            assert await shop.revenue("monday") == await Shop.revenue(shop, "monday") == 3
+            await shop.revenue.clear()
+            assert await shop.revenue.peek() is None
+
+    asyncio.run(main())
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+class Shop:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def prefixed(self, text: str) -> str:
+        return self.name + text
+
+
+def test_a_cached_function_is_pickled_and_copied_as_a_function_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, so that a pool of processes can be given it."""
+    cached = world.process().cache.cached
+    monkeypatch.setattr(sys.modules[__name__], "doubled", cached()(doubled))
+    monkeypatch.setattr(Shop, "prefixed", cached(key=lambda self, text: (self.name, text))(Shop.prefixed))
+    for function in (doubled, Shop.prefixed):
+        assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301
+        assert copy.copy(function) is copy.deepcopy(function) is function
+    assert copy.deepcopy({"f": doubled})["f"](2) == 4
+    bound = pickle.loads(pickle.dumps(Shop("a").prefixed))  # noqa: S301
+    assert bound("b") == copy.deepcopy(Shop("a").prefixed)("b") == "ab"
+
+
+def test_an_async_function_is_pickled_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with AsyncProcess(world) as process:
+
+            async def tripled(number: int) -> int:
+                return 3 * number
+
+            tripled.__qualname__ = "tripled"
+            function = process.cache.cached()(tripled)
+            monkeypatch.setattr(sys.modules[__name__], "tripled", function, raising=False)
+            assert pickle.loads(pickle.dumps(function)) is copy.deepcopy(function) is function  # noqa: S301
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_run_as_a_module", [False, True])
+def test_what_a_program_defines_is_called_the_same_in_all_of_its_processes(
+    monkeypatch: pytest.MonkeyPatch, is_run_as_a_module: bool
+) -> None:
+    """`__main__` where it is started, `__mp_main__` in what multiprocessing starts, `report` where it is imported."""
+    for name in ("__main__", "__mp_main__", "report"):
+        module = ModuleType(name)
+        module.__file__ = "/srv/report.py"
+        module.__spec__ = cast(
+            Any, dataclasses.make_dataclass("Spec", ["name"])("report") if is_run_as_a_module else None
+        )
+        monkeypatch.setitem(sys.modules, name, module)
+    if is_run_as_a_module:
+        for name in ("__main__", "__mp_main__"):
+            sys.modules[name].__file__ = "/srv/somewhere_else.py"
+    fingerprints, keys, names = set(), set(), set()
+    for name in ("__main__", "__mp_main__", "report"):
+        total = dataclasses.make_dataclass("Total", [("n", int)], namespace={"__module__": name})
+
+        def function() -> None: ...
+
+        function.__module__ = name
+        assert module_of(total) == "report"
+        fingerprints.add(fingerprint(list[total]))  # type: ignore[valid-type]
+        keys.add(canonical({"total": total(1)}))
+        names.add(name_of(function))
+    assert (len(fingerprints), len(keys), len(names)) == (1, 1, 1)
+
+
+def test_the_file_of_a_program_is_its_name() -> None:
+    assert module_of(Path) == Path.__module__

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from daxlite.aggregations import AggregationConfig
-from tests.aggregations.scripted import Counted, Process, World
+from daxlite.aggregations.engine import store as store_module
+from tests.aggregations.scripted import (
+    Counted,
+    Process,
+    World,
+    elsewhere,
+)
 
 
 def test_a_cold_result_is_computed_stored_and_kept_here(world: World) -> None:
@@ -17,7 +23,7 @@ def test_a_cold_result_is_computed_stored_and_kept_here(world: World) -> None:
     assert (counts.misses, counts.computations, counts.stored, counts.discarded) == (1, 1, 1, 0)
     assert counts.bytes_written > 0
     assert len(world.server.keys(":value")) == 1
-    assert not world.server.keys(":lock"), "the lock is given back"
+    assert not world.server.keys(":lock"), "the lock is released"
     assert all(key.startswith("shop:daxlite:{") for key in world.server.keys(""))
     assert len(world.server.keys(":stamp")) == 3, "everything, the function, the result"
 
@@ -37,7 +43,7 @@ def test_a_shared_hit_takes_one_round_trip_once_it_is_known_what_it_depends_on(w
     assert other.counts.bytes_read > 0
 
 
-def test_a_near_hit_asks_nobody(world: World) -> None:
+def test_a_near_hit_asks_no_server(world: World) -> None:
     process, function = world.process(), Counted([1, 2])
     total = process.cache.cached()(function)
     total()  # it begins to listen, and keeps nothing from before
@@ -56,7 +62,7 @@ def test_without_a_near_cache_each_call_asks_redis(world: World) -> None:
     assert [total() for _ in range(3)] == [1, 1, 1]
     assert (process.counts.near_hits, process.counts.shared_hits) == (0, 2)
     assert process.cache.stats().near_entries == 0
-    assert not world.server.subscriptions, "and nobody listens"
+    assert not world.server.subscriptions, "and the bus does not listen"
 
 
 @pytest.mark.parametrize("near_bytes", [0, 1_000_000])
@@ -113,6 +119,15 @@ def test_every_key_ends_and_a_stamp_outlives_what_it_guards(world: World) -> Non
     assert value == pytest.approx(world.clock() + 2 * 86400)
     assert len(stamps) == 4
     assert all(stamp >= value + 60 for stamp in stamps)
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_no_result_outlives_its_stamps_wherever_the_connection_breaks(world: World, number: int) -> None:
+    process = world.process()
+    world.server.fail_at(number)
+    process.cache.cached(ttl=86400, jitter=0.0, tags=["x"])(Counted())()
+    for key in world.server.keys(":value"):
+        assert all(world.server.data[stamp][1] > world.server.data[key][1] for stamp in world.server.keys(":stamp"))
 
 
 def test_a_short_result_does_not_cut_the_life_of_a_stamp_short(world: World) -> None:
@@ -215,3 +230,35 @@ def test_sealed_results_are_not_readable_on_the_server(world: World) -> None:
     assert process.counts.shared_hits == 1
     [key] = world.server.keys(":value")
     assert b"secret" not in world.server.data[key][0]
+
+
+@pytest.mark.parametrize("is_same_process", [False, True])
+def test_a_refresh_is_not_undone_by_a_computation_that_began_before_it(world: World, is_same_process: bool) -> None:
+    one = world.process()
+    other = one if is_same_process else world.process()
+    source = Counted("old")
+    function = one.cache.cached(name="f", early_refresh=0)(source)
+    same = other.cache.cached(name="f", early_refresh=0)(source)
+
+    def refresh_meanwhile() -> None:
+        source.takes = lambda: None
+        source.value = "new"  # a change that is not announced: what refresh() is for
+        with elsewhere():
+            refreshed.append(same.refresh())
+
+    refreshed: list[Any] = []
+    source.takes = refresh_meanwhile
+    assert function() == "old", "it was read before the change"
+    assert refreshed == ["new"]
+    assert [function(), same(), function()] == ["new"] * 3
+
+
+def test_as_many_tags_are_remembered_as_hints_as_is_allowed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys may have 256 tags each: a bound on the keys would bound nothing."""
+    monkeypatch.setattr(store_module, "MAX_EXPECTED", 1000)
+    store = world.process().cache._engine.store
+    tags = tuple(b"%d" % number for number in range(256))
+    for number in range(100):
+        store._remember(b"%d" % number, tags)
+        assert store.expected_tags(b"%d" % number) == tags
+        assert sum(len(hint.tags) + 1 for hint in store._expected.values()) <= 1000 + 257

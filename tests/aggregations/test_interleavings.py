@@ -1,7 +1,7 @@
-"""Callers of two processes and those who change what they compute, step by step in any order (P2, P3).
+"""Callers of two processes and writers of what they compute, step by step in any order (P2, P3).
 
-Whoever begins after a change has returned does not get anything older; and what is stored when all is over is the
-last state.
+A caller that begins after a change has returned gets nothing older; and what is stored when all is over is the last
+state.
 """
 
 from collections.abc import Callable, Generator
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daxlite.aggregations.driver import Progress
+from daxlite.drivers.progress import Progress
 from daxlite.shared.tags import named_tag
 from tests.aggregations.scripted import Process, World
 from tests.aggregations.stage import Actor, Stage
@@ -40,15 +40,15 @@ class Play:
         return value
 
     def caller(self, process: int) -> Generator[Any, Any, None]:
-        """He begins with his first turn."""
+        """It begins with its first turn."""
         least = self.returned
         request = self.functions[process]._known.request((), {})
-        self.processes[process].cache._engine.me = lambda: self.stage.acting
+        self.processes[process].cache._engine.current_caller = lambda: self.stage.acting
         result = yield from self.stage._asking(self.processes[process], request)
         assert least <= result <= self.value, f"{result} is older than {least}"
 
     def writer(self, process: int) -> Generator[Any, Any, None]:
-        """Changes the value, then has everybody told."""
+        """Changes the value, then invalidates it."""
         self.value += 1
         mine = self.value
         yield
@@ -59,7 +59,7 @@ class Play:
         self.returned = max(self.returned, mine)
 
     def choose(self, able: list[Actor]) -> Actor:
-        """By the numbers: who, for how many turns, and what else happens before."""
+        """By the numbers: which actor, for how many turns, and what else happens before."""
         if self.turns_left and self.chosen in able:
             self.turns_left -= 1
             return self.chosen

@@ -1,15 +1,20 @@
-"""One computation at a time, and nobody waits for a dead one for ever."""
+"""One computation at a time, and no process waits for a dead one for ever."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from daxlite.aggregations.driver import Progress
 from daxlite.aggregations.engine.get_or_compute import FIRST_PAUSE, MAX_PAUSE, get_or_compute
-from daxlite.aggregations.steps import Sleep
-from daxlite.shared.connection import Unavailable
-from tests.aggregations.scripted import Counted, Process, World, elsewhere
+from daxlite.core.steps import Compute, Sleep
+from daxlite.drivers.progress import Progress
+from daxlite.shared.failures import Unavailable
+from tests.aggregations.scripted import (
+    Counted,
+    Process,
+    World,
+    elsewhere,
+)
 
 LOCK_TTL = 10.0
 
@@ -23,7 +28,7 @@ def locked(world: World) -> str:
     return lock
 
 
-def test_who_finds_it_locked_waits_and_gets_the_others_result(world: World) -> None:
+def test_a_caller_that_finds_it_locked_waits_and_gets_the_result_of_the_other(world: World) -> None:
     one, other = world.process(), world.process()
     function = Counted("one's")
 
@@ -47,7 +52,7 @@ def test_who_finds_it_locked_waits_and_gets_the_others_result(world: World) -> N
     assert (other.counts.awaited, other.counts.computations) == (1, 0)
 
 
-def test_a_dead_holder_delays_the_others_until_his_lock_ends(world: World) -> None:
+def test_a_dead_holder_delays_the_others_until_its_lock_ends(world: World) -> None:
     one, other = world.process(), world.process()
 
     def die() -> None:
@@ -56,7 +61,7 @@ def test_a_dead_holder_delays_the_others_until_his_lock_ends(world: World) -> No
 
     with pytest.raises(SystemExit):
         kept(one, Counted(1, die))()
-    one.driver.background.clear()  # nobody renews it
+    one.driver.background.clear()  # it is not renewed
     world.server.failing = lambda command: None
     assert locked(world)
     began = world.clock()
@@ -68,7 +73,7 @@ def test_a_dead_holder_delays_the_others_until_his_lock_ends(world: World) -> No
     assert not world.server.keys(":lock")
 
 
-def test_nobody_waits_longer_than_he_wants(world: World) -> None:
+def test_no_caller_waits_longer_than_max_wait(world: World) -> None:
     one, other = world.process(), world.process()
     results = []
 
@@ -89,7 +94,7 @@ def test_nobody_waits_longer_than_he_wants(world: World) -> None:
     assert not world.server.keys(":lock")
 
 
-def test_who_did_not_get_the_lock_does_not_give_it_back(world: World) -> None:
+def test_a_caller_without_the_lock_does_not_release_it(world: World) -> None:
     one, other = world.process(), world.process()
 
     def slow() -> int:
@@ -101,9 +106,9 @@ def test_who_did_not_get_the_lock_does_not_give_it_back(world: World) -> None:
     assert kept(one, slow)() == 1
 
 
-def test_a_holder_whose_lock_ended_does_not_delete_anothers(world: World) -> None:
+def test_a_holder_whose_lock_ended_does_not_delete_the_next_one(world: World) -> None:
     one = world.process()
-    foreign = b"somebody else's"
+    foreign = b"another process's"
 
     def slow() -> int:
         key = locked(world)
@@ -129,7 +134,7 @@ def renewals(process: Process) -> list[Any]:
     return [steps() for steps in process.driver.background]
 
 
-def test_a_holder_renews_his_lock_as_long_as_he_computes(world: World) -> None:
+def test_a_holder_renews_its_lock_as_long_as_it_computes(world: World) -> None:
     process = world.process()
 
     def slow() -> int:
@@ -138,15 +143,15 @@ def test_a_holder_renews_his_lock_as_long_as_he_computes(world: World) -> None:
         for _ in range(10):
             assert step.seconds <= LOCK_TTL / 2
             world.clock.advance(step.seconds)
-            step = steps.send(process.cache._connection.run(steps.send(None).commands))
+            step = steps.send(process.cache._connections.threads.run(steps.send(None).commands))
             assert world.server.data[locked(world)][1] == world.clock() + LOCK_TTL
         return 1
 
     assert kept(process, slow)() == 1
-    assert not process.driver.background, "he stops as soon as he is done"
+    assert not process.driver.background, "it stops as soon as it is done"
 
 
-def test_who_lost_his_lock_does_not_renew_anothers(world: World) -> None:
+def test_a_holder_that_lost_its_lock_does_not_renew_the_next_one(world: World) -> None:
     process = world.process()
 
     def slow() -> int:
@@ -154,7 +159,7 @@ def test_who_lost_his_lock_does_not_renew_anothers(world: World) -> None:
         world.clock.advance(next(steps).seconds)
         key = locked(world)
         world.server.data[key] = b"another", world.clock() + 1
-        reply = process.cache._connection.run(steps.send(None).commands)
+        reply = process.cache._connections.threads.run(steps.send(None).commands)
         with pytest.raises(StopIteration):
             steps.send(reply)
         assert world.server.data[key][1] == world.clock() + 1
@@ -177,7 +182,7 @@ def test_a_renewal_that_fails_is_tried_again(world: World) -> None:
     assert kept(process, slow)() == 1
 
 
-def test_somebody_who_came_and_went_between_the_look_and_the_lock(world: World) -> None:
+def test_another_process_that_computed_between_the_look_and_the_lock(world: World) -> None:
     one, other = world.process(), world.process()
     function = Counted("one's")
 
@@ -193,7 +198,7 @@ def test_somebody_who_came_and_went_between_the_look_and_the_lock(world: World) 
     assert not world.server.keys(":lock")
 
 
-def test_a_refresh_computes_though_somebody_else_does(world: World) -> None:
+def test_a_refresh_computes_though_another_process_does(world: World) -> None:
     one, other = world.process(), world.process()
     refreshed = []
 
@@ -206,3 +211,44 @@ def test_a_refresh_computes_though_somebody_else_does(world: World) -> None:
 
     assert kept(one, slow)() == 1
     assert refreshed == [2]
+
+
+def test_steps_that_no_driver_takes_to_the_end_can_be_closed(world: World) -> None:
+    """As a driver does that is interrupted between two steps. The lock ends by itself."""
+    process = world.process()
+    total = kept(process, Counted(1))
+    steps = get_or_compute(process.cache._engine, total._known.request((), {}))
+    step = next(steps)
+    while not isinstance(step, Compute):
+        step = steps.send(process.driver._take(step, Progress(), None))
+    steps.close()
+    assert world.server.keys(":lock")
+    assert len(process.cache._flights) == 0
+    process.driver.background.clear()
+    world.clock.advance(20)
+    assert total() == 1
+
+
+def test_no_caller_waits_twice_for_a_result_that_cannot_be_stored(world: World) -> None:
+    one, other = world.process(), world.process()
+    source = Counted(object())
+    same = Counted(object())
+    function, elsewhere_too = one.cache.cached(name="f")(source), other.cache.cached(name="f")(same)
+    elsewhere_too()
+
+    def come() -> None:
+        source.takes = lambda: None
+        with elsewhere():
+            assert elsewhere_too() is same.value
+        assert world.clock() == began
+
+    source.takes = come
+    began = world.clock()
+    assert function() is source.value
+    assert same.calls == 2
+    source.value = same.value = 5
+    assert function() == 5
+    assert one.counts.stored == 1, "it is stored once it can be"
+    assert not one.cache._engine.unstorable_keys
+    assert function() == 5
+    assert one.counts.computations == 2

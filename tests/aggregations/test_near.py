@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 
-from daxlite.aggregations.engine.near import MEMORY, NearCache
-from daxlite.aggregations.engine.stored_result import StoredResult
+from daxlite.aggregations import AggregationCache
+from daxlite.aggregations.engine.near import CHANGES_KEPT_FOR, NearCache
+from daxlite.aggregations.stored_result import StoredResult
 from daxlite.shared.tags import EVERYTHING
 from tests.aggregation_fixtures import check
-from tests.aggregations.scripted import Process, World
+from tests.aggregations.scripted import (
+    Counted,
+    Process,
+    World,
+    scripted_bus,
+)
 
 
 def entry(payload: bytes = b"x", *tags: bytes) -> StoredResult:
@@ -57,10 +63,10 @@ def test_p3_what_changed_since_it_was_true_is_not_kept(near: NearCache) -> None:
     assert near.get(b"one", ()) is not None
 
 
-def test_p3_what_began_so_long_ago_that_nobody_remembers_is_not_kept(world: World, near: NearCache) -> None:
+def test_p3_what_began_before_the_changes_that_are_remembered_is_not_kept(world: World, near: NearCache) -> None:
     since = near.now()
     near.bump([b"a"])
-    world.clock.advance(MEMORY)
+    world.clock.advance(CHANGES_KEPT_FOR)
     near.bump([b"another"])
     near.put(b"one", entry(b"1", b"a"), since)
     assert near.get(b"one", ()) is None
@@ -121,12 +127,12 @@ def test_a_result_put_again_takes_the_place_of_the_first(near: NearCache, proces
     check(process.cache)
 
 
-def test_no_stamp_is_kept_that_nobody_needs(world: World, near: NearCache) -> None:
+def test_no_stamp_is_kept_that_nothing_needs(world: World, near: NearCache) -> None:
     for number in range(20):
         put(near, b"%d" % number, entry(b"x" * 500, b"a%d" % number))
     near.bump([b"a1", b"never seen"])
     near.clear()
-    world.clock.advance(MEMORY)
+    world.clock.advance(CHANGES_KEPT_FOR)
     near.bump([])
     assert not near._changes.stamps
     assert near.size() == (0, 0)
@@ -136,17 +142,18 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
     """As a signal handler would find it."""
     put(near, b"one", entry())
     since = near.now()
-    with near.lock.mutex, near.lock:
+    with near.lock.locked():
         assert near.get(b"one", ()) is None
         near.put(b"two", entry(), since)
         near.bump([b"a"])
         near.clear()
+    assert near.get(b"one", ()) is None
     assert near.size() == (0, 0)
 
 
 def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: NearCache) -> None:
     since = near.now()
-    with near.lock.mutex, near.lock:
+    with near.lock.locked():
         near.bump([b"a"])
     near.put(b"one", entry(b"1", EVERYTHING, b"a"), since)
     assert near.get(b"one", ()) is None
@@ -157,3 +164,25 @@ def test_a_child_process_begins_empty(process: Process, near: NearCache) -> None
     process.cache._begin()
     assert near.size() == (0, 0)
     assert near.get(b"one", ()) is None
+
+
+def test_p1_two_caches_of_one_namespace_in_one_process_hear_each_other_at_once(world: World) -> None:
+    """One for threads and one for asyncio, say: a process is to see its own changes, however long the bus takes."""
+    one = world.process()
+    source = Counted(0)
+    client = one.cache._connections.threads.clients.client
+    other = AggregationCache(client, "shop", clock=world.clock, wall_clock=world.clock, random=lambda: 0.0)
+    bus = scripted_bus(other)
+    bus.listen()
+    function = other.cached(name="f", tags=["x"], early_refresh=0)(source)
+    function()
+    for value in range(1, 4):
+        function()
+        before = other.stats().total.near_hits
+        function()
+        assert other.stats().total.near_hits == before + 1
+        bus.is_deaf = True  # what the bus brings is still on its way
+        source.value = value
+        one.cache.invalidate_tags("x")
+        assert function() == value
+        bus.is_deaf = False

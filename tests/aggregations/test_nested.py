@@ -1,13 +1,21 @@
 """Results computed from other results depend on everything that those depend on, wherever those came from."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.aggregations.scripted import Counted, Process, World
+from daxlite.aggregations import AsyncAggregationCache
+from tests.aggregations.scripted import (
+    AsyncClient,
+    Counted,
+    Process,
+    World,
+    scripted_bus,
+)
 from tests.aggregations.test_capture import WITH_INDEX
-from tests.calls.test_dependencies import laboratory
+from tests.scripted_client import answering_client
 
 
 class Nest:
@@ -107,6 +115,20 @@ def test_p3_an_outer_one_that_saw_two_states_of_the_inner_one_is_not_stored(worl
     assert nest.outer() == ("outer", (2, 3))
 
 
+def test_p3_an_outer_one_that_has_a_newer_stamp_than_the_inner_one_is_not_stored(world: World, source: Counted) -> None:
+    """The outer one asks Redis for the stamps that it expects; the near cache, which has the inner one, has not heard
+    of the change yet."""
+    nest, other = (Nest(world.process(), source) for _ in range(2))
+    nest.inner()
+    nest.outer()
+    nest.outer.invalidate()
+    nest.process.bus.is_deaf = True
+    other.change()
+    assert nest.outer() == ("outer", 1)
+    nest.process.bus.is_deaf = False
+    assert nest.outer() == ("outer", 2)
+
+
 def test_an_inner_result_served_after_its_ttl(world: World, source: Counted) -> None:
     nest = Nest(world.process(), source, ttl=10, stale_while_revalidate=50)
     nest.inner()
@@ -130,6 +152,34 @@ def test_an_old_inner_result_served_for_an_error_is_not_stored_in_an_outer_one(w
     source.takes = fail
     assert nest.outer() == ("outer", 1)
     source.takes = lambda: None
+    assert nest.outer() == ("outer", 2)
+
+
+def test_an_expired_inner_result_served_for_an_error_is_not_stored_in_an_outer_one(
+    world: World, source: Counted
+) -> None:
+    nest = Nest(world.process(), source, ttl=10, stale_if_error=50)
+    nest.inner()
+    world.clock.advance(20)
+
+    def fail() -> None:
+        raise LookupError
+
+    source.takes = fail
+    assert nest.outer() == ("outer", 1)
+    source.takes, source.value = lambda: None, 2
+    assert nest.outer() == ("outer", 2)
+
+
+def test_the_ages_of_nested_results_do_not_add_up(world: World, source: Counted) -> None:
+    nest = Nest(world.process(), source, ttl=100, jitter=0.0, early_refresh=0)
+    nest.inner()
+    world.clock.advance(90)
+    assert nest.outer() == ("outer", 1)
+    source.value = 2
+    world.clock.advance(209)
+    assert nest.outer() == ("outer", 1), "its own TTL is 300 s"
+    world.clock.advance(1)
     assert nest.outer() == ("outer", 2)
 
 
@@ -266,17 +316,74 @@ def test_recursion_over_other_arguments_computes_each_once(world: World) -> None
 @pytest.mark.parametrize("beside", [0, 1])
 def test_a_result_that_may_lag_keeps_what_is_computed_from_it_short_lived(world: World, beside: int) -> None:
     """A read of an index soon after a change may be of before; so it is kept only until the index has settled."""
-    lab = laboratory(**WITH_INDEX)
+    client = answering_client(**WITH_INDEX)
     process = world.process()
-    inner = process.cache.cached(name="inner")(lambda: len(lab.by_owner("ann")["Items"]))
+    inner = process.cache.cached(name="inner")(lambda: len(client.by_owner("ann")["Items"]))
     outer = process.cache.cached(name="outer")(lambda: inner())
-    lab.put()
+    client.put()
     if beside:
         inner()
         inner()
     outer()
-    before = lab.dynamodb.take().count("Query")
+    before = client.dynamodb.take().count("Query")
     world.clock.advance(5.1)
-    lab.clock.now += 5.1
+    client.clock.now += 5.1
     outer()
-    assert lab.dynamodb.take().count("Query") > 0, before
+    assert client.dynamodb.take().count("Query") > 0, before
+
+
+def test_without_capture_a_result_does_not_depend_on_those_it_is_computed_from(world: World) -> None:
+    process, source, calls = world.process(), Counted(1), {"outer": 0, "peeking": 0}
+    inner = process.cache.cached(name="inner", tags=["inner"])(source)
+
+    @process.cache.cached(name="outer", capture=False)
+    def outer() -> Any:
+        calls["outer"] += 1
+        return inner()
+
+    @process.cache.cached(name="peeking", capture=False)
+    def peeking() -> Any:
+        calls["peeking"] += 1
+        return process.cache.peek("nothing")
+
+    outer()
+    source.value = 2
+    process.cache.invalidate_tags("inner")
+    assert outer() == 1
+    for _ in range(3):
+        peeking()
+    assert calls == {"outer": 1, "peeking": 1}
+    assert process.counts.discarded == 0
+
+
+def test_a_result_of_asyncio_that_is_computed_from_one_of_threads_is_stored(world: World) -> None:
+    """One namespace of one server is one, whichever way it is asked."""
+    threads = world.process()
+    source = Counted(1)
+    inner = threads.cache.cached(name="inner", tags=["inner"])(source)
+    calls: list[int] = []
+
+    async def main() -> None:
+        cache = AsyncAggregationCache(
+            AsyncClient(world.server),
+            "shop",
+            sync_client=threads.cache._connections.given,
+            clock=world.clock,
+            wall_clock=world.clock,
+        )
+        scripted_bus(cache)
+
+        @cache.cached(name="outer")
+        async def outer() -> Any:
+            calls.append(1)
+            return inner()
+
+        for _ in range(3):
+            assert await outer() == 1
+        assert len(calls) == 1
+        source.value = 2
+        threads.cache.invalidate_tags("inner")
+        assert await outer() == 2
+        await cache.close()
+
+    asyncio.run(main())

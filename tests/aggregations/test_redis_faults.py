@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from tests.aggregations.scripted import Counted, Process, World
 from tests.aggregations.stage import Stage
+from tests.aggregations.test_followers import Play
 
 OUTAGES = [
     redis.ConnectionError("down"),
@@ -146,7 +148,7 @@ def test_p7_a_fault_of_ours_at_any_command(
 @any_call
 @SITUATIONS
 @pytest.mark.parametrize("error", [LookupError("the application's"), KeyboardInterrupt()], ids=repr)
-def test_p7_the_applications_error_is_its_own_whatever_else_fails(
+def test_p7_the_applications_error_is_its_own_no_matter_what_else_fails(
     situation: Callable[[Process, Counted], Any], call: Callable[[Any], Any], error: BaseException
 ) -> None:
     def fail() -> None:
@@ -216,7 +218,7 @@ def test_p7_an_outage_costs_each_call_no_more_than_one_attempt(world: World) -> 
     assert process.counts.stored == 1
 
 
-def test_without_redis_those_who_ask_at_one_time_compute_once(world: World) -> None:
+def test_without_redis_callers_at_one_time_compute_once(world: World) -> None:
     process, function = world.process(), Counted()
     total = process.cache.cached()(function)
     stage = Stage(world.clock)
@@ -307,3 +309,34 @@ def test_p7_a_server_that_answers_nonsense(world: World, reply: Any) -> None:
     assert total.peek() is None
     total.invalidate()
     process.cache._outbox.close()
+
+
+@pytest.mark.parametrize("later", range(0, 10, 3))
+@pytest.mark.parametrize("turns", range(10))
+def test_p7_a_change_that_redis_refused_during_a_computation_is_not_missed_here(
+    world: World, turns: int, later: int
+) -> None:
+    """The stamps are replaced only some time after the change: what looks true to Redis in between is not to be kept
+    here, where the stamps are not looked at again."""
+    play = Play(world)
+    play.process.bus.listen()
+    leader = play.lead()
+
+    def go_on(steps: int) -> None:
+        for _ in range(steps):
+            if not leader.is_done:
+                play.stage.turn(leader)
+
+    go_on(turns)
+    play.value += 1
+    with world.server.down(redis.exceptions.ReadOnlyError()):
+        play.process.cache.invalidate_tags("x")
+    assert play.process.cache.stats().pending_invalidations
+    go_on(later)
+    play.process.cache._outbox.try_again()
+    play.stage.run()
+    assert not play.process.cache.stats().pending_invalidations
+    for _ in range(3):
+        asked = play.ask()
+        play.stage.run()
+        assert asked.result == 2

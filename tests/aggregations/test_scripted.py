@@ -54,7 +54,7 @@ def test_random_commands_have_the_same_replies(
             clock.advance(seconds)
 
 
-def test_who_listens_hears_what_is_published() -> None:
+def test_a_subscriber_hears_what_is_published() -> None:
     for client in (Client(Server(Clock())), fakeredis.FakeRedis()):
         with client.pubsub() as subscription:
             subscription.subscribe("channel")

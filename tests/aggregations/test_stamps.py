@@ -4,8 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from daxlite.aggregations.engine.get_or_compute import get_or_compute
+from daxlite.drivers.progress import Progress
 from daxlite.shared.stamps import CHANGE_SHOWS_FOR
-from tests.aggregations.scripted import Counted, Process, World, elsewhere
+from tests.aggregations.scripted import (
+    Counted,
+    Process,
+    World,
+    elsewhere,
+)
 
 NEAR = pytest.mark.parametrize("near_bytes", [0, 1_000_000])
 
@@ -65,7 +72,7 @@ def test_what_is_invalidated_and_what_is_not(world: World, near_bytes: int, how:
     assert call_all() == set()
 
 
-def test_an_invalidation_is_one_command_for_each_tag_whatever_hangs_on_it(world: World) -> None:
+def test_an_invalidation_is_one_command_for_each_tag_however_many_results_depend_on_it(world: World) -> None:
     process = world.process()
     for number in range(50):
         process.cache.get_or_compute(number, lambda: 1, tags=["x"])
@@ -182,7 +189,7 @@ def test_a_stamp_that_changes_between_two_hits_is_looked_up_anew(world: World) -
     assert other.counts.computations == 1
 
 
-def test_p5_who_cannot_hear_the_others_asks_redis(world: World) -> None:
+def test_p5_a_process_that_cannot_hear_the_others_asks_redis(world: World) -> None:
     one, other = world.process(), world.process()
     source = Counted(1)
     totals = [process.cache.cached(tags=["x"])(source) for process in (one, other)]
@@ -210,3 +217,53 @@ def test_p5_what_was_kept_before_the_connection_broke_is_not_believed_after(worl
     one.cache.invalidate_tags("x")
     other.bus.listen()
     assert totals[1]() == 2
+
+
+@pytest.mark.parametrize("near_bytes", [0, 2**20])
+def test_a_result_without_the_tag_that_is_asked_for_is_no_hit(world: World, near_bytes: int) -> None:
+    """The release before did not know the tag: what it stored would not hear of it."""
+    process, source = world.process(near_bytes=near_bytes), Counted("old")
+    process.bus.listen()
+    for _ in range(3):
+        assert process.cache.get_or_compute("k", source, tags=["one"]) == "old"
+    assert process.counts.computations == 1
+    assert bool(process.counts.near_hits) == bool(near_bytes)
+    assert process.cache.get_or_compute("k", source, tags=["one", "two"]) == "old"
+    assert process.counts.computations == 2
+    process.cache.get_or_compute("k", source, tags=["two"])
+    source.value = "new"
+    process.cache.invalidate_tags("two")
+    assert process.cache.get_or_compute("k", source, tags=["two"]) == "new"
+
+
+def test_another_release_with_another_tag(world: World) -> None:
+    before, after, source = world.process(), world.process(), Counted("old")
+    before.cache.cached(name="f")(source)()
+    function = after.cache.cached(name="f", tags=["rates"])(source)
+    function()
+    source.value = "new"
+    before.cache.invalidate_tags("rates")
+    assert function() == "new"
+    by_hand = after.cache.cached(name="f", tags=["rates"], depends_on=["more"])(source)
+    by_hand()
+    source.value = "newer"
+    before.cache.invalidate_tags("more")
+    assert by_hand() == "newer"
+
+
+def test_p5_what_changed_after_a_result_was_looked_up_is_not_kept_near(world: World) -> None:
+    one, other = world.process(), world.process()
+    source = Counted(1)
+    one.cache.cached(name="f", tags=["x"])(source)()
+    total = other.cache.cached(name="f", tags=["x"])(source)
+    other.bus.listen()
+    assert other.cache.stats().is_listening
+    steps = get_or_compute(other.cache._engine, total._known.request((), {}))
+    found = other.driver._take(next(steps), Progress(), None)
+    source.value = 2
+    one.cache.invalidate_tags("x")
+    other.bus.pump()
+    with pytest.raises(StopIteration) as finished:
+        steps.send(found)
+    assert finished.value.value == 1, "it was true when it was looked up"
+    assert total() == 2

@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-from daxlite.aggregations import AggregationCounts
+from daxlite.aggregations import (
+    AggregationCounts,
+)
 from daxlite.aggregations.stats import FunctionCounters, add
 from tests.aggregations.scripted import Counted, World
 
@@ -64,3 +66,10 @@ def test_each_function_by_its_name_and_the_time_it_took(world: World) -> None:
     before = process.counts
     slow()
     assert before.near_hits == 2, "a snapshot stays as it is"
+
+
+@pytest.mark.faults_expected
+def test_a_fault_of_the_bus_is_counted(world: World) -> None:
+    cache = world.process().cache
+    cache._bus.on_fault(AttributeError())
+    assert cache.stats().faults == 1

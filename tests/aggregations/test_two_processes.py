@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from daxlite import TableConfig
-from daxlite.cache.listeners import add_change_listener, remove_change_listener
-from daxlite.shared.bus import TRUST
+from daxlite.calls.listeners import add_change_listener, remove_change_listener
+from daxlite.shared.bus import LEASE
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import World
-from tests.calls.scripted import SCHEMA, TABLE, Lab, made
+from tests.scripted_client import SCHEMA, TABLE, ScriptedClient, made
 
 TTL, GRACE = 60.0, 20.0
 NAMES = ["a", "b"]
@@ -47,8 +47,8 @@ class TwoProcesses(RuleBasedStateMachine):
         self.world = World()
         self.sources = {(kind, name): Source() for kind in ("tag", "item") for name in NAMES}
         self.processes = [self.world.process(near_bytes=near_bytes) for _ in range(2)]
-        self.labs = [
-            Lab(
+        self.clients = [
+            ScriptedClient(
                 config={"tables": {TABLE: TableConfig(schema=SCHEMA)}},
                 GetItem=lambda params: made(Item={**params["Key"], "v": {"N": str(self.item(params["Key"]).value)}}),
                 PutItem=made(),
@@ -56,9 +56,9 @@ class TwoProcesses(RuleBasedStateMachine):
             for _ in range(2)
         ]
         self.functions = []
-        for process, lab in zip(self.processes, self.labs, strict=True):
+        for process, client in zip(self.processes, self.clients, strict=True):
             remove_change_listener(process.cache)  # this process hears its own client alone, see `write`
-            self.functions.append(self.functions_of(process.cache, lab))
+            self.functions.append(self.functions_of(process.cache, client))
         # What a process must know by now, and what it must know from a moment on.
         self.floors: list[dict[Any, int]] = [dict.fromkeys(self.sources, 0) for _ in range(2)]
         self.later: list[list[tuple[float, Any, int]]] = [[], []]
@@ -67,7 +67,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def item(self, key: Any) -> Source:
         return self.sources["item", key["pk"]["S"]]
 
-    def functions_of(self, cache: Any, lab: Lab) -> dict[str, Any]:
+    def functions_of(self, cache: Any, client: ScriptedClient) -> dict[str, Any]:
         options: Any = {"ttl": TTL, "stale_while_revalidate": GRACE}
 
         @cache.cached(name="tag", depends_on=lambda name: [name], **options)
@@ -76,7 +76,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
         @cache.cached(name="item", **options)
         def by_item(name: str) -> int:
-            return int(lab.get(Key={"pk": {"S": name}})["Item"]["v"]["N"])
+            return int(client.get(Key={"pk": {"S": name}})["Item"]["v"]["N"])
 
         @cache.cached(name="nested", **options)
         def nested(name: str) -> tuple[int, int]:
@@ -144,7 +144,7 @@ class TwoProcesses(RuleBasedStateMachine):
         cache = self.processes[number].cache
         add_change_listener(cache)
         try:
-            self.labs[number].put({"pk": {"S": name}})
+            self.clients[number].put({"pk": {"S": name}})
         finally:
             remove_change_listener(cache)
         self.changed(number, ("item", name))
@@ -161,7 +161,7 @@ class TwoProcesses(RuleBasedStateMachine):
                 continue
             other = 1 - number
             for key, value in self.unsent[number].items():
-                at = self.world.clock() + TRUST * self.processes[other].bus.is_deaf
+                at = self.world.clock() + LEASE * self.processes[other].bus.is_deaf
                 self.later[other].append((at, key, value))
             self.unsent[number] = {}
         for floors, later in zip(self.floors, self.later, strict=True):
@@ -176,8 +176,8 @@ class TwoProcesses(RuleBasedStateMachine):
             for process in self.processes:
                 process.bus.pump()
         self.world.clock.advance(max(0.0, seconds - 0.4 * (int(seconds / 0.4) or 1)))
-        for lab in self.labs:
-            lab.clock.now = self.world.clock()
+        for client in self.clients:
+            client.clock.now = self.world.clock()
         self.learn()
 
     @rule(number=numbers)

@@ -14,57 +14,56 @@ from msgspec.structs import replace
 
 from daxlite import CacheConfig, TableConfig
 from daxlite.cache.entries import ENTRY_OVERHEAD
-from daxlite.cache.lock import Lock
 from daxlite.core.changes import ABSENT, Change
 from daxlite.core.requests import PageRead
 from daxlite.core.schema import item_key
 from tests import invariants
-from tests.cache.room import ID, KEY, NEW, OLD, Room
+from tests.cache_bench import ID, KEY, NEW, OLD, PLACE, CacheBench
 
 
 def test_what_is_filled_is_found() -> None:
-    room = Room()
-    assert room.get() == "unknown"
-    room.fill(OLD)
-    assert room.get() == OLD
-    room.fill(None)
-    assert room.get() is None
-    counts = room.count()
+    bench = CacheBench()
+    assert bench.get() == "unknown"
+    bench.fill(OLD)
+    assert bench.get() == OLD
+    bench.fill(None)
+    assert bench.get() is None
+    counts = bench.count()
     assert (counts.hits, counts.misses, counts.fills, counts.entries) == (2, 1, 2, 1)
     assert counts.hit_ratio == pytest.approx(2 / 3)
 
 
 def test_a_change_drops_exactly_what_depends_on_it() -> None:
-    room = Room()
+    bench = CacheBench()
     for owner in ("ann", "bob", "cyd"):
-        room.fill_page(f"g {owner}", owner)
-        room.fill_page(f"t {owner}", owner, index=None)
-    room.fill_page("scan", kind="scan", index=None)
-    room.fill(OLD, {"pk": {"S": "other"}})
-    room.write({"pk": {"S": "ann"}, "owner": {"S": "bob"}}, {"pk": {"S": "ann"}}, old=ABSENT)
-    assert {name: room.has_page(name) for name in ("g ann", "g bob", "g cyd", "t ann", "t bob")} == {
+        bench.fill_page(f"g {owner}", owner)
+        bench.fill_page(f"t {owner}", owner, index=None)
+    bench.fill_page("scan", kind="scan", index=None)
+    bench.fill(OLD, {"pk": {"S": "other"}})
+    bench.write({"pk": {"S": "ann"}, "owner": {"S": "bob"}}, {"pk": {"S": "ann"}}, old=ABSENT)
+    assert {name: bench.has_page(name) for name in ("g ann", "g bob", "g cyd", "t ann", "t bob")} == {
         "g ann": True,
         "g bob": False,
         "g cyd": True,
         "t ann": False,
         "t bob": True,
     }
-    assert not room.has_page("scan", "scan")
-    assert room.get({"pk": {"S": "other"}}) == OLD
+    assert not bench.has_page("scan", "scan")
+    assert bench.get({"pk": {"S": "other"}}) == OLD
 
 
 def test_query_invalidation_by_ttl_leaves_pages_alone() -> None:
-    room = Room(query_invalidation="ttl")
-    room.fill()
-    room.fill_page()
-    with room.cache.flight(room.table, PageRead("query", None, b"late", KEY)) as flight:
-        room.write(NEW)
+    bench = CacheBench(query_invalidation="ttl")
+    bench.fill()
+    bench.fill_page()
+    with bench.cache.read_flight(bench.table, PageRead("query", None, b"late", KEY)) as flight:
+        bench.write(NEW)
         flight.fill_page("query", b"late", {"Count": 0})
-    assert room.has_page()
-    assert room.has_page("late")
-    assert room.get() == NEW
-    room.cache.invalidate("T")
-    assert not room.has_page()
+    assert bench.has_page()
+    assert bench.has_page("late")
+    assert bench.get() == NEW
+    bench.cache.invalidate("T")
+    assert not bench.has_page()
 
 
 def test_settings_of_a_table_are_its_own() -> None:
@@ -81,15 +80,15 @@ def test_settings_of_a_table_are_its_own() -> None:
 
 @pytest.mark.parametrize("key", [{"pk": "a"}, {"pk": {"S": "a"}}])
 def test_invalidate_one_item(key: dict[str, Any]) -> None:
-    room = Room()
-    room.fill()
-    room.fill(OLD, {"pk": {"S": "other"}})
-    room.fill_page()
-    room.cache.invalidate("T", key)
-    assert room.get() == "unknown"
-    assert room.get({"pk": {"S": "other"}}) == OLD
-    assert not room.has_page(), "nobody told in which partition of the index the item is"
-    assert room.count().invalidations == 1
+    bench = CacheBench()
+    bench.fill()
+    bench.fill(OLD, {"pk": {"S": "other"}})
+    bench.fill_page()
+    bench.cache.invalidate("T", key)
+    assert bench.get() == "unknown"
+    assert bench.get({"pk": {"S": "other"}}) == OLD
+    assert not bench.has_page(), "the partition of the index is not known"
+    assert bench.count().invalidations == 1
 
 
 @pytest.mark.parametrize(
@@ -109,85 +108,86 @@ def test_invalidate_one_item(key: dict[str, Any]) -> None:
 )
 def test_invalidate_what_is_none(table: Any, key: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="table" if error is TypeError and key is None else "key"):
-        Room().cache.invalidate(table, key)
+        CacheBench().cache.invalidate(table, key)
 
 
 def test_clear_drops_everything_and_keeps_the_counts() -> None:
-    room = Room()
-    room.fill()
-    room.fill_page()
-    room.get()
-    room.cache.clear()
-    total = room.cache.stats().total
+    bench = CacheBench()
+    bench.fill()
+    bench.fill_page()
+    bench.get()
+    bench.cache.clear()
+    total = bench.cache.stats().total
     assert (total.entries, total.bytes, total.hits, total.fills) == (0, 0, 1, 2)
-    room.fill()
-    assert room.get() == OLD
+    bench.fill()
+    assert bench.get() == OLD
 
 
 def test_stats_are_a_snapshot_per_table_and_kind() -> None:
-    room = Room()
-    other = room.cache.table(replace(ID, region="us-east-1"))
-    room.fill()
-    with room.cache.flight(other, None) as flight:
-        assert room.cache.stats().in_flight == 1
+    bench = CacheBench()
+    other = bench.cache.table(replace(ID, region="us-east-1"))
+    bench.fill()
+    with bench.cache.read_flight(other, None) as flight:
+        assert bench.cache.stats().in_flight == 1
         flight.fill_item(item_key(KEY), OLD)
-    before = room.cache.stats()
-    room.cache.count(room.table.counters["scan"], "reason")
+    before = bench.cache.stats()
+    bench.cache.count(bench.table.counters["scan"], "reason")
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"
     assert before.total.bypasses == {}
-    assert room.cache.stats().total.bypasses == {"reason": 1}
+    assert bench.cache.stats().total.bypasses == {"reason": 1}
 
 
 def test_two_threads_that_find_the_same_dead_entry_drop_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room()
-    room.fill_page()
-    room.cache.apply(Change(ID, KEY))
+    bench = CacheBench()
+    bench.fill_page()
+    bench.cache.apply(Change(PLACE, KEY))
     both = threading.Barrier(2)
-    mutex = Lock.mutex.fget
+    state = bench.cache._state
+    locked = state.locked
 
-    def both_take(self: Lock) -> Any:
+    def both_take() -> Any:
         both.wait(10)  # both have found it dead
-        return mutex(self)
+        return locked()
 
     found: list[bool] = []
     with monkeypatch.context() as patched:
-        patched.setattr(Lock, "mutex", property(both_take))
-        run([lambda: found.append(room.has_page())] * 2)
+        patched.setattr(state, "locked", both_take)
+        run([lambda: found.append(bench.has_page())] * 2)
     assert found == [False, False]
-    counts = room.count("query")
+    counts = bench.count("query")
     assert (counts.misses, counts.invalidations, counts.expirations, counts.entries) == (2, 1, 0, 0)
 
 
-def test_who_finds_a_dead_entry_too_late_leaves_its_successor_alone() -> None:
-    room = Room(item_ttl=5)
-    room.fill(OLD)
-    dead = room.cache._state.entries.get(room.table.item(item_key(KEY)))
+def test_a_reader_that_finds_a_dead_entry_too_late_leaves_its_successor_alone() -> None:
+    bench = CacheBench(item_ttl=5)
+    bench.fill(OLD)
+    dead = bench.cache._state.entries.get(bench.table.item(item_key(KEY)))
     assert dead is not None
-    room.clock.now += 6
-    room.fill(NEW)
-    with room.cache._state.lock.mutex, room.cache._state.lock:
-        room.cache._state.drop_dead(dead)
-    assert room.get() == NEW
-    assert room.count().expirations == 0
+    bench.clock.now += 6
+    bench.fill(NEW)
+    with bench.cache._state.locked():
+        bench.cache._state.drop_dead(dead)
+    assert bench.get() == NEW
+    assert bench.count().expirations == 0
 
 
 def test_what_is_replaced_while_it_is_looked_up_may_be_answered_but_not_twice() -> None:
     """A hit looks at the entry that it found, though it may have gone meanwhile: it had not when the hit began."""
-    room = Room()
-    room.fill(OLD)
-    state, now = room.cache._state, room.cache._state.now
+    bench = CacheBench()
+    bench.fill(OLD)
+    state, now = bench.cache._state, bench.cache._state.now
     written: list[bool] = []
 
     def now_and_a_write() -> float:
         if not written:
             written.append(True)
-            room.write(NEW)
+            bench.write(NEW)
         return now()
 
     state.now = now_and_a_write
-    assert room.get() == OLD, "the write began after the read, and ended before it"
-    assert room.get() == NEW
-    assert room.count().entries == 1
+    assert bench.get() == OLD, "the write began after the read, and ended before it"
+    assert bench.get() == NEW
+    assert bench.count().entries == 1
 
 
 def run(works: list[Callable[[], Any]]) -> None:
@@ -208,7 +208,7 @@ def hurried() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hurried")
 def test_threads_that_hit_store_and_invalidate_at_once_leave_every_entry_in_its_place() -> None:
-    room = Room(max_bytes=20 * (ENTRY_OVERHEAD + 60))
+    bench = CacheBench(max_bytes=20 * (ENTRY_OVERHEAD + 60))
     keys = [{"pk": {"S": str(number)}} for number in range(40)]
     looked_up = [0] * 8
 
@@ -220,23 +220,23 @@ def test_threads_that_hit_store_and_invalidate_at_once_leave_every_entry_in_its_
             what = rng.random()
             if what < 0.6:
                 looked_up[me] += 1
-                found = room.get(key)
+                found = bench.get(key)
                 assert found == "unknown" or found["pk"] == key["pk"]
                 if found == "unknown":
-                    room.fill({**key, "v": {"S": "x" * rng.choice([0, 10, 300])}}, key)
+                    bench.fill({**key, "v": {"S": "x" * rng.choice([0, 10, 300])}}, key)
             elif what < 0.75:
-                room.write({**key, "v": {"S": "y"}}, key)
+                bench.write({**key, "v": {"S": "y"}}, key)
             elif what < 0.95:
-                if not room.has_page(str(number)):
-                    room.fill_page(str(number), owner=str(number), index=None)
+                if not bench.has_page(str(number)):
+                    bench.fill_page(str(number), owner=str(number), index=None)
             elif what < 0.999:
-                room.cache.apply(Change(ID, key))
+                bench.cache.apply(Change(PLACE, key))
             else:
-                room.cache.clear()
+                bench.cache.clear()
 
     run([partial(work, me) for me in range(8)])
-    invariants.check(room.cache)
-    counts = room.count()
+    invariants.check(bench.cache)
+    counts = bench.count()
     assert counts.hits + counts.misses == sum(looked_up)
     gone = counts.fills - counts.entries
     assert counts.evictions + counts.invalidations <= gone
@@ -245,7 +245,7 @@ def test_threads_that_hit_store_and_invalidate_at_once_leave_every_entry_in_its_
 
 
 def test_many_threads_leave_a_sound_cache_and_see_only_what_was_written() -> None:
-    room = Room(max_bytes=12_000)
+    bench = CacheBench(max_bytes=12_000)
     keys = [{"pk": {"S": str(number)}} for number in range(12)]
     versions = dict.fromkeys(range(12), 0)
     locks = [threading.Lock() for _ in keys]
@@ -256,20 +256,20 @@ def test_many_threads_leave_a_sound_cache_and_see_only_what_was_written() -> Non
             number = (seed * 7 + turn * (seed + 1)) % len(keys)
             key = keys[number]
             floor = versions[number]
-            found = room.get(key)
+            found = bench.get(key)
             if found not in ("unknown", None) and int(found["v"]["N"]) < floor:
                 wrong.append((floor, found))
             if turn % 5 == 0:
-                with room.flight(key) as flight:
+                with bench.writing(key) as flight:
                     with locks[number]:  # DynamoDB applies one write after the other
                         new = versions_applied[number] = versions_applied[number] + 1
-                    flight.apply(Change(ID, key, new={**key, "v": {"N": str(new)}}))
+                    flight.apply(Change(PLACE, key, new={**key, "v": {"N": str(new)}}))
                 versions[number] = max(versions[number], new)
             elif found == "unknown":
-                with room.flight(key) as flight:
+                with bench.flight(key) as flight:
                     flight.fill_item(item_key(key), {**key, "v": {"N": str(versions_applied[number])}})
             if turn % 97 == 0:
-                room.cache.clear()
+                bench.cache.clear()
 
     versions_applied = dict.fromkeys(range(12), 0)
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
@@ -279,5 +279,5 @@ def test_many_threads_leave_a_sound_cache_and_see_only_what_was_written() -> Non
         thread.join()
     assert wrong == []
     for number, key in enumerate(keys):
-        found = room.get(key)
+        found = bench.get(key)
         assert found == "unknown" or int(found["v"]["N"]) == versions_applied[number]

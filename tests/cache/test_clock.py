@@ -1,4 +1,4 @@
-"""The change clock: who watches a tag learns of each change, and a tag settles for a while after one."""
+"""The change clock: a holder of a tag sees each change of it, and the tag settles for a while after one."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from daxlite.cache.clock import MAX_SETTLING, ChangeClock, changed_since
 from daxlite.core.tags import Tag, item_tag, scan_tag
-from tests.cache.room import ID
+from tests.cache_bench import PLACE
 
-A, B, C, D = (item_tag(ID, letter) for letter in (b"a", b"b", b"c", b"d"))
+A, B, C, D = (item_tag(PLACE, letter) for letter in (b"a", b"b", b"c", b"d"))
 WINDOW = 5.0
 
 
-def test_who_holds_a_tag_learns_of_its_changes_and_of_no_others() -> None:
+def test_a_holder_of_a_tag_sees_its_changes_and_no_others() -> None:
     clock = ChangeClock()
     held, started = clock.hold([A, B]), clock.now
     assert not changed_since(held, started)
@@ -26,13 +26,13 @@ def test_who_holds_a_tag_learns_of_its_changes_and_of_no_others() -> None:
     assert not changed_since((), started)
 
 
-def test_each_change_takes_the_next_tick_whoever_watches() -> None:
+def test_each_change_takes_the_next_tick_even_if_no_call_watches() -> None:
     clock = ChangeClock()
     assert [clock.bump([A], 0.0), clock.bump([], 0.0), clock.bump([A, B], 0.0)] == [1, 2, 3]
     assert clock.now == 3
 
 
-def test_a_change_while_nobody_watched_is_none_for_who_watches_later() -> None:
+def test_a_change_of_an_unwatched_tag_does_not_count_for_later_watchers() -> None:
     clock = ChangeClock()
     clock.bump([A], 0.0)
     held = clock.hold([A])
@@ -54,10 +54,10 @@ def test_all_holders_of_a_tag_hold_one_stamp_and_the_last_to_go_forgets_it() -> 
     assert clock.stamps == {}
 
 
-def test_a_change_of_what_nobody_watches_leaves_nothing_behind() -> None:
+def test_a_change_of_an_unwatched_tag_leaves_nothing_behind() -> None:
     clock = ChangeClock()
     for number in range(100):
-        clock.bump([item_tag(ID, b"%d" % number)], 0.0)
+        clock.bump([item_tag(PLACE, b"%d" % number)], 0.0)
     assert clock.stamps == {}
     assert not clock.settling
 
@@ -84,7 +84,7 @@ def test_the_window_begins_anew_with_each_change() -> None:
     clock = ChangeClock(WINDOW)
     clock.bump([A], 100.0)
     clock.bump([A], 103.0)
-    clock.bump([B], 106.0)  # whatever settled by now is forgotten
+    clock.bump([B], 106.0)  # tags that have settled are forgotten
     assert clock.is_settling(clock.hold([A]), 107.9)
     assert not clock.is_settling(clock.hold([A]), 108.0)
 
@@ -100,7 +100,7 @@ def test_without_a_window_nothing_settles() -> None:
 def test_what_has_settled_is_forgotten_with_the_next_change() -> None:
     clock = ChangeClock(WINDOW)
     for number in range(10):
-        clock.bump([item_tag(ID, b"%d" % number)], 100.0 + number)
+        clock.bump([item_tag(PLACE, b"%d" % number)], 100.0 + number)
     assert len(clock.settling) == len(clock.stamps) == 5
     clock.bump([A], 200.0)
     assert clock.settling.keys() == clock.stamps.keys() == {A}
@@ -122,9 +122,9 @@ def test_settling_and_holding_are_independent() -> None:
     clock.bump([A], 100.0)
     clock.release(held)
     held = clock.hold([A])
-    assert clock.is_settling(held, 104.0), "nobody held it for a while, but the list did"
+    assert clock.is_settling(held, 104.0), "only the list held it for a while"
     clock.bump([], 105.0)
-    assert clock.stamps.keys() == {A}, "the list let go of it, but somebody holds it"
+    assert clock.stamps.keys() == {A}, "the list released it, but a call holds it"
     clock.release(held)
     assert clock.stamps == {}
 
@@ -167,13 +167,13 @@ def test_a_tag_that_was_pushed_out_and_is_still_held_knows_its_change() -> None:
 
 def test_the_bound_holds_for_one_change_of_many_tags() -> None:
     clock = ChangeClock(WINDOW, most_settling=10)
-    clock.bump([item_tag(ID, b"%d" % number) for number in range(1000)], 100.0)
+    clock.bump([item_tag(PLACE, b"%d" % number) for number in range(1000)], 100.0)
     assert len(clock.settling) == len(clock.stamps) == 10
     assert clock.is_settling(clock.hold([A]), 104.0)
     assert 1_000 <= MAX_SETTLING <= 1_000_000
 
 
-TAGS = [A, B, C, D, scan_tag(ID, None)]
+TAGS = [A, B, C, D, scan_tag(PLACE, None)]
 STEPS = st.lists(st.tuples(st.floats(0, 3), st.sets(st.sampled_from(TAGS), max_size=3)), max_size=25)
 
 

@@ -1,4 +1,4 @@
-"""Entries: what is used stays, what is not goes, bytes add up, and each that goes is counted once, for what it was."""
+"""Entries: used ones stay, unused ones are evicted, bytes add up, and each that leaves is counted once."""
 
 import gc
 import random
@@ -17,25 +17,25 @@ from daxlite import CacheConfig
 from daxlite.cache import entries as entries_module
 from daxlite.cache.clock import ChangeClock
 from daxlite.cache.entries import ENTRY_OVERHEAD, MAX_USES, Entries, Entry, EntryKey, GhostQueue
-from daxlite.cache.flights import Flight
+from daxlite.cache.flights import ReadFlight
 from daxlite.cache.state import State
 from daxlite.cache.stats import KindCounters
 from daxlite.core.requests import ItemRead
 from daxlite.core.tables import TableId
 from daxlite.core.tags import item_tag
-from tests.cache.room import ID
+from tests.cache_bench import PLACE
 from tests.invariants import check_queues, walk
 
 UNIT = ENTRY_OVERHEAD + 10  # what an entry takes here: one byte of key, nine of data
-TAG = item_tag(ID, b"k")
+TAG = item_tag(PLACE, b"k")
 
 
 def size_of(key: EntryKey, data: bytes) -> int:
     return len(data) + sum(len(part) for part in key[1:]) + ENTRY_OVERHEAD
 
 
-class Shelf:
-    """Entries with room for a few, a clock, and what was dropped, in order."""
+class FewEntries:
+    """Entries with room for a few, each of one letter, with a clock and a list of what was dropped."""
 
     def __init__(self, room_for: int = 3) -> None:
         self.clock = ChangeClock()
@@ -88,189 +88,189 @@ def test_the_size_of_an_entry_is_its_answer_its_key_and_an_allowance(key: EntryK
     assert entry.size == 4 + length + ENTRY_OVERHEAD
 
 
-def test_what_was_used_moves_on_and_what_was_not_goes() -> None:
-    shelf = Shelf()
+def test_used_entries_move_to_the_main_queue_and_unused_ones_are_evicted() -> None:
+    few = FewEntries()
     for letter in "abc":
-        shelf.store(letter)
-    shelf.use("a")
-    assert place("b") in shelf.entries  # looked for, which is no use
-    shelf.store("d")
-    assert shelf.queues == ("cd", "a")
-    shelf.store("e")
-    shelf.store("f")
-    assert shelf.queues == ("ef", "a")
-    assert [letter_of(entry) for entry in shelf.dropped] == ["b", "c", "d"]
-    assert shelf.counters.evictions == 3
-    shelf.check()
+        few.store(letter)
+    few.use("a")
+    assert place("b") in few.entries  # looked for, which is no use
+    few.store("d")
+    assert few.queues == ("cd", "a")
+    few.store("e")
+    few.store("f")
+    assert few.queues == ("ef", "a")
+    assert [letter_of(entry) for entry in few.dropped] == ["b", "c", "d"]
+    assert few.counters.evictions == 3
+    few.check()
 
 
-def test_what_is_in_the_main_queue_has_a_life_for_each_use() -> None:
-    shelf = Shelf(11)
+def test_an_entry_of_the_main_queue_is_spared_once_for_each_use() -> None:
+    few = FewEntries(11)
     for letter in "abcdefghijk":
-        shelf.store(letter)
-    shelf.use("abcdefghijk")
-    shelf.store("l")
-    assert shelf.queues == ("kl", "bcdefghij")
-    shelf.use("bbc")
-    shelf.store("m")  # k was used and moves on; l alone is less than a tenth, so it is the main one's turn
-    assert shelf.queues == ("lm", "efghijkbc")
-    assert [entry.uses for entry in walk(shelf.entries._main)[-2:]] == [1, 0]
-    shelf.store("n")
-    assert shelf.queues == ("mn", "efghijkbc")
-    shelf.check()
+        few.store(letter)
+    few.use("abcdefghijk")
+    few.store("l")
+    assert few.queues == ("kl", "bcdefghij")
+    few.use("bbc")
+    few.store("m")  # k was used and moves on; l alone is less than a tenth, so it is the main one's turn
+    assert few.queues == ("lm", "efghijkbc")
+    assert [entry.uses for entry in walk(few.entries._main)[-2:]] == [1, 0]
+    few.store("n")
+    assert few.queues == ("mn", "efghijkbc")
+    few.check()
 
 
 def test_what_fell_out_of_the_small_queue_and_comes_back_goes_to_the_main_one() -> None:
-    shelf = Shelf()
+    few = FewEntries()
     for letter in "abcd":
-        shelf.store(letter)
-    assert shelf.letters == "bcd"
-    shelf.store("a")
-    assert shelf.queues == ("cd", "a")
-    shelf.entries.drop(place("a"))
-    shelf.store("a")
-    assert shelf.queues == ("cda", ""), "it is forgotten once it was asked for"
-    shelf.check()
+        few.store(letter)
+    assert few.letters == "bcd"
+    few.store("a")
+    assert few.queues == ("cd", "a")
+    few.entries.drop(place("a"))
+    few.store("a")
+    assert few.queues == ("cda", ""), "it is forgotten once it was asked for"
+    few.check()
 
 
-def test_what_was_used_until_it_was_changed_need_not_prove_itself_again() -> None:
-    shelf = Shelf()
+def test_an_entry_that_was_used_before_its_change_returns_to_the_main_queue() -> None:
+    few = FewEntries()
     for letter in "abc":
-        shelf.store(letter)
-    shelf.use("b")
+        few.store(letter)
+    few.use("b")
     for letter in "ab":
-        assert shelf.entries.discard(place(letter))
-        shelf.store(letter)
-    assert shelf.queues == ("ca", "b")
-    assert shelf.counters.evictions == 0
-    shelf.check()
+        assert few.entries.discard(place(letter))
+        few.store(letter)
+    assert few.queues == ("ca", "b")
+    assert few.counters.evictions == 0
+    few.check()
 
 
 def test_what_is_replaced_keeps_its_queue_and_its_uses() -> None:
-    shelf = Shelf(5)
+    few = FewEntries(5)
     for letter in "abcde":
-        shelf.store(letter)
-    shelf.use("ab")
-    shelf.store("f")
-    assert shelf.queues == ("def", "ab")
-    shelf.use("aad")
-    assert [shelf.store(letter).uses for letter in "ad"] == [2, 1]
-    assert shelf.queues == ("efd", "ba")
-    shelf.store("b", 2)
-    assert shelf.queues == ("fd", "ab"), "whatever had to go for the larger one"
-    assert shelf.entries.currsize == 5 * UNIT
-    shelf.check()
+        few.store(letter)
+    few.use("ab")
+    few.store("f")
+    assert few.queues == ("def", "ab")
+    few.use("aad")
+    assert [few.store(letter).uses for letter in "ad"] == [2, 1]
+    assert few.queues == ("efd", "ba")
+    few.store("b", 2)
+    assert few.queues == ("fd", "ab"), "others were evicted for the larger entry"
+    assert few.entries.currsize == 5 * UNIT
+    few.check()
 
 
 def test_bytes_and_entries_add_up() -> None:
-    shelf = Shelf()
-    shelf.store("a")
-    shelf.store("b")
-    assert (shelf.counters.entries, shelf.counters.bytes, shelf.entries.currsize) == (2, 2 * UNIT, 2 * UNIT)
-    shelf.store("a", 2)
-    assert (shelf.counters.entries, shelf.counters.bytes) == (2, 3 * UNIT)
-    shelf.entries.drop(place("b"))
-    assert (shelf.counters.entries, shelf.counters.bytes) == (1, 2 * UNIT)
-    assert shelf.entries.discard(place("a"))
-    assert not shelf.entries.discard(place("a"))
-    assert (shelf.counters.entries, shelf.counters.bytes, shelf.entries.currsize) == (0, 0, 0)
-    assert shelf.counters.evictions == shelf.counters.invalidations == 0, "who drops an entry knows why"
+    few = FewEntries()
+    few.store("a")
+    few.store("b")
+    assert (few.counters.entries, few.counters.bytes, few.entries.currsize) == (2, 2 * UNIT, 2 * UNIT)
+    few.store("a", 2)
+    assert (few.counters.entries, few.counters.bytes) == (2, 3 * UNIT)
+    few.entries.drop(place("b"))
+    assert (few.counters.entries, few.counters.bytes) == (1, 2 * UNIT)
+    assert few.entries.discard(place("a"))
+    assert not few.entries.discard(place("a"))
+    assert (few.counters.entries, few.counters.bytes, few.entries.currsize) == (0, 0, 0)
+    assert few.counters.evictions == few.counters.invalidations == 0, "the caller of a drop counts it"
 
 
-def test_one_large_entry_pushes_out_as_many_as_it_takes() -> None:
-    shelf = Shelf()
+def test_one_large_entry_evicts_as_many_as_it_needs() -> None:
+    few = FewEntries()
     for letter in "abc":
-        shelf.store(letter)
-    shelf.store("d", 2)
-    assert shelf.letters == "cd"
-    assert shelf.counters.evictions == 2
-    assert shelf.counters.bytes == shelf.entries.currsize == 3 * UNIT
-    shelf.check()
+        few.store(letter)
+    few.store("d", 2)
+    assert few.letters == "cd"
+    assert few.counters.evictions == 2
+    assert few.counters.bytes == few.entries.currsize == 3 * UNIT
+    few.check()
 
 
 def test_an_entry_larger_than_the_small_queue_stays_if_it_is_used() -> None:
-    shelf = Shelf(20)
-    shelf.store("a", 5)
-    shelf.store("b", 5)
-    shelf.use("a")
+    few = FewEntries(20)
+    few.store("a", 5)
+    few.store("b", 5)
+    few.use("a")
     for letter in "cdefghijklmno":
-        shelf.store(letter)
-    assert shelf.queues[1] == "a"
-    assert "b" not in shelf.letters
-    assert shelf.entries.currsize == 18 * UNIT, "no more went than had to"
-    shelf.check()
+        few.store(letter)
+    assert few.queues[1] == "a"
+    assert "b" not in few.letters
+    assert few.entries.currsize == 18 * UNIT, "no more went than had to"
+    few.check()
 
 
 def test_what_was_stale_counts_as_an_invalidation_when_it_is_pushed_out() -> None:
-    shelf = Shelf(2)
-    stale = shelf.store("a", watching=True)
-    shelf.clock.bump([TAG], 0.0)
-    live = shelf.store("b", watching=True)
+    few = FewEntries(2)
+    stale = few.store("a", watching=True)
+    few.clock.bump([TAG], 0.0)
+    live = few.store("b", watching=True)
     assert (stale.is_stale, live.is_stale) == (True, False)
-    shelf.store("c")
-    assert (shelf.counters.invalidations, shelf.counters.evictions) == (1, 0)
-    shelf.store("d")
-    assert (shelf.counters.invalidations, shelf.counters.evictions) == (1, 1)
-    assert shelf.dropped == [stale, live]
+    few.store("c")
+    assert (few.counters.invalidations, few.counters.evictions) == (1, 0)
+    few.store("d")
+    assert (few.counters.invalidations, few.counters.evictions) == (1, 1)
+    assert few.dropped == [stale, live]
 
 
 def test_what_is_stale_is_not_spared_for_having_been_used() -> None:
-    shelf = Shelf(2)
-    shelf.store("a", watching=True)
-    shelf.use("aaa")
-    shelf.clock.bump([TAG], 0.0)
-    shelf.store("b")
-    shelf.store("c")
-    assert shelf.letters == "bc"
-    assert (shelf.counters.invalidations, shelf.counters.evictions) == (1, 0)
+    few = FewEntries(2)
+    few.store("a", watching=True)
+    few.use("aaa")
+    few.clock.bump([TAG], 0.0)
+    few.store("b")
+    few.store("c")
+    assert few.letters == "bc"
+    assert (few.counters.invalidations, few.counters.evictions) == (1, 0)
 
 
-def test_where_everything_is_used_a_place_is_found_soon_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_eviction_spares_a_limited_number_of_used_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entries_module, "MAX_SPARED", 4)
-    shelf = Shelf(10)
+    few = FewEntries(10)
     for letter in "abcdefghij":
-        shelf.store(letter)
-    shelf.use("abcdefghij" * MAX_USES)
-    shelf.store("k")
-    assert shelf.queues == ("fghijk", "abcd")
-    assert shelf.counters.evictions == 1
-    shelf.check()
+        few.store(letter)
+    few.use("abcdefghij" * MAX_USES)
+    few.store("k")
+    assert few.queues == ("fghijk", "abcd")
+    assert few.counters.evictions == 1
+    few.check()
 
 
 def test_every_entry_that_goes_is_reported_once() -> None:
-    """Whoever is told releases its stamps; once too often would unwatch what others watch."""
-    shelf = Shelf(2)
-    entries = [shelf.store(letter) for letter in "ab"]
-    entries.append(shelf.store("b"))  # replaces
-    entries.append(shelf.store("c"))  # evicts
-    shelf.entries.drop(place("b"))
-    shelf.entries.drop_all()
-    assert sorted(map(id, shelf.dropped)) == sorted(map(id, entries))
-    assert shelf.letters == ""
+    """The report releases the stamps of the entry. A second release would take them from other holders."""
+    few = FewEntries(2)
+    entries = [few.store(letter) for letter in "ab"]
+    entries.append(few.store("b"))  # replaces
+    entries.append(few.store("c"))  # evicts
+    few.entries.drop(place("b"))
+    few.entries.drop_all()
+    assert sorted(map(id, few.dropped)) == sorted(map(id, entries))
+    assert few.letters == ""
 
 
 # What is remembered of those that went
 
 
 def test_no_more_keys_are_remembered_than_there_are_entries() -> None:
-    shelf = Shelf(50)
+    few = FewEntries(50)
     for number in range(300):
-        shelf.store(chr(1000 + number))
-        shelf.check()
-    remembered = len(shelf.entries._gone)
+        few.store(chr(1000 + number))
+        few.check()
+    remembered = len(few.entries._gone)
     assert 24 <= remembered <= 50
-    for key in list(shelf.entries):
-        shelf.entries.discard(key)
-        shelf.check()
-    assert len(shelf.entries._gone) == 0
+    for key in list(few.entries):
+        few.entries.discard(key)
+        few.check()
+    assert len(few.entries._gone) == 0
     for number in range(300):
-        shelf.store(chr(1000 + number))
-    shelf.entries.drop_all()
-    assert len(shelf.entries._gone) == 0
-    shelf.check()
+        few.store(chr(1000 + number))
+    few.entries.drop_all()
+    assert len(few.entries._gone) == 0
+    few.check()
 
 
-def test_what_went_last_is_forgotten_last() -> None:
+def test_the_key_that_was_evicted_last_is_forgotten_last() -> None:
     memory = GhostQueue()
     for key in range(100):
         memory.note(key)
@@ -295,7 +295,7 @@ def test_what_is_asked_for_again_within_as_many_is_remembered() -> None:
 
 
 @dataclass
-class Line:
+class ModelEntry:
     letter: str
     units: int
     uses: int = 0
@@ -307,16 +307,16 @@ class Model:
 
     def __init__(self, room: int, most_spared: int) -> None:
         self.room, self.most_spared = room, most_spared
-        self.small: list[Line] = []
-        self.main: list[Line] = []
+        self.small: list[ModelEntry] = []
+        self.main: list[ModelEntry] = []
         self.young: set[str] = set()
         self.old: set[str] = set()
         self.evicted = self.invalidated = 0
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[ModelEntry]:
         return self.small + self.main
 
-    def take(self, letter: str) -> tuple[list[Line], Line] | None:
+    def take(self, letter: str) -> tuple[list[ModelEntry], ModelEntry] | None:
         for queue in (self.small, self.main):
             for line in queue:
                 if line.letter == letter:
@@ -342,7 +342,7 @@ class Model:
 
     def store(self, letter: str, units: int) -> None:
         found = self.take(letter)
-        new = Line(letter, units)
+        new = ModelEntry(letter, units)
         if found is not None:
             queue, replaced = found
             new.uses = replaced.uses
@@ -386,47 +386,49 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=80), st.sampled_from([1, 3, 12, 30]), st.sampled_from([0, 2, 1000]))
-def test_against_two_lists(steps: list[tuple[str, str, int]], room: int, most_spared: int) -> None:
-    shelf, model = Shelf(room), Model(room, most_spared)
+def test_the_queues_behave_as_a_model_of_plain_lists(
+    steps: list[tuple[str, str, int]], room: int, most_spared: int
+) -> None:
+    few, model = FewEntries(room), Model(room, most_spared)
     with mock.patch.object(entries_module, "MAX_SPARED", most_spared):
         for step, letter, units in steps:
             if step == "store":
-                fitting = min(units, room)  # who stores has seen to it that it may fit
-                shelf.store(letter, fitting, watching=True)
+                fitting = min(units, room)  # the caller of `store` has checked that it fits
+                few.store(letter, fitting, watching=True)
                 model.store(letter, fitting)
             elif step == "use":
-                shelf.use(letter)
+                few.use(letter)
                 model.use(letter)
             elif step == "discard":
-                shelf.entries.discard(place(letter))
+                few.entries.discard(place(letter))
                 model.discard(letter)
             else:
-                shelf.clock.bump([TAG], 0.0)
+                few.clock.bump([TAG], 0.0)
                 model.change()
-            shelf.check()
-            for queue, lines in ((shelf.entries._small, model.small), (shelf.entries._main, model.main)):
+            few.check()
+            for queue, lines in ((few.entries._small, model.small), (few.entries._main, model.main)):
                 shown = [(letter_of(entry), entry.uses, entry.is_stale) for entry in walk(queue)]
                 assert shown == [(line.letter, line.uses, line.is_stale) for line in lines]
-            assert (shelf.counters.evictions, shelf.counters.invalidations) == (model.evicted, model.invalidated)
-    shelf.entries.drop_all()
-    shelf.check()
+            assert (few.counters.evictions, few.counters.invalidations) == (model.evicted, model.invalidated)
+    few.entries.drop_all()
+    few.check()
 
 
 @pytest.mark.parametrize(("missing", "letters"), [(0, "ab"), (1, "b")])
 def test_room_is_made_for_the_last_byte(missing: int, letters: str) -> None:
-    shelf = Shelf()
-    shelf.entries.maxsize = 2 * UNIT - missing
-    shelf.store("a")
-    shelf.store("b")
-    assert shelf.letters == letters
-    shelf.check()
+    few = FewEntries()
+    few.entries.maxsize = 2 * UNIT - missing
+    few.store("a")
+    few.store("b")
+    assert few.letters == letters
+    few.check()
 
 
 SIZES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30_000), st.integers(0, 4)), max_size=100)
 
 
 @given(SIZES, st.integers(30_000 + ENTRY_OVERHEAD + 9, 100_000))
-def test_max_bytes_hold_whatever_the_sizes(stored: list[tuple[int, int, int]], max_bytes: int) -> None:
+def test_max_bytes_hold_for_entries_of_any_size(stored: list[tuple[int, int, int]], max_bytes: int) -> None:
     counters, dropped = KindCounters(), list[Entry]()
     entries = Entries(max_bytes, dropped.append)
     for number, size, uses in stored:
@@ -458,16 +460,16 @@ def workload(seed: int, skew: float, *, scans: bool, drift: int = 0) -> list[int
 
 
 def ratio(requests: list[int], capacity: int) -> float:
-    shelf = Shelf(capacity)
+    few = FewEntries(capacity)
     hits = 0
     for number in requests:
         letter = chr(1000 + number)
         key = (0, letter.encode("utf-32"))
-        entry = shelf.entries.get(key)
+        entry = few.entries.get(key)
         if entry is None:
             data = b"x" * (UNIT - ENTRY_OVERHEAD - len(key[1]))
-            stored = Entry(data, key, 1.0, 0, (), shelf.counters, size_of(key, data))
-            shelf.entries.store(stored)
+            stored = Entry(data, key, 1.0, 0, (), few.counters, size_of(key, data))
+            few.entries.store(stored)
         else:
             entry.uses = min(entry.uses + 1, MAX_USES)
             hits += 1
@@ -490,7 +492,7 @@ def ratio_of(cache: Any, requests: list[int]) -> float:
     [{"skew": 1.0, "scans": True}, {"skew": 0.8, "scans": True}, {"skew": 1.0, "scans": True, "drift": 5000}],
     ids=["scans", "flat", "drift"],
 )
-def test_it_hits_as_often_as_any_other_and_scans_do_no_harm(settings: dict[str, Any], capacity: int) -> None:
+def test_the_hit_ratio_is_at_least_that_of_the_policies_of_cachetools(settings: dict[str, Any], capacity: int) -> None:
     requests = workload(1, **settings)
     others = (cachetools.FIFOCache, cachetools.LRUCache, cachetools.LFUCache, cachetools.RRCache)
     ours = ratio(requests, capacity)
@@ -501,21 +503,21 @@ def test_it_hits_as_often_as_any_other_and_scans_do_no_harm(settings: dict[str, 
 def test_what_is_written_often_stays_as_well_as_with_lru() -> None:
     """Four in ten requests are writes, which drop the item and leave the new one."""
     requests, rng = workload(1, 1.0, scans=False), random.Random(5)
-    shelf, lru = Shelf(600), cachetools.LRUCache[int, bool](600)
+    few, lru = FewEntries(600), cachetools.LRUCache[int, bool](600)
     reads, hits, hits_of_lru = 0, 0, 0
     for number in requests:
         letter = chr(1000 + number)
         if rng.random() < 0.4:
-            shelf.entries.discard(place(letter))
+            few.entries.discard(place(letter))
             lru.pop(number, None)
         else:
             reads += 1
-            if place(letter) in shelf.entries:
+            if place(letter) in few.entries:
                 hits += 1
-                shelf.use(letter)
+                few.use(letter)
             hits_of_lru += lru.get(number, False)
-        if place(letter) not in shelf.entries:
-            shelf.store(letter)
+        if place(letter) not in few.entries:
+            few.store(letter)
         lru[number] = True
     assert hits >= hits_of_lru
     assert round(hits / reads, 2) == 0.74, "as docs/decisions.md has it"
@@ -552,11 +554,11 @@ def test_entries_that_the_garbage_collector_does_not_see_go_with_their_cache(gon
     assert sorted(gone) == [b"0", b"1", b"2", b"3"]
 
 
-def test_a_cache_that_nobody_has_any_more_leaves_nothing_behind(gone: list[bytes]) -> None:
+def test_a_cache_without_references_leaves_nothing_behind(gone: list[bytes]) -> None:
     # Not a Cache: those that a test makes are kept until it is over.
     state = State(CacheConfig(), time.monotonic, time.time, random.random)
     table = state.table(TableId("here", "eu-west-1", ("account", "1"), "T"))
-    with Flight(state, table, ItemRead(b"k"), None) as flight:
+    with ReadFlight(state, table, _read=ItemRead(b"k"), _key=None) as flight:
         flight.fill_item(Key(b"k"), {"pk": {"S": "a"}})
     assert (table.number, b"k") in state.entries
     assert gone == []
@@ -567,20 +569,20 @@ def test_a_cache_that_nobody_has_any_more_leaves_nothing_behind(gone: list[bytes
 
 @pytest.mark.parametrize("broken", ["bytes", "first", "last"])
 def test_clearing_makes_queues_whole_again_that_an_exception_left_wrong(broken: str) -> None:
-    shelf = Shelf()
-    shelf.store("a")
-    shelf.store("b")
-    setattr(shelf.entries._small, broken, 7 if broken == "bytes" else None)
-    shelf.entries.drop_all()
-    check_queues(shelf.entries)
-    assert shelf.entries.currsize == 0
+    few = FewEntries()
+    few.store("a")
+    few.store("b")
+    setattr(few.entries._small, broken, 7 if broken == "bytes" else None)
+    few.entries.drop_all()
+    check_queues(few.entries)
+    assert few.entries.currsize == 0
     for letter in "cdefg":
-        shelf.store(letter)
-    check_queues(shelf.entries)
-    assert len(shelf.entries) == 3
+        few.store(letter)
+    check_queues(few.entries)
+    assert len(few.entries) == 3
 
 
-def test_an_entry_says_little_of_itself() -> None:
-    shelf = Shelf(room_for=5000)
-    entries = [shelf.store(str(number)) for number in range(5000)]
+def test_the_repr_of_an_entry_is_its_size() -> None:
+    few = FewEntries(room_for=5000)
+    entries = [few.store(str(number)) for number in range(5000)]
     assert repr(entries[2500]) == f"<entry: {entries[2500].size} bytes>"

@@ -1,4 +1,4 @@
-"""Flights: who joins whom, who is woken, and what of it is stored."""
+"""Flights: which reader follows which leader, when followers are woken, and what is stored."""
 
 import contextlib
 import threading
@@ -6,125 +6,135 @@ from typing import Any
 
 import pytest
 
-from daxlite.cache.flights import MAX_WAIT, Flight
+from daxlite.cache.flights import ReadFlight
 from daxlite.core.changes import Change
 from daxlite.core.requests import ItemRead, PageRead
 from daxlite.core.schema import item_key
-from tests.cache.room import ID, KEY, NEW, OLD, Room
+from daxlite.latch import Latch
+from tests.cache_bench import KEY, NEW, OLD, PLACE, CacheBench
 
 OTHER = {"pk": {"S": "other"}}
 
 
-def reading(room: Room, key: dict[str, Any] = KEY, part: bytes | None = None) -> Flight:
+def reading(bench: CacheBench, key: dict[str, Any] = KEY, part: bytes | None = None) -> ReadFlight:
     """A read of an item, or of a part of it, that others may join. Not started."""
     encoded = item_key(key)
-    place = room.table.item(encoded) if part is None else room.table.projected_item(encoded, part)
-    return room.cache.flight(room.table, ItemRead(encoded), place)
+    place = bench.table.item(encoded) if part is None else bench.table.projected_item(encoded, part)
+    return bench.cache.read_flight(bench.table, ItemRead(encoded), place)
 
 
-def paging(room: Room, index: str | None = "g", kind: Any = "query", owner: str = "ann") -> Flight:
+def paging(bench: CacheBench, index: str | None = "g", kind: Any = "query", owner: str = "ann") -> ReadFlight:
     read = PageRead(kind, index, b"q", {"owner": {"S": owner}, "pk": {"S": owner}})
-    return room.cache.flight(room.table, read, room.table.page(kind, b"q"))
+    return bench.cache.read_flight(bench.table, read, bench.table.page(kind, b"q"))
 
 
-# Who joins whom
+# Leaders and followers
 
 
 def test_the_second_reader_joins_the_first() -> None:
-    room = Room()
-    with reading(room) as first, reading(room) as second, reading(room) as third:
-        assert first.start_or_join() is None
-        assert second.start_or_join() is first
-        assert third.start_or_join() is first
-        assert room.cache.stats().in_flight == 1, "who joins is not under way"
-    assert room.cache.stats().in_flight == 0
+    bench = CacheBench()
+    with reading(bench) as first, reading(bench) as second, reading(bench) as third:
+        assert first.start_or_follow() is None
+        assert second.start_or_follow() is first
+        assert third.start_or_follow() is first
+        assert bench.cache.stats().in_flight == 1, "a follower is not in flight itself"
+    assert bench.cache.stats().in_flight == 0
 
 
 def test_other_things_are_not_joined() -> None:
-    room = Room()
-    flights = [reading(room), reading(room, OTHER), reading(room, part=b"p"), paging(room), paging(room, kind="scan")]
-    assert [flight.start_or_join() for flight in flights] == [None] * 5
+    bench = CacheBench()
+    flights = [
+        reading(bench),
+        reading(bench, OTHER),
+        reading(bench, part=b"p"),
+        paging(bench),
+        paging(bench, kind="scan"),
+    ]
+    assert [flight.start_or_follow() for flight in flights] == [None] * 5
     for flight in flights:
         flight.__exit__()
 
 
-def test_one_that_landed_is_not_joined() -> None:
-    room = Room()
-    with reading(room) as first:
-        first.start_or_join()
-    with reading(room) as second:
-        assert second.start_or_join() is None
+def test_a_flight_that_landed_is_not_joined() -> None:
+    bench = CacheBench()
+    with reading(bench) as first:
+        first.start_or_follow()
+    with reading(bench) as second:
+        assert second.start_or_follow() is None
 
 
-def test_calls_that_nobody_may_join_are_not_joined_and_join_nobody() -> None:
+def test_calls_that_may_not_be_shared_have_no_followers_and_follow_no_leader() -> None:
     """A write, say: it has no place in the cache to be found at."""
-    room = Room()
-    with reading(room) as reader:
-        assert reader.start_or_join() is None
-        with room.flight(), room.flight() as another:
+    bench = CacheBench()
+    with reading(bench) as reader:
+        assert reader.start_or_follow() is None
+        with bench.flight(), bench.flight() as another:
             another.__exit__()
-            assert another.start_or_join() is None
+            assert another.start_or_follow() is None
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda room: room.cache.apply(Change(ID, KEY)),
-        lambda room: room.cache.apply(Change(ID)),
-        lambda room: room.cache.clear(),
-        lambda room: room.cache.invalidate("T"),
-        lambda room: room.cache.invalidate("T", KEY),
-        lambda room: room.cache.forget(room.table),
-        lambda room: room.write(NEW),
+        lambda bench: bench.cache.apply(Change(PLACE, KEY)),
+        lambda bench: bench.cache.apply(Change(PLACE)),
+        lambda bench: bench.cache.clear(),
+        lambda bench: bench.cache.invalidate("T"),
+        lambda bench: bench.cache.invalidate("T", KEY),
+        lambda bench: bench.cache.forget(bench.table),
+        lambda bench: bench.write(NEW),
     ],
     ids=["item", "table", "clear", "invalidate", "invalidate key", "forget", "write"],
 )
-@pytest.mark.parametrize("read", [reading, lambda room: reading(room, part=b"p"), paging], ids=["item", "part", "page"])
+@pytest.mark.parametrize(
+    "read", [reading, lambda bench: reading(bench, part=b"p"), paging], ids=["item", "part", "page"]
+)
 def test_a_reader_that_starts_after_a_change_does_not_join(change: Any, read: Any) -> None:
-    room = Room()
-    with read(room) as early, read(room) as before, read(room) as after, read(room) as last:
-        early.start_or_join()
-        assert before.start_or_join() is early
-        change(room)
-        assert after.start_or_join() is None
-        assert last.start_or_join() is after, "the later one is joined from here on"
+    bench = CacheBench()
+    with read(bench) as early, read(bench) as before, read(bench) as after, read(bench) as last:
+        early.start_or_follow()
+        assert before.start_or_follow() is early
+        change(bench)
+        assert after.start_or_follow() is None
+        assert last.start_or_follow() is after, "the later one is joined from here on"
 
 
-def test_a_change_of_something_else_is_no_reason_not_to_join() -> None:
-    room = Room()
-    with reading(room) as first, reading(room) as second:
-        first.start_or_join()
-        room.write(NEW, OTHER)
-        assert second.start_or_join() is first
+def test_a_change_of_another_item_does_not_prevent_joining() -> None:
+    bench = CacheBench()
+    with reading(bench) as first, reading(bench) as second:
+        first.start_or_follow()
+        bench.write(NEW, OTHER)
+        assert second.start_or_follow() is first
 
 
 def test_an_early_flight_that_lands_late_leaves_the_later_one_to_be_joined() -> None:
-    room = Room()
-    with reading(room) as later:
-        with reading(room) as early:
-            early.start_or_join()
-            room.write(NEW)
-            assert later.start_or_join() is None
-        with reading(room) as reader:
-            assert reader.start_or_join() is later
-    with reading(room) as reader:
-        assert reader.start_or_join() is None
+    bench = CacheBench()
+    with reading(bench) as later:
+        with reading(bench) as early:
+            early.start_or_follow()
+            bench.write(NEW)
+            assert later.start_or_follow() is None
+        with reading(bench) as reader:
+            assert reader.start_or_follow() is later
+    with reading(bench) as reader:
+        assert reader.start_or_follow() is None
 
 
 @pytest.mark.parametrize("error", [None, ValueError("DynamoDB said no"), KeyboardInterrupt()], ids=repr)
-def test_followers_are_woken_whatever_becomes_of_the_leader(error: BaseException | None) -> None:
-    room = Room()
+def test_followers_are_woken_when_the_leader_returns_or_raises(error: BaseException | None) -> None:
+    bench = CacheBench()
     woken: list[bytes | None] = []
 
     def follow() -> None:
-        leader.wait()
+        assert leader.latch is not None
+        leader.latch.wait(10)
         woken.append(leader.answer)
 
     thread = threading.Thread(target=follow, daemon=True)
-    leader = reading(room)
-    with contextlib.suppress(ValueError, KeyboardInterrupt), leader, reading(room) as follower:
-        leader.start_or_join()
-        assert follower.start_or_join() is leader
+    leader = reading(bench)
+    with contextlib.suppress(ValueError, KeyboardInterrupt), leader, reading(bench) as follower:
+        leader.start_or_follow()
+        assert follower.start_or_follow() is leader
         thread.start()
         if error is not None:
             raise error
@@ -134,57 +144,58 @@ def test_followers_are_woken_whatever_becomes_of_the_leader(error: BaseException
     assert woken == [b"" if error is None else None], "an answer, though it is that there is nothing; or none"
 
 
-def test_a_wait_ends_by_itself() -> None:
-    waited: list[float | None] = []
-
-    class Event(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waited.append(timeout)
-            return False
-
-    room = Room()
-    room.cache._state.new_latch = Event
-    with reading(room) as leader, reading(room) as follower:
-        leader.start_or_join()
-        follower.start_or_join()
-        leader.wait()
-        follower.start()  # by itself, as nothing came
-        assert room.cache.stats().in_flight == 2
-        with reading(room) as third:
-            assert third.start_or_join() is follower
-    assert waited == [MAX_WAIT]
+def test_followers_are_released_at_once_when_everything_is_dropped() -> None:
+    bench = CacheBench()
+    with reading(bench) as leader, reading(bench) as follower:
+        leader.start_or_follow()
+        assert follower.start_or_follow() is leader
+        assert leader.latch is not None
+        assert not leader.latch.is_open
+        bench.cache.clear()
+        assert leader.latch.is_open
+        assert leader.answer is None
 
 
-def test_a_flight_that_nobody_joined_makes_no_event() -> None:
-    room = Room()
-    made: list[threading.Event] = []
+def test_a_follower_that_waited_in_vain_reads_by_itself_and_is_followed_in_its_turn() -> None:
+    bench = CacheBench()
+    with reading(bench) as leader, reading(bench) as follower:
+        leader.start_or_follow()
+        assert follower.start_or_follow() is leader
+        follower.start()
+        assert bench.cache.stats().in_flight == 2
+        with reading(bench) as third:
+            assert third.start_or_follow() is follower
 
-    def new_event() -> threading.Event:
-        made.append(threading.Event())
+
+def test_a_flight_without_followers_makes_no_latch() -> None:
+    bench = CacheBench()
+    made: list[Latch] = []
+
+    def new_latch() -> Latch:
+        made.append(Latch())
         return made[-1]
 
-    room.cache._state.new_latch = new_event
-    room.fill()
-    with reading(room) as alone:
-        alone.start_or_join()
-        alone.wait()
+    bench.cache._state.new_latch = new_latch
+    bench.fill()
+    with reading(bench) as alone:
+        alone.start_or_follow()
         assert made == []
         for _ in range(3):
-            reading(room).start_or_join()
-        assert len(made) == 1, "one for all who join"
+            reading(bench).start_or_follow()
+        assert len(made) == 1, "one latch for all followers"
 
 
 def test_the_answer_is_there_for_followers_even_if_it_is_not_stored() -> None:
     """They asked before the change, so an answer from before it is one that they could have got."""
-    room = Room()
-    with reading(room) as leader, reading(room) as follower:
-        leader.start_or_join()
-        follower.start_or_join()
-        room.cache.apply(Change(ID, KEY))
+    bench = CacheBench()
+    with reading(bench) as leader, reading(bench) as follower:
+        leader.start_or_follow()
+        follower.start_or_follow()
+        bench.cache.apply(Change(PLACE, KEY))
         leader.fill_item(item_key(KEY), OLD)
         assert leader.answer
-    assert room.get() == "unknown"
-    assert room.count().discarded_fills == 1
+    assert bench.get() == "unknown"
+    assert bench.count().discarded_fills == 1
 
 
 # Settling, and time
@@ -192,59 +203,59 @@ def test_the_answer_is_there_for_followers_even_if_it_is_not_stored() -> None:
 
 @pytest.mark.parametrize("is_consistent", [False, True])
 def test_what_settled_when_the_read_started_is_stored_only_if_it_was_read_strongly(is_consistent: bool) -> None:
-    room = Room(settle_window=5)
-    room.cache.apply(Change(ID, KEY))
-    room.clock.now += 4.9
-    with reading(room) as item, paging(room, index=None, owner="a") as page, reading(room, OTHER) as other:
+    bench = CacheBench(settle_window=5)
+    bench.cache.apply(Change(PLACE, KEY))
+    bench.clock.now += 4.9
+    with reading(bench) as item, paging(bench, index=None, owner="a") as page, reading(bench, OTHER) as other:
         for flight in (item, page, other):
-            flight.start_or_join()
+            flight.start_or_follow()
         assert [flight.is_settling for flight in (item, page, other)] == [True, True, False]
-        room.clock.now += 60  # the window is over when the answer comes, but a replica gave it before
+        bench.clock.now += 60  # the window is over when the answer comes, but a replica gave it before
         for flight in (item, page):
-            room.cache.note_strength(flight, is_consistent)
+            bench.cache.note_strength(flight, is_consistent)
         item.fill_item(item_key(KEY), NEW)
         page.fill_page("query", b"q", {"Count": 1})
         other.fill_item(item_key(OTHER), OLD)
-    assert room.get() == (NEW if is_consistent else "unknown")
-    assert room.has_page() is is_consistent
-    assert room.get(OTHER) == OLD
+    assert bench.get() == (NEW if is_consistent else "unknown")
+    assert bench.has_page() is is_consistent
+    assert bench.get(OTHER) == OLD
     discarded = 0 if is_consistent else 1
-    assert [room.count(kind).discarded_fills for kind in ("item", "query")] == [discarded, discarded]
-    assert [room.count(kind).consistent_misses for kind in ("item", "query")] == [1 - discarded] * 2
+    assert [bench.count(kind).discarded_fills for kind in ("item", "query")] == [discarded, discarded]
+    assert [bench.count(kind).consistent_misses for kind in ("item", "query")] == [1 - discarded] * 2
 
 
 def test_a_strong_read_is_not_stored_if_something_changed_meanwhile() -> None:
-    room = Room(settle_window=5)
-    room.cache.apply(Change(ID, KEY))
-    with reading(room) as flight:
-        flight.start_or_join()
-        room.cache.note_strength(flight, True)
-        room.cache.apply(Change(ID, KEY))
+    bench = CacheBench(settle_window=5)
+    bench.cache.apply(Change(PLACE, KEY))
+    with reading(bench) as flight:
+        flight.start_or_follow()
+        bench.cache.note_strength(flight, True)
+        bench.cache.apply(Change(PLACE, KEY))
         flight.fill_item(item_key(KEY), OLD)
-    assert room.get() == "unknown"
+    assert bench.get() == "unknown"
 
 
 def test_what_was_written_is_stored_though_it_settles() -> None:
-    room = Room(settle_window=5)
-    room.write(OLD)
-    room.write(NEW)
-    assert room.get() == NEW
+    bench = CacheBench(settle_window=5)
+    bench.write(OLD)
+    bench.write(NEW)
+    assert bench.get() == NEW
 
 
 def test_the_time_that_a_call_took_counts_against_its_ttl() -> None:
-    room = Room(item_ttl=10, query_ttl=10, jitter=0)
-    reads = item, part, page = reading(room), reading(room, part=b"p"), paging(room, None)
-    with item, part, page, room.flight(OTHER) as write:
+    bench = CacheBench(item_ttl=10, query_ttl=10, jitter=0)
+    reads = item, part, page = reading(bench), reading(bench, part=b"p"), paging(bench, None)
+    with item, part, page, bench.cache.write_flight(bench.table, item_key(OTHER)) as write:
         for flight in reads:
-            flight.start_or_join()
-        room.clock.now += 9
+            flight.start_or_follow()
+        bench.clock.now += 9
         item.fill_item(item_key(KEY), OLD)
         part.fill_projection(item_key(KEY), b"p", {"v": OLD["v"]})
         page.fill_page("query", b"q", {"Count": 0})
-        write.apply(Change(ID, OTHER, new={**OTHER}))
-    room.clock.now += 0.99
-    assert (room.get(), room.get(OTHER), room.has_page()) == (OLD, OTHER, True)
-    room.clock.now += 0.01
-    assert (room.get(), room.get(OTHER), room.has_page()) == ("unknown", "unknown", False)
-    place = room.table.projected_item(item_key(KEY), b"p")
-    assert room.cache.lookup(room.table.counters["item"], place) is None
+        write.apply(Change(PLACE, OTHER, new={**OTHER}))
+    bench.clock.now += 0.99
+    assert (bench.get(), bench.get(OTHER), bench.has_page()) == (OLD, OTHER, True)
+    bench.clock.now += 0.01
+    assert (bench.get(), bench.get(OTHER), bench.has_page()) == ("unknown", "unknown", False)
+    place = bench.table.projected_item(item_key(KEY), b"p")
+    assert bench.cache.lookup(bench.table.counters["item"], place) is None

@@ -7,44 +7,44 @@ import pytest
 
 from daxlite.core.requests import PageRead
 from daxlite.core.schema import item_key
-from tests.cache.room import KEY, OLD, Room
+from tests.cache_bench import KEY, OLD, CacheBench
 
 
 @pytest.mark.parametrize(("ttl", "lives", "dies"), [(10, 9.99, 10), (0.5, 0.4, 0.5), (None, 10**9, math.inf)])
 def test_ttl(ttl: float | None, lives: float, dies: float) -> None:
-    room = Room(item_ttl=ttl, query_ttl=ttl, jitter=0)
-    room.fill()
-    room.fill(None, {"pk": {"S": "absent"}})
-    room.fill_page()
-    start = room.clock.now
-    room.clock.now = start + lives
-    assert (room.get(), room.get({"pk": {"S": "absent"}}), room.has_page()) == (OLD, None, True)
+    bench = CacheBench(item_ttl=ttl, query_ttl=ttl, jitter=0)
+    bench.fill()
+    bench.fill(None, {"pk": {"S": "absent"}})
+    bench.fill_page()
+    start = bench.clock.now
+    bench.clock.now = start + lives
+    assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == (OLD, None, True)
     if dies < math.inf:
-        room.clock.now = start + dies
-        assert (room.get(), room.get({"pk": {"S": "absent"}}), room.has_page()) == ("unknown", "unknown", False)
-        assert room.cache.stats().total.expirations == 3
-        assert room.cache.stats().total.entries == 0
+        bench.clock.now = start + dies
+        assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == ("unknown", "unknown", False)
+        assert bench.cache.stats().total.expirations == 3
+        assert bench.cache.stats().total.entries == 0
 
 
 def test_the_ttl_runs_from_when_the_read_began() -> None:
-    """Whatever the read took, an answer is never served that was true only before the TTL."""
-    room = Room(item_ttl=10, query_ttl=10, jitter=0)
-    with room.flight() as item, room.cache.flight(room.table, PageRead("query", None, b"q", {})) as page:
-        room.clock.now += 8
+    """However long the read took, no answer is served that is older than the TTL."""
+    bench = CacheBench(item_ttl=10, query_ttl=10, jitter=0)
+    with bench.flight() as item, bench.cache.read_flight(bench.table, PageRead("query", None, b"q", {})) as page:
+        bench.clock.now += 8
         item.fill_item(item_key(KEY), OLD)
         page.fill_page("query", b"q", {"Count": 0})
-    room.clock.now += 3
-    assert room.get() == "unknown"
-    assert not room.has_page()
+    bench.clock.now += 3
+    assert bench.get() == "unknown"
+    assert not bench.has_page()
 
 
 def test_jitter_only_shortens() -> None:
-    room = Room(lambda: 0.5, item_ttl=100, jitter=0.2)
-    room.fill()
-    room.clock.now += 89.9
-    assert room.get() == OLD
-    room.clock.now += 0.2
-    assert room.get() == "unknown"
+    bench = CacheBench(lambda: 0.5, item_ttl=100, jitter=0.2)
+    bench.fill()
+    bench.clock.now += 89.9
+    assert bench.get() == OLD
+    bench.clock.now += 0.2
+    assert bench.get() == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,60 @@ def test_jitter_only_shortens() -> None:
     ],
 )
 def test_a_ttl_of_zero_stores_nothing_of_the_kind(settings: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    room = Room(**settings)
-    room.fill()
-    room.fill(None, {"pk": {"S": "absent"}})
-    room.fill_page()
-    assert (room.get(), room.get({"pk": {"S": "absent"}}), room.has_page()) == expected
+    bench = CacheBench(**settings)
+    bench.fill()
+    bench.fill(None, {"pk": {"S": "absent"}})
+    bench.fill_page()
+    assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == expected
 
 
 def test_an_entry_that_must_not_be_stored_takes_the_old_one_along() -> None:
     """With item_ttl=0 and negative_ttl, an item that came into being elsewhere replaces the memory of its absence."""
-    room = Room(item_ttl=0, negative_ttl=5)
-    with room.flight() as late:
-        room.fill(None)
+    bench = CacheBench(item_ttl=0, negative_ttl=5)
+    with bench.flight() as late:
+        bench.fill(None)
         late.fill_item(item_key(KEY), OLD)
-    assert room.get() == "unknown"
+    assert bench.get() == "unknown"
+
+
+# A machine that was frozen: AWS Lambda between two calls, a restored snapshot, a laptop's lid
+
+
+def test_nothing_outlives_its_ttl_because_the_machine_was_frozen() -> None:
+    bench = CacheBench(item_ttl=300, query_ttl=300, jitter=0)
+    bench.fill()
+    bench.fill(None, {"pk": {"S": "absent"}})
+    bench.fill_page()
+    bench.clock.wall_is_ahead = 299.0
+    assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == (OLD, None, True)
+    assert bench.cache.lookup_items(bench.table, [item_key(KEY)]) != [None]
+    bench.clock.wall_is_ahead = 8 * 3600.0
+    assert bench.cache.lookup_items(bench.table, [item_key(KEY)]) == [None]
+    assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == ("unknown", "unknown", False)
+    assert bench.cache.stats().total.expirations == 3
+
+
+def test_a_read_that_was_under_way_while_the_machine_was_frozen_is_as_old_as_its_start() -> None:
+    bench = CacheBench(item_ttl=300, jitter=0)
+    with bench.flight() as flight:
+        bench.clock.wall_is_ahead = 3600.0
+        flight.fill_item(item_key(KEY), OLD)
+    assert bench.get() == "unknown"
+
+
+@pytest.mark.parametrize("step", [-3600.0, -10.0])
+def test_a_wall_clock_that_is_set_back_prolongs_nothing(step: float) -> None:
+    bench = CacheBench(item_ttl=300, jitter=0)
+    bench.fill()
+    bench.clock.wall_is_ahead = step
+    bench.clock.now += 299.0
+    assert bench.get() == OLD
+    bench.clock.now += 1.0
+    assert bench.get() == "unknown"
+
+
+def test_a_ttl_without_limit_outlasts_every_freeze() -> None:
+    bench = CacheBench(item_ttl=None, jitter=0)
+    bench.fill()
+    bench.clock.wall_is_ahead = 10.0**9
+    assert bench.get() == OLD

@@ -1,30 +1,34 @@
-"""A crowd for each test that asks for one."""
+"""Listeners and threads for each test that asks for them."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import boto3
 import pytest
 
-from tests.calls.crowd import Crowd
-
-
-@pytest.fixture(scope="module")
-def shared_client() -> Iterator[Any]:
-    made = boto3.client(
-        "dynamodb",
-        region_name="eu-west-1",
-        aws_access_key_id="AKIA",
-        aws_secret_access_key="-",
-        endpoint_url="http://127.0.0.1:1",
-    )
-    yield made
-    made.close()
+from daxlite.calls.listeners import add_change_listener, remove_change_listener
+from tests.calls.listening import ChangeRecorder, ReadRecorder, listening
+from tests.calls.threads import Threads
 
 
 @pytest.fixture
-def crowd(shared_client: Any) -> Iterator[Crowd]:
-    made = Crowd(shared_client)
+def changes() -> Iterator[ChangeRecorder]:
+    """A change listener that hears of every change."""
+    made = ChangeRecorder()
+    add_change_listener(made)
     yield made
-    made.latch.open()
-    del shared_client._make_api_call
+    remove_change_listener(made)
+
+
+@pytest.fixture
+def reads() -> Iterator[ReadRecorder]:
+    """A read listener that hears of every read of the test."""
+    made = ReadRecorder()
+    with listening(made):
+        yield made
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    """Threads that share a client."""
+    made = Threads()
+    yield made
+    made.dynamodb.release()

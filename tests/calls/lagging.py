@@ -3,7 +3,7 @@
 from typing import Any
 
 from daxlite import KeySchema, TableConfig, TableSchema
-from tests.calls.scripted import ITEM, KEY, TABLE, Lab, Params, made, page
+from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 SCHEMA = TableSchema(
     KeySchema.of("pk"), {"by_owner": KeySchema.of("owner", "age")}, local_indexes=frozenset({"by_age"})
@@ -19,7 +19,7 @@ def batch_get(params: Params) -> dict[str, Any]:
     return made(Responses={TABLE: [{**item, **key} for key in asked["Keys"]]}, UnprocessedKeys={})
 
 
-def lagging(**given: Any) -> Lab:
+def lagging(**given: Any) -> ScriptedClient:
     """A cache whose item changed a moment ago, behind a DynamoDB whose replicas do not know."""
     answers = {
         "GetItem": lambda params: made(Item={**(NEW if params.get("ConsistentRead") else ITEM), **params["Key"]}),
@@ -29,16 +29,16 @@ def lagging(**given: Any) -> Lab:
         "BatchWriteItem": made(UnprocessedItems={}),  # leaves no new state behind, so that the next read is a miss
     }
     config = {"tables": {TABLE: TableConfig(schema=SCHEMA)}, "settle_window": WINDOW, **given.pop("config", {})}
-    return Lab(config=config, **{**answers, **given})
+    return ScriptedClient(config=config, **{**answers, **given})
 
 
-def change(lab: Lab, item: Any = NEW) -> None:
-    lab("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": item}}]})
-    lab.dynamodb.take()
+def change(client: ScriptedClient, item: Any = NEW) -> None:
+    client("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": item}}]})
+    client.dynamodb.take()
 
 
-def strengths(lab: Lab) -> list[Any]:
+def strengths(client: ScriptedClient) -> list[Any]:
     """The ConsistentRead of each call since this was last asked."""
-    sent = [params.get("ConsistentRead") for _, params in lab.dynamodb.sent]
-    lab.dynamodb.take()
+    sent = [params.get("ConsistentRead") for _, params in client.dynamodb.sent]
+    client.dynamodb.take()
     return sent

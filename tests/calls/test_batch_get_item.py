@@ -1,11 +1,11 @@
-"""BatchGetItem: cached items are answered, the others are forwarded, and nobody can tell which were which."""
+"""BatchGetItem: cached items are answered, the others are forwarded, and the response does not show which."""
 
 from typing import Any
 
 import pytest
 
 from daxlite import TableConfig
-from tests.calls.scripted import ARN, SCHEMA, TABLE, Lab, Params, made, refused
+from tests.scripted_client import ARN, SCHEMA, TABLE, Params, ScriptedClient, made, refused
 
 ITEMS = {letter: {"pk": {"S": letter}, "v": {"S": f"value of {letter}"}, "w": {"N": "1"}} for letter in "abc"}
 OTHER = "Other"
@@ -37,8 +37,8 @@ def answering(*unprocessed: str, items: dict[str, Params] | None = None) -> Any:
     return answer
 
 
-def batch(lab: Lab, letters: str, name: str = TABLE, **asked: Any) -> dict[str, Any]:
-    return lab("BatchGetItem", RequestItems={name: {"Keys": [key(letter) for letter in letters], **asked}})
+def batch(client: ScriptedClient, letters: str, name: str = TABLE, **asked: Any) -> dict[str, Any]:
+    return client("BatchGetItem", RequestItems={name: {"Keys": [key(letter) for letter in letters], **asked}})
 
 
 def values(response: dict[str, Any], name: str = TABLE) -> list[Any]:
@@ -46,36 +46,36 @@ def values(response: dict[str, Any], name: str = TABLE) -> list[Any]:
 
 
 def test_only_what_is_missing_is_forwarded() -> None:
-    lab = Lab(BatchGetItem=answering(), GetItem=made(Item=ITEMS["a"]))
-    lab.get()
-    first = batch(lab, "abx")
-    assert [given["pk"]["S"] for given in lab.dynamodb.last_params("RequestItems")[TABLE]["Keys"]] == ["b", "x"]
-    lab.dynamodb.take()
-    second = batch(lab, "xba")
-    assert lab.dynamodb.take() == []
+    client = ScriptedClient(BatchGetItem=answering(), GetItem=made(Item=ITEMS["a"]))
+    client.get()
+    first = batch(client, "abx")
+    assert [given["pk"]["S"] for given in client.dynamodb.last_params("RequestItems")[TABLE]["Keys"]] == ["b", "x"]
+    client.dynamodb.take()
+    second = batch(client, "xba")
+    assert client.dynamodb.take() == []
     assert values(first) == values(second) == [ITEMS["a"], ITEMS["b"]]
     assert second["UnprocessedKeys"] == {}
-    assert lab.is_hit(second)
-    assert "Item" not in lab.get(Key=key("x"))
-    assert lab.dynamodb.take() == [], "that there is no x was remembered"
+    assert client.is_hit(second)
+    assert "Item" not in client.get(Key=key("x"))
+    assert client.dynamodb.take() == [], "that there is no x was remembered"
 
 
 def test_a_batch_of_what_does_not_exist_has_an_empty_list() -> None:
-    lab = Lab(BatchGetItem=answering())
-    first, second = batch(lab, "xy"), batch(lab, "xy")
-    assert lab.is_hit(second)
+    client = ScriptedClient(BatchGetItem=answering())
+    first, second = batch(client, "xy"), batch(client, "xy")
+    assert client.is_hit(second)
     assert first["Responses"] == second["Responses"] == {TABLE: []}
 
 
 def test_unprocessed_keys_survive_and_are_not_taken_as_absent() -> None:
-    lab = Lab(BatchGetItem=[answering("b"), answering()])
-    first = batch(lab, "ab")
+    client = ScriptedClient(BatchGetItem=[answering("b"), answering()])
+    first = batch(client, "ab")
     assert values(first) == [ITEMS["a"]]
     assert first["UnprocessedKeys"] == {TABLE: {"Keys": [key("b")]}}
-    retried = lab("BatchGetItem", RequestItems=first["UnprocessedKeys"])
+    retried = client("BatchGetItem", RequestItems=first["UnprocessedKeys"])
     assert values(retried) == [ITEMS["b"]]
-    assert not lab.is_hit(retried)
-    assert lab.is_hit(batch(lab, "ab"))
+    assert not client.is_hit(retried)
+    assert client.is_hit(batch(client, "ab"))
 
 
 @pytest.mark.parametrize(
@@ -87,25 +87,28 @@ def test_unprocessed_keys_survive_and_are_not_taken_as_absent() -> None:
     ],
 )
 def test_a_projection_without_the_keys_is_cached_and_shows_no_keys(asked: Params) -> None:
-    lab = Lab(BatchGetItem=[answering("b"), answering()])
-    first = batch(lab, "abx", **asked)
+    client = ScriptedClient(BatchGetItem=[answering("b"), answering()])
+    first = batch(client, "abx", **asked)
     assert values(first) == [{"v": ITEMS["a"]["v"]}]
     assert first["UnprocessedKeys"] == {TABLE: {**asked, "Keys": [key("b")]}}, "what daxlite added must not show"
-    second = lab("BatchGetItem", RequestItems=first["UnprocessedKeys"])
+    second = client("BatchGetItem", RequestItems=first["UnprocessedKeys"])
     assert values(second) == [{"v": ITEMS["b"]["v"]}]
-    lab.dynamodb.take()
-    third = batch(lab, "abx", **asked)
-    assert lab.dynamodb.take() == []
+    client.dynamodb.take()
+    third = batch(client, "abx", **asked)
+    assert client.dynamodb.take() == []
     assert values(third) == [{"v": ITEMS["a"]["v"]}, {"v": ITEMS["b"]["v"]}]
-    assert lab.get(ProjectionExpression="v")["Item"] == {"v": ITEMS["a"]["v"]}
-    assert lab.dynamodb.take() == [], "GetItem and BatchGetItem share projections"
+    assert client.get(ProjectionExpression="v")["Item"] == {"v": ITEMS["a"]["v"]}
+    assert client.dynamodb.take() == [], "GetItem and BatchGetItem share projections"
 
 
 def test_a_projection_of_nothing_that_an_item_has_is_an_empty_item() -> None:
-    lab = Lab(BatchGetItem=answering())
-    first, second = batch(lab, "a", ProjectionExpression="nothing"), batch(lab, "a", ProjectionExpression="nothing")
+    client = ScriptedClient(BatchGetItem=answering())
+    first, second = (
+        batch(client, "a", ProjectionExpression="nothing"),
+        batch(client, "a", ProjectionExpression="nothing"),
+    )
     assert first["Responses"] == second["Responses"] == {TABLE: [{}]}
-    assert lab.is_hit(second)
+    assert client.is_hit(second)
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
@@ -118,48 +121,48 @@ def test_where_the_added_keys_are_refused_the_request_goes_as_it_was(code: str) 
             raise refused(code)
         return dict(answer(params))
 
-    lab = Lab(BatchGetItem=refuse)
+    client = ScriptedClient(BatchGetItem=refuse)
     for _ in range(2):
-        response = batch(lab, "ab", ProjectionExpression="v")
+        response = batch(client, "ab", ProjectionExpression="v")
         assert values(response) == [{"v": ITEMS["a"]["v"]}, {"v": ITEMS["b"]["v"]}]
 
 
 def test_an_item_without_the_key_that_was_asked_for_does_no_harm() -> None:
     """A stub, or a server that is not quite DynamoDB, may answer with less than it was asked for."""
     stubbed = made(Responses={TABLE: [{"v": {"S": "1"}}, {"v": {"S": "2"}}]}, UnprocessedKeys={})
-    lab = Lab(BatchGetItem=stubbed)
+    client = ScriptedClient(BatchGetItem=stubbed)
     for _ in range(2):
-        assert values(batch(lab, "ab", ProjectionExpression="v")) == [{"v": {"S": "1"}}, {"v": {"S": "2"}}]
-    assert lab.cache.stats().faults == 0
+        assert values(batch(client, "ab", ProjectionExpression="v")) == [{"v": {"S": "1"}}, {"v": {"S": "2"}}]
+    assert client.cache.stats().faults == 0
 
 
-def test_several_tables_are_told_apart() -> None:
+def test_several_tables_are_kept_apart() -> None:
     tables = {TABLE: TableConfig(schema=SCHEMA), OTHER: TableConfig(enabled=False)}
-    lab = Lab(BatchGetItem=answering(), config={"tables": tables})
+    client = ScriptedClient(BatchGetItem=answering(), config={"tables": tables})
     request = {TABLE: {"Keys": [key("a")]}, OTHER: {"Keys": [key("b")]}}
     for number in range(3):
-        response = lab("BatchGetItem", RequestItems=request)
+        response = client("BatchGetItem", RequestItems=request)
         assert response["Responses"] == {TABLE: [ITEMS["a"]], OTHER: [ITEMS["b"]]}
-        sent = lab.dynamodb.last_params("RequestItems")
+        sent = client.dynamodb.last_params("RequestItems")
         assert set(sent) == ({TABLE, OTHER} if number == 0 else {OTHER})
-    assert lab.cache.stats().tables[OTHER]["item"].bypasses == {"table_off": 3}
+    assert client.cache.stats().tables[OTHER]["item"].bypasses == {"table_off": 3}
 
 
 def test_a_consistent_part_goes_to_dynamodb_every_time() -> None:
-    lab = Lab(BatchGetItem=answering())
+    client = ScriptedClient(BatchGetItem=answering())
     for _ in range(2):
-        assert values(batch(lab, "ab", ConsistentRead=True)) == [ITEMS["a"], ITEMS["b"]]
-    assert lab.dynamodb.take() == ["BatchGetItem"] * 2
-    assert lab.cache.stats().total.entries == 0
+        assert values(batch(client, "ab", ConsistentRead=True)) == [ITEMS["a"], ITEMS["b"]]
+    assert client.dynamodb.take() == ["BatchGetItem"] * 2
+    assert client.cache.stats().total.entries == 0
 
 
 @pytest.mark.parametrize("name", [TABLE, ARN])
-def test_capacity_is_told_for_every_table_under_the_name_that_was_asked(name: str) -> None:
+def test_capacity_is_returned_for_every_table_under_the_name_of_the_request(name: str) -> None:
     answer = answering()
-    lab = Lab(BatchGetItem=lambda params: {**answer(params), "ConsumedCapacity": []})
-    lab("BatchGetItem", RequestItems={name: {"Keys": [key("a")]}}, ReturnConsumedCapacity="TOTAL")
-    hit = lab("BatchGetItem", RequestItems={name: {"Keys": [key("a")]}}, ReturnConsumedCapacity="TOTAL")
-    assert lab.is_hit(hit)
+    client = ScriptedClient(BatchGetItem=lambda params: {**answer(params), "ConsumedCapacity": []})
+    client("BatchGetItem", RequestItems={name: {"Keys": [key("a")]}}, ReturnConsumedCapacity="TOTAL")
+    hit = client("BatchGetItem", RequestItems={name: {"Keys": [key("a")]}}, ReturnConsumedCapacity="TOTAL")
+    assert client.is_hit(hit)
     # botocore's model: "If you had specified the ARN of a table in the input, you'll see the table ARN".
     assert hit["ConsumedCapacity"] == [{"TableName": name, "CapacityUnits": 0.0}]
 
@@ -170,13 +173,13 @@ def test_capacity_is_told_for_every_table_under_the_name_that_was_asked(name: st
     ids=["duplicates", "too many", "one number twice"],
 )
 def test_what_dynamodb_would_refuse_is_dynamodbs_to_refuse(keys: list[Params]) -> None:
-    lab = Lab(BatchGetItem=refused("ValidationException"), PutItem=made(), schema=None)
+    client = ScriptedClient(BatchGetItem=refused("ValidationException"), PutItem=made(), schema=None)
     for given in keys:
-        lab.put({**given, "v": {"S": "cached"}})
-        lab.dynamodb.answers["GetItem"] = made(Item=given)
-        lab.get(Key=given)
+        client.put({**given, "v": {"S": "cached"}})
+        client.dynamodb.answers["GetItem"] = made(Item=given)
+        client.get(Key=given)
     with pytest.raises(Exception, match="ValidationException"):
-        lab("BatchGetItem", RequestItems={TABLE: {"Keys": keys}})
+        client("BatchGetItem", RequestItems={TABLE: {"Keys": keys}})
 
 
 def test_a_batch_that_overlaps_a_change_stores_nothing_of_it() -> None:
@@ -184,19 +187,27 @@ def test_a_batch_that_overlaps_a_change_stores_nothing_of_it() -> None:
 
     def overlapped(params: Params) -> dict[str, Any]:
         read = answer(params)
-        lab("DeleteItem", Key=key("b"))
+        client("DeleteItem", Key=key("b"))
         return dict(read)
 
-    lab = Lab(BatchGetItem=overlapped, DeleteItem=made(), GetItem=made())
-    assert values(batch(lab, "ab")) == [ITEMS["a"], ITEMS["b"]]
-    assert lab.is_hit(lab.get(Key=key("a")))
-    assert "Item" not in lab.get(Key=key("b"))
+    client = ScriptedClient(BatchGetItem=overlapped, DeleteItem=made(), GetItem=made())
+    assert values(batch(client, "ab")) == [ITEMS["a"], ITEMS["b"]]
+    assert client.is_hit(client.get(Key=key("a")))
+    assert "Item" not in client.get(Key=key("b"))
 
 
 def test_mutating_a_response_changes_no_other() -> None:
-    lab = Lab(BatchGetItem=answering())
+    client = ScriptedClient(BatchGetItem=answering())
     for _ in range(3):
-        response = batch(lab, "ab")
+        response = batch(client, "ab")
         assert values(response) == [ITEMS["a"], ITEMS["b"]]
         response["Responses"][TABLE][0].clear()
         response["Responses"][TABLE].clear()
+
+
+def test_p8_what_a_caller_does_to_unprocessed_keys_does_not_change_its_request() -> None:
+    client = ScriptedClient(BatchGetItem=answering("b"))
+    names = {"#v": "v"}
+    first = batch(client, "ab", ProjectionExpression="#v", ExpressionAttributeNames=names)
+    first["UnprocessedKeys"][TABLE]["ExpressionAttributeNames"]["#v"] = "w"
+    assert names == {"#v": "v"}

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from daxlite.cache import cache as cache_module
-from daxlite.cache import flights as flight
-from daxlite.cache import state
-from daxlite.calls import batch_get_item, batch_part, changing, context, get_item, pages, write_item
-from daxlite.calls import batch_writes as write_many
+from daxlite.cache import flights, state
+from daxlite.cache.memory import MemoryCache
+from daxlite.calls import batch_get_item, batch_part, batch_writes, context, get_item, pages, send_change, write_item
 from daxlite.core.changes import Change
 from daxlite.core.expressions.projections import Projection
 from daxlite.core.requests import ItemRead, PageRead
-from tests.calls.scripted import ITEM, KEY, TABLE, Lab, description, made, page, refused
+from tests.responses import essence
+from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, description, made, page, refused
 
 pytestmark = pytest.mark.faults_expected
 
@@ -23,27 +22,27 @@ SECRET = "4111-1111"
 STORED = {**ITEM, "card": {"S": SECRET}}
 # Everything that daxlite runs of its own before, between and after the calls it sends, by where a fault would strike.
 PLACES: dict[str, tuple[Any, str]] = {
-    "encode": (flight, "encode"),
+    "encode": (flights, "encode"),
     "decode an item": (get_item, "decode"),
     "decode a page": (pages, "decode"),
-    "lookup": (cache_module.Cache, "lookup"),
-    "lookup of several": (cache_module.Cache, "lookup_first"),
+    "lookup": (MemoryCache, "lookup"),
+    "lookup of several": (MemoryCache, "lookup_first"),
     "bumped tags": (state, "bumped_tags"),
     "apply": (state.State, "apply"),
     "store": (state.State, "store"),
     "table": (state.State, "table"),
-    "is a description due": (cache_module.Cache, "is_description_due"),
-    "describe": (cache_module.Cache, "describe"),
-    "learn key": (cache_module.Cache, "learn_key"),
+    "is a description due": (MemoryCache, "is_description_due"),
+    "describe": (MemoryCache, "describe"),
+    "learn key": (MemoryCache, "learn_key"),
     "schema of a description": (context, "schema_of"),
     "an item's tags": (ItemRead, "tags"),
     "a page's tags": (PageRead, "tags"),
-    "a flight starts": (flight.Flight, "__enter__"),
-    "a flight fills": (flight.Flight, "_fill"),
+    "a flight starts": (flights._Flight, "_watch"),
+    "a flight fills": (flights.ReadFlight, "_fill"),
     "key of a get": (get_item, "item_key"),
     "key of a batch": (batch_get_item, "item_key"),
     "key of a write": (write_item, "key_of_write"),
-    "change of many writes": (write_many, "change_of"),
+    "change of many writes": (batch_writes, "change_of"),
     "attributes of an update": (write_item, "update_of"),
     "images": (write_item, "_images"),
     "additions": (write_item, "_additions"),
@@ -56,36 +55,38 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 AFTER_ERRORS: dict[str, tuple[Any, str]] = {
     "outcome of a write": (write_item, "changed_nothing"),
-    "outcome of many": (changing, "changed_nothing"),
+    "outcome of many": (send_change, "changed_nothing"),
     "missing table": (context, "is_missing_table"),
     "refused additions": (context, "refuses_addition"),
     "forget": (state.State, "forget"),
 }
 UPDATE = {"UpdateExpression": "SET note = :n", "ExpressionAttributeValues": {":n": {"S": "y"}}}
-CALLS: dict[str, Callable[[Lab], dict[str, Any]]] = {
-    "get": lambda lab: lab.get(),
-    "get a part": lambda lab: lab.get(ProjectionExpression="note"),
-    "batch get": lambda lab: lab("BatchGetItem", RequestItems={TABLE: {"Keys": [KEY]}}),
-    "batch get a part": lambda lab: lab(
+CALLS: dict[str, Callable[[ScriptedClient], dict[str, Any]]] = {
+    "get": lambda client: client.get(),
+    "get a part": lambda client: client.get(ProjectionExpression="note"),
+    "batch get": lambda client: client("BatchGetItem", RequestItems={TABLE: {"Keys": [KEY]}}),
+    "batch get a part": lambda client: client(
         "BatchGetItem", RequestItems={TABLE: {"Keys": [KEY], "ProjectionExpression": "note"}}
     ),
-    "query": lambda lab: lab.query(),
-    "scan": lambda lab: lab("Scan"),
-    "put": lambda lab: lab.put(),
-    "update": lambda lab: lab("UpdateItem", Key=KEY, **UPDATE),
-    "delete": lambda lab: lab("DeleteItem", Key=KEY),
-    "batch write": lambda lab: lab("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": ITEM}}]}),
-    "transact write": lambda lab: lab(
+    "query": lambda client: client.query(),
+    "scan": lambda client: client("Scan"),
+    "put": lambda client: client.put(),
+    "update": lambda client: client("UpdateItem", Key=KEY, **UPDATE),
+    "delete": lambda client: client("DeleteItem", Key=KEY),
+    "batch write": lambda client: client("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": ITEM}}]}),
+    "transact write": lambda client: client(
         "TransactWriteItems", TransactItems=[{"Put": {"TableName": TABLE, "Item": ITEM}}]
     ),
-    "statement": lambda lab: lab("ExecuteStatement", Statement='DELETE FROM "T"'),
-    "delete table": lambda lab: lab("DeleteTable"),
-    "transact get": lambda lab: lab("TransactGetItems", TransactItems=[{"Get": {"TableName": TABLE, "Key": KEY}}]),
+    "statement": lambda client: client("ExecuteStatement", Statement='DELETE FROM "T"'),
+    "delete table": lambda client: client("DeleteTable"),
+    "transact get": lambda client: client(
+        "TransactGetItems", TransactItems=[{"Get": {"TableName": TABLE, "Key": KEY}}]
+    ),
 }
 WRITES = ("put", "update", "delete", "batch write", "transact write", "statement", "delete table")
 
 
-def laboratory() -> Lab:
+def full_client() -> ScriptedClient:
     part = {"note": ITEM["note"]}
 
     def batch_get(params: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def laboratory() -> Lab:
         item = {**part, **({"pk": ITEM["pk"]} if "pk" in names else {})} if "ProjectionExpression" in asked else STORED
         return made(Responses={TABLE: [item]}, UnprocessedKeys={})
 
-    return Lab(
+    return ScriptedClient(
         schema=None,
         DescribeTable=description("pk", indexes={"by_owner": ("owner", "age")}),
         GetItem=lambda params: made(Item=part if "ProjectionExpression" in params else STORED),
@@ -117,10 +118,6 @@ def laboratory() -> Lab:
     )
 
 
-def essence(response: dict[str, Any]) -> dict[str, Any]:
-    return {name: member for name, member in response.items() if name != "ResponseMetadata"}
-
-
 def explode(*_: Any, **__: Any) -> Any:
     raise RuntimeError(f"daxlite is broken, and says so with an item in its hand: {SECRET}")
 
@@ -140,12 +137,12 @@ def test_a_fault_anywhere_is_kept_from_the_application(place: str, monkeypatch: 
 
 def _strike(place: str, call: str, is_warm: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str | None]:
     """How often the fault struck, and what is wrong with what came of it."""
-    lab = laboratory()
-    expected = essence(CALLS[call](laboratory()))
+    client = full_client()
+    expected = essence(CALLS[call](full_client()))
     if is_warm:
         for other in (*CALLS.values(), *[CALLS[name] for name in ("get", "get a part", "query", "scan")]):
-            other(lab)
-    lab.dynamodb.take()
+            other(client)
+    client.dynamodb.take()
     strikes = 0
 
     def strike(*_: Any, **__: Any) -> Any:
@@ -156,11 +153,11 @@ def _strike(place: str, call: str, is_warm: bool, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setattr(*PLACES[place], strike)
         try:
-            response = essence(CALLS[call](lab))
+            response = essence(CALLS[call](client))
         except Exception as error:  # noqa: BLE001 - any error is one too many
             return strikes, f"the application got a {type(error).__name__}"
-        faults = lab.cache.stats().faults
-    sent = [operation for operation in lab.dynamodb.take() if operation != "DescribeTable"]
+        faults = client.cache.stats().faults
+    sent = [operation for operation in client.dynamodb.take() if operation != "DescribeTable"]
     if response != expected:
         return strikes, f"answered {response} for {expected}"
     if faults != (1 if strikes else 0):
@@ -170,22 +167,22 @@ def _strike(place: str, call: str, is_warm: bool, monkeypatch: pytest.MonkeyPatc
         return strikes, f"sent {sent}"
     if not strikes or call not in WRITES:
         return strikes, None
-    # Whatever the fault kept from being dropped or stored: what is answered now is the present state.
-    lab.dynamodb.answers |= {"GetItem": made(), "Query": page(), "Scan": page()}
-    stale = [read for read in ("query", "scan") if CALLS[read](lab)["Items"]]
-    if CALLS["get"](lab).get("Item") not in (None, ITEM, STORED if call == "update" else None):
+    # Even if the fault prevented a drop or a store, the answer is the present state.
+    client.dynamodb.answers |= {"GetItem": made(), "Query": page(), "Scan": page()}
+    stale = [read for read in ("query", "scan") if CALLS[read](client)["Items"]]
+    if CALLS["get"](client).get("Item") not in (None, ITEM, STORED if call == "update" else None):
         stale.append("get")
     return strikes, f"stale: {stale}" if stale else None
 
 
 def test_a_fault_where_a_dead_entry_is_dropped_is_kept_from_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = laboratory()
-    lab.query()
-    lab.cache.apply(Change(lab.caller.context.table(TABLE).id))
-    lab.dynamodb.answers["Query"] = page(ITEM)
+    client = full_client()
+    client.query()
+    client.cache.apply(Change(client.dispatcher.context.table(TABLE).place))
+    client.dynamodb.answers["Query"] = page(ITEM)
     monkeypatch.setattr(state.State, "drop_dead", explode)
-    assert lab.query()["Items"] == [ITEM]
-    assert lab.cache.stats().faults == 1
+    assert client.query()["Items"] == [ITEM]
+    assert client.cache.stats().faults == 1
 
 
 @pytest.mark.parametrize("place", [*PLACES, *AFTER_ERRORS])
@@ -193,13 +190,13 @@ def test_a_fault_never_hides_dynamodbs_own_error(place: str, monkeypatch: pytest
     wrong = {}
     for code in ("ResourceNotFoundException", "InternalServerError", "AccessDeniedException"):
         for call, make in CALLS.items():
-            lab = laboratory()
-            for operation in {*lab.dynamodb.answers} - {"DescribeTable"}:
-                lab.dynamodb.answers[operation] = refused(code)
+            client = full_client()
+            for operation in {*client.dynamodb.answers} - {"DescribeTable"}:
+                client.dynamodb.answers[operation] = refused(code)
             with monkeypatch.context() as patched:
                 patched.setattr(*{**PLACES, **AFTER_ERRORS}[place], explode)
                 try:
-                    make(lab)
+                    make(client)
                 except ClientError as raised:
                     if raised.response["Error"]["Code"] != code:
                         wrong[call, code] = f"the application got {raised}"
@@ -213,12 +210,12 @@ def test_a_fault_never_hides_dynamodbs_own_error(place: str, monkeypatch: pytest
 def test_faults_are_logged_once_and_without_what_they_hold(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lab = laboratory()
-    monkeypatch.setattr(flight, "encode", explode)
+    client = full_client()
+    monkeypatch.setattr(flights, "encode", explode)
     with caplog.at_level(logging.DEBUG, logger="daxlite"):
         for _ in range(3):
-            assert lab.get()["Item"] == STORED
-    assert lab.cache.stats().faults == 3
+            assert client.get()["Item"] == STORED
+    assert client.cache.stats().faults == 3
     assert len(caplog.records) == 1
     record = caplog.records[0]
     assert record.levelno == logging.ERROR
@@ -227,13 +224,13 @@ def test_faults_are_logged_once_and_without_what_they_hold(
 
 
 def test_after_a_fault_the_cache_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = laboratory()
-    lab.get()
+    client = full_client()
+    client.get()
     with monkeypatch.context() as patched:
         patched.setattr(state, "bumped_tags", explode)
-        lab.put()
-    lab.get()
-    assert lab.is_hit(lab.get())
+        client.put()
+    client.get()
+    assert client.is_hit(client.get())
 
 
 @pytest.mark.parametrize(
@@ -244,8 +241,8 @@ def test_after_a_fault_the_cache_works_again(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("operation", ["GetItem", "Query", "PutItem", "BatchGetItem", "BatchWriteItem", "DeleteTable"])
 def test_a_request_that_is_none_is_no_fault_of_ours(operation: str, params: dict[str, Any]) -> None:
     error = ParamValidationError(report="")
-    lab = Lab(**{operation: error})
+    client = ScriptedClient(**{operation: error})
     with pytest.raises(ParamValidationError) as raised:
-        lab.caller.call(operation, params)
+        client.dispatcher.call(operation, params)
     assert raised.value is error
-    assert lab.cache.stats().faults == 0
+    assert client.cache.stats().faults == 0

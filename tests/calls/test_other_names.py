@@ -5,13 +5,13 @@ The account of these credentials is not known, so a name and an ARN are two tabl
 
 from typing import Any
 
-from tests.calls.scripted import ARN, ITEM, KEY, SCOPE, TABLE, Lab, description, made, page
+from tests.scripted_client import ARN, ITEM, KEY, SCOPE, TABLE, ScriptedClient, description, made, page
 
 OTHER = {**ITEM, "pk": {"S": "other"}, "owner": {"S": "bob"}}
 
 
-def lab(**config: Any) -> Lab:
-    return Lab(
+def client(**config: Any) -> ScriptedClient:
+    return ScriptedClient(
         scope=SCOPE._replace(account=None),
         config=config,
         GetItem=made(Item=ITEM),
@@ -21,12 +21,12 @@ def lab(**config: Any) -> Lab:
     )
 
 
-def put_by_arn(lab: Lab, item: dict[str, Any] = ITEM) -> None:
-    lab("PutItem", TableName=ARN, Item=item)
+def put_by_arn(client: ScriptedClient, item: dict[str, Any] = ITEM) -> None:
+    client("PutItem", TableName=ARN, Item=item)
 
 
 def test_p2_what_was_changed_by_another_name_before_anything_is_cached_is_read_strongly() -> None:
-    one = lab()
+    one = client()
     one.get()
     one.cache.clear()
     one.clock.now += 60
@@ -35,16 +35,16 @@ def test_p2_what_was_changed_by_another_name_before_anything_is_cached_is_read_s
     assert one.dynamodb.last_params("ConsistentRead") is True
 
 
-def test_p2_a_name_that_nobody_has_read_by_yet_is_settling_once_the_other_was_written() -> None:
-    one = lab()
-    one.caller.context.table(TABLE)  # known, and that is all
+def test_p2_a_new_name_of_a_table_settles_after_a_write_by_the_other_name() -> None:
+    one = client()
+    one.dispatcher.context.table(TABLE)  # known, and that is all
     put_by_arn(one)
     one.get()
     assert one.dynamodb.last_params("ConsistentRead") is True
 
 
 def test_p2_a_table_that_becomes_known_between_two_changes_hears_of_the_second() -> None:
-    one = lab(settle_window=0)
+    one = client(settle_window=0)
     put_by_arn(one)
     one.get()
     assert one.is_hit(one.get())
@@ -53,7 +53,7 @@ def test_p2_a_table_that_becomes_known_between_two_changes_hears_of_the_second()
 
 
 def test_p4_a_change_by_another_name_spares_the_other_items() -> None:
-    one = lab(settle_window=0)
+    one = client(settle_window=0)
     one.get()
     put_by_arn(one, OTHER)
     assert one.is_hit(one.get())
@@ -62,7 +62,7 @@ def test_p4_a_change_by_another_name_spares_the_other_items() -> None:
 def test_p4_changes_of_other_partitions_by_another_name_leave_the_pages_of_an_index_alone() -> None:
     """Pages of a global index are not stored while they settle: if each change of the table unsettled them all, none
     would ever be."""
-    one = lab(settle_window=5)
+    one = client(settle_window=5)
     hits = 0
     for _ in range(60):
         one.clock.now += 1
@@ -71,8 +71,8 @@ def test_p4_changes_of_other_partitions_by_another_name_leave_the_pages_of_an_in
     assert hits > 50
 
 
-def test_p2_a_batch_hears_of_a_change_of_the_whole_table() -> None:
-    one = lab(settle_window=0)
+def test_p2_a_batch_sees_a_change_of_the_whole_table() -> None:
+    one = client(settle_window=0)
     batch = {"RequestItems": {TABLE: {"Keys": [KEY]}}}
     one("BatchGetItem", **batch)
     assert one.is_hit(one("BatchGetItem", **batch))
@@ -81,7 +81,7 @@ def test_p2_a_batch_hears_of_a_change_of_the_whole_table() -> None:
 
 
 def test_a_batch_is_not_answered_beyond_the_ttl() -> None:
-    one = lab(item_ttl=10)
+    one = client(item_ttl=10)
     batch = {"RequestItems": {TABLE: {"Keys": [KEY]}}}
     one("BatchGetItem", **batch)
     one.clock.now += 9
@@ -91,7 +91,7 @@ def test_a_batch_is_not_answered_beyond_the_ttl() -> None:
 
 
 def test_a_change_by_another_name_does_not_spoil_a_description_that_is_under_way() -> None:
-    one = lab(tables={})
+    one = client(tables={})
 
     def described(params: dict[str, Any]) -> dict[str, Any]:
         if params["TableName"] == TABLE:
@@ -101,4 +101,21 @@ def test_a_change_by_another_name_does_not_spoil_a_description_that_is_under_way
     one.dynamodb.answers["DescribeTable"] = described
     put_by_arn(one)
     one.get()
-    assert one.caller.context.table(TABLE).schema is not None
+    assert one.dispatcher.context.table(TABLE).schema is not None
+
+
+def test_a_table_that_was_made_anew_by_one_name_is_not_believed_by_the_other_to_be_as_it_was() -> None:
+    """Where DescribeTable is forbidden, requests alone tell which attributes make a key."""
+    one = ScriptedClient(
+        scope=SCOPE._replace(account=None), schema=None, config={"settle_window": 0}, PutItem=made(), DeleteTable=made()
+    )
+    keys = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    older, newer = [{**ITEM, **keys, "note": {"S": note}} for note in ("older", "newer")]
+    one.dynamodb.answers["GetItem"] = made(Item=ITEM)
+    one.get()
+    one("DeleteTable", TableName=ARN)  # and it is made anew, with a sort key
+    one.dynamodb.answers["GetItem"] = made(Item=older)
+    one("GetItem", TableName=ARN, Key=keys)
+    one.put(newer)
+    one.dynamodb.answers["GetItem"] = made(Item=newer)
+    assert one("GetItem", TableName=ARN, Key=keys)["Item"] == newer

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tests.calls.scripted import ITEM, KEY, TABLE, Lab, made, page, refused
+from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, made, page, refused
 
 PUT = {"TableName": TABLE, "Item": ITEM}
 UPDATE = {
@@ -59,69 +59,79 @@ CERTAIN = {
 }
 
 
-def warm(**answers: Any) -> Lab:
+def warm(**answers: Any) -> ScriptedClient:
     """A cache that answers three reads of one item: itself, its partition, and its partition in an index."""
-    lab = Lab(GetItem=made(Item=ITEM), Query=page(ITEM), **answers)
-    assert not lab.is_hit(lab.get())
-    assert not lab.is_hit(lab.query())
-    assert not lab.is_hit(lab.by_owner("ann"))
-    assert hits(lab) == [True, True, True]
-    lab.dynamodb.take()
-    return lab
+    client = ScriptedClient(GetItem=made(Item=ITEM), Query=page(ITEM), **answers)
+    assert not client.is_hit(client.get())
+    assert not client.is_hit(client.query())
+    assert not client.is_hit(client.by_owner("ann"))
+    assert hits(client) == [True, True, True]
+    client.dynamodb.take()
+    return client
 
 
-def hits(lab: Lab) -> list[bool]:
-    return [lab.is_hit(response) for response in (lab.get(), lab.query(), lab.by_owner("ann"))]
+def hits(client: ScriptedClient) -> list[bool]:
+    return [client.is_hit(response) for response in (client.get(), client.query(), client.by_owner("ann"))]
 
 
 @pytest.mark.parametrize("operation", WRITES)
 @pytest.mark.parametrize("error", IN_DOUBT.values(), ids=IN_DOUBT)
 def test_a_write_of_unknown_outcome_counts_as_a_change(operation: str, error: BaseException) -> None:
-    lab = warm(**{operation: error})
+    client = warm(**{operation: error})
     with pytest.raises(type(error)) as raised:
-        lab.caller.call(operation, WRITES[operation])
+        client.dispatcher.call(operation, WRITES[operation])
     assert raised.value is error, "the application must see DynamoDB's own error"
     # A failed condition changed nothing, so the index is left alone: only what names the item is suspect.
     is_failed_condition = error is IN_DOUBT["condition failed"] and operation in ("PutItem", "UpdateItem", "DeleteItem")
-    assert hits(lab) == [False, False, is_failed_condition]
+    assert hits(client) == [False, False, is_failed_condition]
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_a_failed_condition_after_a_retry_is_an_unknown_outcome(operation: str) -> None:
+    """The condition may have failed because the first attempt was applied, and moved the item within the index."""
+    lab = warm(**{operation: refused("ConditionalCheckFailedException", retries=1)})
+    moving = {**UPDATE, "UpdateExpression": "SET #o = :n", "ExpressionAttributeNames": {"#o": "owner"}}
+    with pytest.raises(ClientError):
+        lab.dispatcher.call(operation, moving if operation == "UpdateItem" else WRITES[operation])
+    assert hits(lab) == [False, False, False]
 
 
 @pytest.mark.parametrize("operation", WRITES)
 @pytest.mark.parametrize("error", CERTAIN.values(), ids=CERTAIN)
 def test_a_write_that_was_refused_at_once_leaves_the_cache_alone(operation: str, error: Exception) -> None:
-    lab = warm(**{operation: error})
+    client = warm(**{operation: error})
     with pytest.raises(type(error)):
-        lab.caller.call(operation, WRITES[operation])
+        client.dispatcher.call(operation, WRITES[operation])
     # A batch is many writes: that it was refused as a whole is certain only if it was never sent.
     stays = not operation.startswith("Batch") or isinstance(error, ParamValidationError)
-    assert hits(lab) == [stays] * 3
+    assert hits(client) == [stays] * 3
 
 
 @pytest.mark.parametrize("operation", WRITES)
 def test_a_write_that_succeeded_is_seen(operation: str) -> None:
-    lab = warm(**{operation: made(Attributes=ITEM) if operation in ("PutItem", "DeleteItem") else made()})
-    lab.caller.call(operation, WRITES[operation])
+    client = warm(**{operation: made(Attributes=ITEM) if operation in ("PutItem", "DeleteItem") else made()})
+    client.dispatcher.call(operation, WRITES[operation])
     if operation in ("PutItem", "DeleteItem"):
-        assert lab.is_hit(lab.get()), "the new state is known"
-        assert lab.get().get("Item") == (ITEM if operation == "PutItem" else None)
+        assert client.is_hit(client.get()), "the new state is known"
+        assert client.get().get("Item") == (ITEM if operation == "PutItem" else None)
     else:
-        assert not lab.is_hit(lab.get())
-    assert not lab.is_hit(lab.query())
-    assert not lab.is_hit(lab.by_owner("ann"))
+        assert not client.is_hit(client.get())
+    assert not client.is_hit(client.query())
+    assert not client.is_hit(client.by_owner("ann"))
 
 
 def test_an_optimistic_lock_loop_does_not_spin_on_its_own_stale_item() -> None:
     """The application reads version 1 from the cache while DynamoDB has version 2."""
-    lab = Lab(
+    client = ScriptedClient(
         GetItem=[made(Item={**KEY, "version": {"N": "1"}}), made(Item={**KEY, "version": {"N": "2"}})],
         PutItem=lambda params: made() if params["Item"]["version"]["N"] == "3" else raise_condition(),
     )
     turns = 0
     while True:
         turns += 1
-        version = int(lab.get()["Item"]["version"]["N"])
+        version = int(client.get()["Item"]["version"]["N"])
         try:
-            lab.put({**KEY, "version": {"N": str(version + 1)}}, ConditionExpression="version = :v")
+            client.put({**KEY, "version": {"N": str(version + 1)}}, ConditionExpression="version = :v")
             break
         except ClientError:
             if turns == 3:
@@ -135,44 +145,44 @@ def raise_condition() -> dict[str, Any]:
 
 @pytest.mark.parametrize("operation", ["GetItem", "Query", "Scan"])
 def test_a_table_that_is_gone_takes_its_answers_along(operation: str) -> None:
-    lab = warm()
-    lab.dynamodb.answers[operation] = refused("ResourceNotFoundException")
+    client = warm()
+    client.dynamodb.answers[operation] = refused("ResourceNotFoundException")
     other = {"pk": {"S": "other"}}
     with pytest.raises(Exception, match="ResourceNotFound"):
-        {"GetItem": lambda: lab.get(Key=other), "Query": lambda: lab.query(value=other["pk"])}.get(
-            operation, lambda: lab("Scan")
+        {"GetItem": lambda: client.get(Key=other), "Query": lambda: client.query(value=other["pk"])}.get(
+            operation, lambda: client("Scan")
         )()
-    lab.dynamodb.answers[operation] = made() if operation == "GetItem" else page()
-    assert hits(lab) == [False, False, False]
+    client.dynamodb.answers[operation] = made() if operation == "GetItem" else page()
+    assert hits(client) == [False, False, False]
 
 
 @pytest.mark.parametrize("operation", ["BatchWriteItem", "TransactWriteItems", "ExecuteStatement"])
 def test_a_write_to_a_table_that_is_gone_takes_its_item_along(operation: str) -> None:
-    lab = warm(**{operation: refused("ResourceNotFoundException")})
+    client = warm(**{operation: refused("ResourceNotFoundException")})
     with pytest.raises(Exception, match="ResourceNotFound"):
-        lab.caller.call(operation, WRITES[operation])
-    assert hits(lab) == [False, False, False]
+        client.dispatcher.call(operation, WRITES[operation])
+    assert hits(client) == [False, False, False]
 
 
 def test_a_cancelled_transaction_casts_doubt_on_its_condition_checks() -> None:
     check = {"ConditionCheck": {"TableName": TABLE, "Key": KEY, "ConditionExpression": "attribute_exists(pk)"}}
     other = {"Put": {"TableName": TABLE, "Item": {"pk": {"S": "other"}}}}
-    lab = warm(TransactWriteItems=[made(), refused("TransactionCanceledException")])
-    lab("TransactWriteItems", TransactItems=[check, other])
-    assert lab.is_hit(lab.get()), "a condition that held changes nothing"
+    client = warm(TransactWriteItems=[made(), refused("TransactionCanceledException")])
+    client("TransactWriteItems", TransactItems=[check, other])
+    assert client.is_hit(client.get()), "a condition that held changes nothing"
     with pytest.raises(Exception, match="TransactionCanceled"):
-        lab("TransactWriteItems", TransactItems=[check, other])
-    assert not lab.is_hit(lab.get())
+        client("TransactWriteItems", TransactItems=[check, other])
+    assert not client.is_hit(client.get())
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
 def test_a_failed_read_stores_nothing_and_drops_nothing(code: str) -> None:
-    lab = warm()
-    lab.dynamodb.answers["GetItem"] = refused(code)
+    client = warm()
+    client.dynamodb.answers["GetItem"] = refused(code)
     other = {"pk": {"S": "other"}}
     for _ in range(2):
         with pytest.raises(Exception, match=code):
-            lab.get(Key=other)
-    lab.dynamodb.answers["GetItem"] = made(Item=other)
-    assert not lab.is_hit(lab.get(Key=other))
-    assert hits(lab) == [True, True, True]
+            client.get(Key=other)
+    client.dynamodb.answers["GetItem"] = made(Item=other)
+    assert not client.is_hit(client.get(Key=other))
+    assert hits(client) == [True, True, True]

@@ -11,36 +11,38 @@ from botocore.stub import Stubber
 import daxlite
 from daxlite import Cache, CacheConfig, TableConfig
 from tests.calls.lagging import NEW, OTHER, SCHEMA, WINDOW, batch_get, change, lagging
-from tests.calls.scripted import ITEM, KEY, TABLE, Clock, Lab, Params, made, refused
+from tests.scripted_client import ITEM, KEY, TABLE, Clock, Params, ScriptedClient, made, refused
 
 
-def batch(lab: Lab, *keys: Any, **asked: Any) -> dict[str, Any]:
-    return lab("BatchGetItem", RequestItems={TABLE: {"Keys": list(keys), **asked}})
+def batch(client: ScriptedClient, *keys: Any, **asked: Any) -> dict[str, Any]:
+    return client("BatchGetItem", RequestItems={TABLE: {"Keys": list(keys), **asked}})
 
 
 @pytest.mark.parametrize("asked", [{}, {"ProjectionExpression": "pk, note"}, {"ProjectionExpression": "note"}], ids=str)
 def test_a_batch_with_something_that_settles_is_read_strongly(asked: Params) -> None:
-    lab = lagging()
-    change(lab)
-    batch(lab, OTHER, **asked)
-    assert "ConsistentRead" not in lab.dynamodb.last_params("RequestItems")[TABLE]
-    response = batch(lab, KEY, {"pk": {"S": "third"}}, **asked)
-    assert lab.dynamodb.last_params("RequestItems")[TABLE]["ConsistentRead"] is True
+    client = lagging()
+    change(client)
+    batch(client, OTHER, **asked)
+    assert "ConsistentRead" not in client.dynamodb.last_params("RequestItems")[TABLE]
+    response = batch(client, KEY, {"pk": {"S": "third"}}, **asked)
+    assert client.dynamodb.last_params("RequestItems")[TABLE]["ConsistentRead"] is True
     assert [item["note"] for item in response["Responses"][TABLE]] == [NEW["note"]] * 2
-    assert lab.cache.stats().total.consistent_misses == 2, "what it costs: the item that changed, and its neighbour"
-    lab.dynamodb.take()
-    assert lab.is_hit(batch(lab, KEY, OTHER, **asked))
-    assert lab.dynamodb.take() == []
+    assert client.cache.stats().total.consistent_misses == 2, "what it costs: the item that changed, and its neighbour"
+    client.dynamodb.take()
+    assert client.is_hit(batch(client, KEY, OTHER, **asked))
+    assert client.dynamodb.take() == []
 
 
-def test_unprocessed_keys_show_nothing_of_it() -> None:
+def test_unprocessed_keys_are_returned_as_the_caller_sent_them() -> None:
     def leave(params: Params) -> dict[str, Any]:
         return made(Responses={TABLE: []}, UnprocessedKeys=params["RequestItems"])
 
-    lab = lagging(BatchGetItem=leave)
-    change(lab)
-    assert batch(lab, KEY)["UnprocessedKeys"] == {TABLE: {"Keys": [KEY]}}
-    assert batch(lab, KEY, ConsistentRead=False)["UnprocessedKeys"] == {TABLE: {"Keys": [KEY], "ConsistentRead": False}}
+    client = lagging(BatchGetItem=leave)
+    change(client)
+    assert batch(client, KEY)["UnprocessedKeys"] == {TABLE: {"Keys": [KEY]}}
+    assert batch(client, KEY, ConsistentRead=False)["UnprocessedKeys"] == {
+        TABLE: {"Keys": [KEY], "ConsistentRead": False}
+    }
 
 
 def test_a_batch_that_may_not_read_strongly_stores_only_what_has_settled() -> None:
@@ -49,12 +51,12 @@ def test_a_batch_that_may_not_read_strongly_stores_only_what_has_settled() -> No
             raise refused("AccessDeniedException")
         return batch_get(params)
 
-    lab = lagging(BatchGetItem=refuse)
-    change(lab)
-    batch(lab, KEY, OTHER)
-    lab.dynamodb.take()
-    assert lab.is_hit(lab.get(Key=OTHER))
-    assert not lab.is_hit(lab.get())
+    client = lagging(BatchGetItem=refuse)
+    change(client)
+    batch(client, KEY, OTHER)
+    client.dynamodb.take()
+    assert client.is_hit(client.get(Key=OTHER))
+    assert not client.is_hit(client.get())
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ images = st.none() | st.dictionaries(st.sampled_from(["a", "b", "c", "note"]), v
 
 
 @given(images, images, st.booleans(), st.booleans(), st.booleans(), st.sets(st.sampled_from(["a", "b", "c", "note"])))
-def test_whatever_is_hidden_no_partition_is_missed(
+def test_no_partition_is_missed_when_images_are_unknown(
     old: Any, new: Any, hide_old: bool, hide_new: bool, tell_touched: bool, more: set[str]
 ) -> None:
     """Against the definition: an index's partition changes if the item lay, or lies, in it."""

@@ -35,7 +35,7 @@ def test_an_item_is_what_boto3_makes_of_it(item: dict[str, Any]) -> None:
 
 
 @given(items)
-def test_and_back(item: dict[str, Any]) -> None:
+def test_a_native_item_that_was_typed_becomes_the_same_native_item(item: dict[str, Any]) -> None:
     assert native_item(typed_item(native_item(item))) == native_item(item)
 
 
@@ -70,7 +70,7 @@ def test_a_program_that_prefers_other_types_gets_them(monkeypatch: pytest.Monkey
         ("_deserialize_l", lambda self, value: tuple(map(self.deserialize, value))),
     ],
 )
-def test_and_so_does_one_that_prefers_other_containers(
+def test_a_deserializer_with_other_containers_is_used(
     monkeypatch: pytest.MonkeyPatch, method: str, replacement: Any
 ) -> None:
     item = {"s": {"S": "x"}, "l": {"L": [{"S": "y"}]}, "m": {"M": {"a": {"S": "z"}, "l": {"L": []}}}}

@@ -66,7 +66,7 @@ def test_two_texts_are_one_exactly_when_their_values_are(
 
 
 @given(numbers())
-def test_the_canonical_text_is_its_own(number: tuple[Fraction, str]) -> None:
+def test_the_canonical_text_of_a_canonical_text_is_the_same(number: tuple[Fraction, str]) -> None:
     text = canonical_number(number[1])
     assert canonical_number(text) == text
     assert Fraction(text) == number[0]

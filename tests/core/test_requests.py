@@ -1,4 +1,4 @@
-"""Signatures of Query and Scan: equal however a request is written, unequal for whatever can change the answer."""
+"""Signatures of Query and Scan: equal however a request is written, unequal if the answer can differ."""
 
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +62,7 @@ SAME: dict[str, Params] = {
     "notation in the start key": {"ExclusiveStartKey": {"sk": {"N": "5.00"}, "pk": {"S": "x"}}},
     "case of keywords": {"FilterExpression": "(a = :a or not contains(tags, :t)) and size(b.c[0]) > :lo"},
     "what it costs": {"ReturnConsumedCapacity": "INDEXES"},
-    "an eventually consistent read, said aloud": {"ConsistentRead": False},
+    "an eventually consistent read, made explicit": {"ConsistentRead": False},
 }
 DIFFERENT: dict[str, Params] = {
     "index": {"IndexName": "lsi"},
@@ -102,7 +102,7 @@ def test_what_does_not_change_the_answer_does_not_change_the_signature(change: P
     assert read_query(changed(change)).signature == read_query(QUERY).signature
 
 
-def test_whatever_can_change_the_answer_changes_the_signature() -> None:
+def test_all_that_can_change_the_answer_changes_the_signature() -> None:
     reads = {name: read_query(changed(change)) for name, change in DIFFERENT.items() if name != "usual direction"}
     signatures: dict[bytes, str] = {read_query(QUERY).signature: "the query itself"}
     for name, read in reads.items():
@@ -219,6 +219,9 @@ def test_what_is_not_understood_is_left_to_dynamodb(change: Params, read: Callab
         {"AttributesToGet": ["a", "a"]},
         {"ExpressionAttributeNames": {"#a": "a"}},
         {"ProjectionExpression": None},
+        {"ProjectionExpression": 1},
+        {"ProjectionExpression": b"a"},
+        {"ProjectionExpression": ["a"]},
         {"ReturnConsumedCapacity": "SOME"},
     ],
     ids=repr,

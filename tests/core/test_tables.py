@@ -1,18 +1,20 @@
-"""Which table is meant: sharing answers takes proof that two are one, sparing one a change proof that they are two."""
+"""Which table is meant: answers are shared by tables of one identity, changes are felt by tables of one place."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daxlite.core.not_cacheable import NotCacheable
-from daxlite.core.tables import Scope, TableId, account_of, may_be_same, table_id
+from daxlite.core.tables import AWS, Place, Scope, TableId, account_of, canonical_endpoint, region_and_name, table_id
 
-HERE = "https://dynamodb.eu-west-1.amazonaws.com"
 OURS, THEIRS = "123456789012", "210987654321"
-KNOWN = Scope(HERE, "eu-west-1", "AKIA", OURS)
-UNKNOWN = Scope(HERE, "eu-west-1", "AKIA")
+KNOWN = Scope(AWS, "eu-west-1", "AKIA", OURS)
+UNKNOWN = Scope(AWS, "eu-west-1", "AKIA")
 
 
 def arn(name: str = "Orders", *, account: str = OURS, region: str = "eu-west-1", partition: str = "aws") -> str:
@@ -40,8 +42,8 @@ def test_a_name_and_its_arn_are_the_same_table_once_the_account_is_known() -> No
 def test_other_tables(other: TableId) -> None:
     ours = table_id(KNOWN, "Orders")
     assert other != ours
-    assert not may_be_same(ours, other)
-    assert not may_be_same(other, ours)
+    is_another_place = (other.region, other.name) != (ours.region, ours.name)
+    assert (other.place != ours.place) == is_another_place, "of two accounts, they are invalidated together"
 
 
 def test_the_region_of_an_arn_counts_and_not_the_clients() -> None:
@@ -76,7 +78,7 @@ def test_the_partition_of_an_arn_does_not_count(partition: str) -> None:
     ],
     ids=repr,
 )
-def test_what_names_no_table_is_unrecognised(name: Any) -> None:
+def test_a_name_of_no_table_is_unrecognised(name: Any) -> None:
     with pytest.raises(NotCacheable):
         table_id(KNOWN, name)
 
@@ -87,29 +89,82 @@ def test_the_account_of_what_is_no_arn_of_a_table() -> None:
     ] * 4
 
 
-# A change must reach what may be the same
+# Places
 
 
-def test_a_name_whose_account_nobody_told_may_be_anybodys_of_that_place() -> None:
-    nameless = table_id(UNKNOWN, "Orders")
+def test_a_change_reaches_the_table_under_each_of_its_identities() -> None:
     others = [
-        table_id(KNOWN, "Orders"),
+        table_id(UNKNOWN, "Orders"),
         table_id(KNOWN, arn(account=THEIRS)),
         table_id(UNKNOWN._replace(credentials="B"), "Orders"),
+        table_id(UNKNOWN._replace(credentials=("account", OURS)), "Orders"),
     ]
-    for other in others:
-        assert may_be_same(nameless, other)
-        assert may_be_same(other, nameless)
-    assert not may_be_same(others[0], others[1]), "two accounts that are known are two"
-    assert not may_be_same(nameless, table_id(KNOWN, "Invoices"))
-    assert not may_be_same(nameless, table_id(KNOWN, arn(region="us-east-1")))
+    assert {other.place for other in others} == {Place("eu-west-1", "Orders")}
+    assert len(set(others)) == len(others), "none of them shares an answer with another"
+    assert table_id(KNOWN, "Invoices").place != others[0].place
+    assert table_id(KNOWN, arn(region="us-east-1")).place == Place("us-east-1", "Orders")
 
 
-def test_credentials_that_look_like_an_account_are_none() -> None:
-    """Whatever stands for the credentials, it must not be taken for a known owner."""
-    disguised = table_id(UNKNOWN._replace(credentials=("account", OURS)), "Orders")
-    assert disguised != table_id(KNOWN, "Orders")
-    assert may_be_same(disguised, table_id(KNOWN, arn(account=THEIRS)))
+def test_away_from_aws_a_place_is_the_name_alone() -> None:
+    endpoints = ("http://localhost:8000", "http://localhost:8000/", "https://dynamodb.internal")
+    elsewhere = [table_id(KNOWN._replace(endpoint=each), "Orders") for each in endpoints]
+    elsewhere.append(table_id(KNOWN._replace(endpoint=endpoints[0]), arn(region="us-east-1")))
+    assert {each.place for each in elsewhere} == {Place("", "Orders")}
+    assert len(set(elsewhere)) == len(elsewhere)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dynamodb.eu-west-1.amazonaws.com",
+        "https://DynamoDB.eu-west-1.amazonaws.com:443/",
+        "https://dynamodb-fips.us-east-1.amazonaws.com",
+        "https://dynamodb.eu-west-1.api.aws",
+        "https://123456789012.ddb.eu-west-1.amazonaws.com",
+        "https://vpce-0123-4567.dynamodb.eu-west-1.vpce.amazonaws.com",
+        "https://vpce-0123-4567.dynamodb-fips.us-east-1.vpce.amazonaws.com",
+        "https://search-dynamodb.eu-west-1.api.aws",
+        "https://123456789012.search-ddb.eu-west-1.amazonaws.com",
+        "http://dynamodb.us-east-1.amazonaws.com",
+        "https://dynamodb.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_every_spelling_of_an_endpoint_of_awss_is_one(url: str) -> None:
+    assert canonical_endpoint(url) == AWS
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8000",
+        "http://127.0.0.1:4566",
+        "https://dynamodb.eu-west-1.amazonaws.com.evil.example",
+        "https://notamazonaws.com",
+        "https://example.com/.amazonaws.com",
+        # Servers of the user's own on machines at AWS: each has tables of its own.
+        "http://ec2-203-0-113-25.eu-west-1.compute.amazonaws.com:8000",
+        "https://scylla-1234567890.eu-west-1.elb.amazonaws.com",
+        "https://my-dynamodb-1234567890.eu-west-1.elb.amazonaws.com",
+        "https://abcdef.execute-api.eu-west-1.amazonaws.com/dynamodb",
+        "http://[::1",
+        "",
+    ],
+)
+def test_other_endpoints_stay_themselves(url: str) -> None:
+    assert canonical_endpoint(url) == url
+
+
+def test_the_endpoints_of_all_partitions_that_botocore_knows_are_awss() -> None:
+    partitions = json.loads((Path(botocore.__file__).parent / "data" / "partitions.json").read_text())["partitions"]
+    assert len(partitions) > 3
+    for partition in partitions:
+        for suffix in (partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]):
+            assert canonical_endpoint(f"https://dynamodb.some-region-1.{suffix}") == AWS, suffix
+
+
+def test_the_region_and_the_name_in_an_arn() -> None:
+    assert region_and_name(arn(region="us-east-1")) == ("us-east-1", "Orders")
+    assert region_and_name("Orders") == (None, "Orders")
 
 
 texts = st.sampled_from(["a", "b", "", ":", "/", "a/b", "a:b"]) | st.text(max_size=4)
@@ -118,13 +173,10 @@ ids = st.builds(table_id, scopes, texts.filter(lambda text: text and not text.st
 
 
 @given(ids, ids)
-def test_may_be_same_is_symmetric_and_covers_equality(one: TableId, other: TableId) -> None:
-    assert may_be_same(one, one)
-    assert may_be_same(one, other) == may_be_same(other, one)
+def test_tables_of_one_identity_are_at_one_place(one: TableId, other: TableId) -> None:
     if one == other:
-        assert may_be_same(one, other)
-    if may_be_same(one, other):
-        assert one.place == other.place, "aliases are looked for by their place"
+        assert one.place == other.place
+    assert one.place.name == one.name
 
 
 @given(scopes, texts.filter(bool), scopes, texts.filter(bool))
@@ -137,11 +189,3 @@ def test_no_joining_makes_two_tables_one(scope: Scope, name: str, other_scope: S
         for each, owner, text in zip((scope, other_scope), owners, (name, other_name), strict=True)
     ]
     assert (table_id(scope, name) == table_id(other_scope, other_name)) == (parts[0] == parts[1])
-
-
-def test_one_endpoint_may_be_spelled_in_two_ways() -> None:
-    """Their answers are kept apart, but a change of one may be a change of the other."""
-    ours, other = (table_id(KNOWN._replace(endpoint=f"http://localhost:8000{end}"), "Orders") for end in ("", "/"))
-    assert ours != other
-    assert may_be_same(ours, other)
-    assert may_be_same(other, ours)

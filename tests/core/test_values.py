@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.values import (
-    attribute_name,
     canonical_item,
     canonical_value,
     item_signature,
     key_scalar,
+    plain_text,
     type_and_content,
     value_signature,
 )
@@ -241,9 +241,9 @@ def test_what_cannot_stand_in_a_key(value: Any) -> None:
 
 def test_the_parts_of_a_value() -> None:
     assert type_and_content({"anything": 1}) == ("anything", 1)
-    assert attribute_name("") == ""
+    assert plain_text("") == ""
     with pytest.raises(NotCacheable):
-        attribute_name(1)
+        plain_text(1)
 
 
 def test_what_botocore_would_send_of_a_subclass_is_what_counts() -> None:

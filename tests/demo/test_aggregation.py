@@ -12,37 +12,30 @@ from typer.testing import CliRunner
 
 from daxlite.aggregations.base import Base
 from daxlite.cli import app
-from daxlite.demo import other_process, redis_servers
+from daxlite.demo import aggregation, other_process, redis_servers
 from daxlite.demo.aggregation import STEPS, Shop, aggregate
 from daxlite.demo.check import CheckResult
 from daxlite.demo.connect import embedded_client
 from daxlite.demo.office import COMPUTED, NEAR, SHARED
 from daxlite.demo.orders import STATUSES, make_orders
 from daxlite.demo.revenue import AFTERWARDS, WEEK, revenue_of
-from daxlite.demo.server import embedded_server
 from daxlite.demo.settings import DemoError, Settings
 from daxlite.demo.table import load, temporary_tables
 from daxlite.demo.valkey import binary, valkey_server
+from tests.demo.small import SMALL
 from tests.valkey import Valkey
 
-SMALL = ("demo", "--items", "60", "--reads", "40")
 ORDERS = make_orders(300, seed=1)
 
 
 @pytest.fixture
-def dynamodb() -> Iterator[tuple[str, Any]]:
+def dynamodb(embedded: str) -> Iterator[tuple[str, Any]]:
     """The URL of a server with a table of orders, and a plain client of it."""
-    with embedded_server() as url:
-        client = embedded_client(url)
-        with temporary_tables(client, ["Orders"]):
-            load(client, "Orders", ORDERS, lambda _: None)
-            yield url, client
-        client.close()
-
-
-@pytest.fixture
-def fakeredis_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_servers, "binary", lambda: None)
+    client = embedded_client(embedded)
+    with temporary_tables(client, ["Orders"]):
+        load(client, "Orders", ORDERS, lambda _: None)
+        yield embedded, client
+    client.close()
 
 
 def check_rows(url: str, client: Any, server: redis_servers.RedisServer) -> None:
@@ -89,7 +82,8 @@ def test_the_revenue_is_that_of_the_orders(dynamodb: tuple[str, Any]) -> None:
     assert AFTERWARDS not in WEEK
 
 
-def test_the_whole_demo_with_a_server_of_somebody_else(valkey: Valkey) -> None:
+@pytest.mark.usefixtures("dynamodb_started")
+def test_the_whole_demo_with_an_external_redis_server(valkey: Valkey) -> None:
     with valkey.client() as client:
         before = {*client.scan_iter(count=1000)}
         result = CliRunner().invoke(app, [*SMALL, "--redis-url", valkey.url])
@@ -102,7 +96,7 @@ def test_the_whole_demo_with_a_server_of_somebody_else(valkey: Valkey) -> None:
     assert max(map(len, result.output.splitlines())) <= 100
 
 
-@pytest.mark.usefixtures("fakeredis_only")
+@pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
 def test_the_whole_demo_with_fakeredis() -> None:
     result = CliRunner().invoke(app, SMALL)
     assert result.exit_code == 0, result.output
@@ -111,9 +105,13 @@ def test_the_whole_demo_with_fakeredis() -> None:
     assert "9 aggregations: all agree" in result.output
 
 
-@pytest.mark.usefixtures("fakeredis_only")
+@pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
 def test_an_aggregation_that_is_not_invalidated_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Base, "changed", lambda self, tags: None)
+    def deaf(self: Base, tags: Any) -> Any:
+        yield from ()
+
+    monkeypatch.setattr(Base, "changed", deaf)
+    monkeypatch.setattr(aggregation, "HEARS_WITHIN", 0.1)
     result = CliRunner().invoke(app, SMALL)
     assert result.exit_code == 1, result.output
     assert "DISAGREE" in result.output

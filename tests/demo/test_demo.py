@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 import daxlite
 from daxlite.cli import app
+from daxlite.demo import aggregation
 from daxlite.demo.connect import embedded_client
 from daxlite.demo.server import embedded_server
+from tests.demo.small import SMALL
 
-SMALL = ("demo", "--items", "60", "--reads", "200", "--writes", "0.1")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
@@ -45,7 +46,7 @@ def ends(port: int, seconds: float = 20.0) -> bool:
 
 
 def test_all_answers_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Whatever the person has set up for AWS and for proxies is not looked at.
+    # The settings of the person for AWS and for proxies are not used.
     for name in (
         "AWS_PROFILE",
         "AWS_CONFIG_FILE",
@@ -84,24 +85,25 @@ class NeverInvalidates:
         return cached
 
 
+@pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
 def test_a_wrong_cache_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daxlite, "wrap", lambda client, **_: NeverInvalidates(client))
+    monkeypatch.setattr(aggregation, "HEARS_WITHIN", 0.1)  # the demo waits that long for an answer that never comes
     result = CliRunner().invoke(app, SMALL)
     assert result.exit_code == 1, result.output
     assert "DISAGREE" in result.output
     assert "all agree" not in result.output
 
 
-def test_another_server_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_server_is_left_as_it_was(embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
         monkeypatch.setenv(name, value)
-    with embedded_server() as url:
-        result = CliRunner().invoke(app, [*SMALL, "--endpoint-url", url])
-        assert result.exit_code == 0, result.output
-        assert "all agree" in result.output
-        client = embedded_client(url)
-        assert client.list_tables()["TableNames"] == []
-        client.close()
+    result = CliRunner().invoke(app, [*SMALL, "--endpoint-url", embedded])
+    assert result.exit_code == 0, result.output
+    assert "all agree" in result.output
+    client = embedded_client(embedded)
+    assert client.list_tables()["TableNames"] == []
+    client.close()
 
 
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +155,7 @@ def test_without_a_valkey_server_it_takes_fakeredis() -> None:
     assert (done.returncode, done.stderr) == (2, 'fakeredis is not installed: pip install "daxlite[demo]"\n')
 
 
-def test_the_library_needs_none_of_it() -> None:
+def test_the_library_imports_nothing_of_the_demo() -> None:
     extra = {"typer", "click", "rich", "moto", "flask", "redis", "daxlite.aggregations", "daxlite.demo"}
     program = f"import daxlite, sys; print({extra} & {{*sys.modules}})"
     assert python("-c", program).stdout == "set()\n"
@@ -177,7 +179,7 @@ def test_the_servers_end_with_the_demo(how: signal.Signals) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever starts tests in the background may have them ignore Ctrl-C, and a child inherits that.
+        # Tests that are started in the background may ignore Ctrl-C, and a child inherits that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:

@@ -5,9 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from daxlite.demo.server import embedded_server
 from tests.valkey import Valkey
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aggregations.py"
@@ -33,21 +30,19 @@ Redis failed 0 times
 """
 
 
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="examples come with the sources only")
-def test_the_example_does_what_it_says(valkey: Valkey) -> None:
-    with embedded_server() as url:
-        aws = {
-            "AWS_ENDPOINT_URL_DYNAMODB": url,
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-        done = subprocess.run(
-            [sys.executable, "-W", "error", EXAMPLE, valkey.url],
-            env={**os.environ, **aws, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+def test_the_example_does_what_it_says(embedded: str, valkey: Valkey) -> None:
+    aws = {
+        "AWS_ENDPOINT_URL_DYNAMODB": embedded,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLE, valkey.url],
+        env={**os.environ, **aws, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert (done.stderr, done.stdout) == ("", SAYS)

@@ -8,16 +8,14 @@ import pytest
 from daxlite.demo.connect import embedded_client
 from daxlite.demo.meter import Meter
 from daxlite.demo.orders import key_of, make_orders
-from daxlite.demo.server import embedded_server
 from daxlite.demo.table import definition, load, temporary_tables
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    with embedded_server() as url:
-        client = embedded_client(url)
-        yield client
-        client.close()
+def client(embedded: str) -> Iterator[Any]:
+    client = embedded_client(embedded)
+    yield client
+    client.close()
 
 
 def test_the_server_gives_back_what_it_was_given(client: Any) -> None:

@@ -50,7 +50,7 @@ def test_the_workload_has_the_asked_proportions(workload: Workload) -> None:
     assert all(counts[kind] for kind in WRITES)
 
 
-def test_the_shares_of_reads_are_a_whole() -> None:
+def test_the_shares_of_reads_add_up_to_one() -> None:
     assert sum(READ_MIX.values()) == pytest.approx(1.0)
 
 

@@ -9,11 +9,11 @@ import pytest
 import daxlite
 from tests import servers
 from tests.conftest import MakeTable
-from tests.differential.harness import Lab
+from tests.differential.harness import Harness
 
 
 @pytest.fixture
-def lab(backend: servers.Backend, raw: Any, raw_resource: Any, make_table: MakeTable) -> Lab:
+def harness(backend: servers.Backend, raw: Any, raw_resource: Any, make_table: MakeTable) -> Harness:
     """A server, with one cache that the wrapped client and the wrapped resource share."""
     cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=300.0, query_ttl=300.0))
-    return Lab(raw, raw_resource, make_table, lambda target: daxlite.wrap(target, cache=cache), backend.can)
+    return Harness(raw, raw_resource, make_table, lambda target: daxlite.wrap(target, cache=cache), backend.can)

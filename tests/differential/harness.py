@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass
-class Lab:
+class Harness:
     """A server to run scenarios on, as the fixture of this name makes it."""
 
     raw: Any
@@ -72,7 +72,7 @@ class Steps:
     """What a scenario drives. Each call is recorded; the response is returned."""
 
     side: Side
-    lab: Lab
+    harness: Harness
     names: dict[str, str]
     plain: bool
     log: list[Step] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Steps:
         return self.side.name
 
     def another_table(self, shape: Shape) -> str:
-        name = self.lab.fill(shape)
+        name = self.harness.fill(shape)
         self.names[name] = f"<table {len(self.names)}>"
         return name
 
@@ -102,7 +102,7 @@ class Steps:
         """One call, which raises; the exception is returned. A server that does not validate well may answer it."""
         label, call = self._call(op, request)
         outcome = self._make(label, call)
-        assert isinstance(outcome, Exception) or not self.lab.can("validation"), f"{label} succeeded: {outcome}"
+        assert isinstance(outcome, Exception) or not self.harness.can("validation"), f"{label} succeeded: {outcome}"
         return outcome
 
     def attempt(self, op: str | Call, /, **request: Any) -> Any:
@@ -135,7 +135,11 @@ class Steps:
     def form(self, label: str, outcome: Any) -> Any:
         """What came of a call, in canonical form."""
         form = canonical(outcome, self.names)
-        if isinstance(form, dict) and "ReturnConsumedCapacity" not in label and not self.lab.can("capacity_on_request"):
+        if (
+            isinstance(form, dict)
+            and "ReturnConsumedCapacity" not in label
+            and not self.harness.can("capacity_on_request")
+        ):
             form.pop("ConsumedCapacity", None)
         return form
 
@@ -150,8 +154,8 @@ class Steps:
         return f"{op}({request})", lambda side: getattr(getattr(side, face or "client"), method)(**request)
 
     def _parameters(self, method: str) -> Any:
-        operation = self.lab.raw.meta.method_to_api_mapping[method]
-        return self.lab.raw.meta.service_model.operation_model(operation).input_shape.members
+        operation = self.harness.raw.meta.method_to_api_mapping[method]
+        return self.harness.raw.meta.service_model.operation_model(operation).input_shape.members
 
     def _succeed(self, label: str, call: Call, *, must_hit: bool = False) -> Any:
         outcome = self._make(label, call, must_hit=must_hit)
@@ -167,12 +171,12 @@ class Steps:
         return outcome
 
 
-def scenario(shape: Shape, *needs: str) -> Callable[[Callable[[Steps], None]], Callable[[Lab], None]]:
+def scenario(shape: Shape, *needs: str) -> Callable[[Callable[[Steps], None]], Callable[[Harness], None]]:
     """Make a test of a function of `Steps`. `needs` names capabilities of the server."""
 
-    def decorate(script: Callable[[Steps], None]) -> Callable[[Lab], None]:
-        def test(lab: Lab) -> None:
-            compare(script, shape, lab)
+    def decorate(script: Callable[[Steps], None]) -> Callable[[Harness], None]:
+        def test(harness: Harness) -> None:
+            compare(script, shape, harness)
 
         test.__name__, test.__qualname__ = script.__name__, script.__qualname__
         test.__doc__, test.__module__ = script.__doc__, script.__module__
@@ -181,20 +185,20 @@ def scenario(shape: Shape, *needs: str) -> Callable[[Callable[[Steps], None]], C
     return decorate
 
 
-def compare(script: Callable[[Steps], None], shape: Shape, lab: Lab) -> None:
+def compare(script: Callable[[Steps], None], shape: Shape, harness: Harness) -> None:
     """Run `script` on both sides; the first difference is an assertion error that names the step."""
-    plain = _run(script, shape, lab, lambda target: target, plain=True)
-    wrapped = _run(script, shape, lab, lab.wrap, plain=False)
+    plain = _run(script, shape, harness, lambda target: target, plain=True)
+    wrapped = _run(script, shape, harness, harness.wrap, plain=False)
     for number, (expected, actual) in enumerate(zip(plain.log, wrapped.log, strict=False)):
         _check(f"step {number}, {actual.label}", expected, actual)
     assert len(plain.log) == len(wrapped.log)
-    _check_truth(wrapped, Side(lab.raw, lab.raw_resource, wrapped.name))
+    _check_truth(wrapped, Side(harness.raw, harness.raw_resource, wrapped.name))
 
 
-def _run(script: Callable[[Steps], None], shape: Shape, lab: Lab, wrap: Wrap, *, plain: bool) -> Steps:
-    name = lab.fill(shape)
-    side = Side(wrap(lab.raw), wrap(lab.raw_resource), name)
-    steps = Steps(side, lab, {name: "<table 0>"}, plain)
+def _run(script: Callable[[Steps], None], shape: Shape, harness: Harness, wrap: Wrap, *, plain: bool) -> Steps:
+    name = harness.fill(shape)
+    side = Side(wrap(harness.raw), wrap(harness.raw_resource), name)
+    steps = Steps(side, harness, {name: "<table 0>"}, plain)
     script(steps)
     return steps
 

@@ -27,6 +27,11 @@ def attributes(**types: str) -> list[dict[str, str]]:
     return [{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()]
 
 
+def index(name: str, hash_name: str, range_name: str | None = None) -> dict[str, Any]:
+    """An index that holds whole items."""
+    return {"IndexName": name, "KeySchema": keys(hash_name, range_name), "Projection": {"ProjectionType": "ALL"}}
+
+
 def order(customer: str, number: int, **extra: Item) -> Item:
     """An order. Every third has no stage, only every fourth has a holder, and only some have nested values."""
     item: Item = {
@@ -62,7 +67,7 @@ ORDERS = Shape(
         "KeySchema": keys("customer", "seq"),
         "AttributeDefinitions": attributes(customer="S", seq="N", price="N", stage="S", holder="S"),
         "LocalSecondaryIndexes": [
-            {"IndexName": "by-price", "KeySchema": keys("customer", "price"), "Projection": {"ProjectionType": "ALL"}},
+            index("by-price", "customer", "price"),
             {
                 "IndexName": "by-stage-of-customer",
                 "KeySchema": keys("customer", "stage"),
@@ -70,7 +75,7 @@ ORDERS = Shape(
             },
         ],
         "GlobalSecondaryIndexes": [
-            {"IndexName": "by-stage", "KeySchema": keys("stage", "price"), "Projection": {"ProjectionType": "ALL"}},
+            index("by-stage", "stage", "price"),
             {
                 "IndexName": "by-holder",
                 "KeySchema": keys("holder"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.differential.harness import Lab, Side, Steps, scenario
+from tests.differential.harness import Harness, Side, Steps, scenario
 from tests.differential.tables import PLAIN
 
 KEY = {"pk": {"S": "key-1"}}
@@ -100,7 +100,7 @@ def test_an_operation_that_was_kept(steps: Steps) -> None:
     steps.write("put_item", Item=KEY | {"kept": {"BOOL": True}})
 
 
-def test_a_name_that_no_client_has(lab: Lab) -> None:
-    wrapped = lab.wrap(lab.raw)
+def test_a_name_that_no_client_has(harness: Harness) -> None:
+    wrapped = harness.wrap(harness.raw)
     assert callable(wrapped.close)
     assert not hasattr(wrapped, "no_such_attribute")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.differential.canonical import HIT
-from tests.differential.harness import Lab, Steps, compare
+from tests.differential.harness import Harness, Steps, compare
 from tests.differential.tables import PLAIN
 
 KEY = {"pk": {"S": "key-1"}}
@@ -87,15 +87,15 @@ def ask_for_capacity(steps: Steps) -> None:
     ],
 )
 def test_a_wrong_cache_is_found_out(
-    lab: Lab, wrap: Callable[[Any], Any], script: Callable[[Steps], None], complaint: str
+    harness: Harness, wrap: Callable[[Any], Any], script: Callable[[Steps], None], complaint: str
 ) -> None:
     with pytest.raises(AssertionError, match=complaint):
-        compare(script, PLAIN, dataclasses.replace(lab, wrap=only_clients(wrap)))
+        compare(script, PLAIN, dataclasses.replace(harness, wrap=only_clients(wrap)))
 
 
-def test_a_right_cache_passes(lab: Lab) -> None:
+def test_a_right_cache_passes(harness: Harness) -> None:
     for script in (read, read_again, read_and_write):
-        compare(script, PLAIN, dataclasses.replace(lab, wrap=only_clients(Invalidating)))
+        compare(script, PLAIN, dataclasses.replace(harness, wrap=only_clients(Invalidating)))
 
 
 def only_clients(wrap: Callable[[Any], Any]) -> Callable[[Any], Any]:

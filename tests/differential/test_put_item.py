@@ -101,7 +101,7 @@ def test_the_item_of_a_failed_condition(steps: Steps) -> None:
 
 @scenario(PLAIN)
 def test_optimistic_locking(steps: Steps) -> None:
-    """Read, fail because somebody else was faster, read again, succeed."""
+    """Read, fail because another writer was faster, read again, succeed."""
     partition: dict[str, Any] = {
         "KeyConditionExpression": "pk = :p",
         "ExpressionAttributeValues": {":p": {"S": "key-3"}},
@@ -114,7 +114,7 @@ def test_optimistic_locking(steps: Steps) -> None:
     ):
         seen = steps.read("get_item", Key=key)["Item"]["value"]
         steps.read("query", **partition)
-        steps.lab.raw.put_item(TableName=steps.name, Item=key | {"value": {"S": f"before {write}"}})
+        steps.harness.raw.put_item(TableName=steps.name, Item=key | {"value": {"S": f"before {write}"}})
         steps.fail(write, **request, **given("#v = :v", v=seen))
         seen = steps.do("get_item", Key=key)["Item"]["value"]
         steps.do("query", **partition)

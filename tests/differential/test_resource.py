@@ -33,7 +33,7 @@ def test_batch_write_item(steps: Steps) -> None:
 
 
 @scenario(PLAIN)
-def test_the_client_of_a_resource_speaks_native_types(steps: Steps) -> None:
+def test_the_client_of_a_resource_takes_native_types(steps: Steps) -> None:
     def get(side: Side) -> Any:
         return side.resource.meta.client.get_item(TableName=side.name, Key={"pk": "key-1"})
 

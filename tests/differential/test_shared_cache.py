@@ -8,7 +8,7 @@ import boto3
 from boto3.dynamodb.conditions import Key
 
 import daxlite
-from tests.differential.harness import Lab, Side, Steps, scenario
+from tests.differential.harness import Harness, Side, Steps, scenario
 from tests.differential.tables import ORDERS, PLAIN
 from tests.servers import connection
 
@@ -62,28 +62,28 @@ def test_what_one_read_the_other_has(steps: Steps) -> None:
     steps.read("get_item", Key={"pk": {"S": "nobody"}})
 
 
-def test_a_hit_of_one_was_a_fill_of_the_other(lab: Lab) -> None:
-    name = lab.fill(PLAIN)
+def test_a_hit_of_one_was_a_fill_of_the_other(harness: Harness) -> None:
+    name = harness.fill(PLAIN)
     cache = daxlite.Cache()
-    client = daxlite.wrap(lab.raw, cache=cache)
-    table = daxlite.wrap(lab.raw_resource, cache=cache).Table(name)
+    client = daxlite.wrap(harness.raw, cache=cache)
+    table = daxlite.wrap(harness.raw_resource, cache=cache).Table(name)
     client.get_item(TableName=name, Key={"pk": {"S": "key-1"}})
     answer = table.get_item(Key={"pk": "key-1"})
     assert answer["Item"]["name"] == "row 1"
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-cache"] == "Hit from daxlite"
 
 
-def test_caches_of_their_own(lab: Lab) -> None:
+def test_caches_of_their_own(harness: Harness) -> None:
     """Without a shared cache, one client knows nothing of what another one read."""
-    name = lab.fill(PLAIN)
+    name = harness.fill(PLAIN)
     request: dict[str, Any] = {"TableName": name, "Key": {"pk": {"S": "key-1"}}}
-    first, second = daxlite.wrap(lab.raw), daxlite.wrap(lab.raw)
+    first, second = daxlite.wrap(harness.raw), daxlite.wrap(harness.raw)
     first.get_item(**request)
     assert "x-cache" not in second.get_item(**request)["ResponseMetadata"]["HTTPHeaders"]
 
 
-def test_what_a_session_makes_shares_its_cache(lab: Lab, endpoint: str) -> None:
-    name = lab.fill(PLAIN)
+def test_what_a_session_makes_shares_its_cache(harness: Harness, endpoint: str) -> None:
+    name = harness.fill(PLAIN)
     key = {"pk": {"S": "key-1"}}
     session = daxlite.wrap(boto3.Session())
     client = session.client("dynamodb", **connection(endpoint))
@@ -99,10 +99,10 @@ def test_what_a_session_makes_shares_its_cache(lab: Lab, endpoint: str) -> None:
         resource.meta.client.close()
 
 
-def test_bypass(lab: Lab) -> None:
-    name = lab.fill(PLAIN)
+def test_bypass(harness: Harness) -> None:
+    name = harness.fill(PLAIN)
     request: dict[str, Any] = {"TableName": name, "Key": {"pk": {"S": "key-1"}}}
-    client = daxlite.wrap(lab.raw)
+    client = daxlite.wrap(harness.raw)
     client.get_item(**request)
     with daxlite.bypass():
         answer = client.get_item(**request)
@@ -114,8 +114,8 @@ def test_bypass(lab: Lab) -> None:
 @scenario(PLAIN)
 def test_a_table_that_was_wrapped_by_itself(steps: Steps) -> None:
     def alone(side: Side) -> Any:
-        plain = steps.lab.raw_resource.Table(side.name)
-        return plain if side.resource is steps.lab.raw_resource else steps.lab.wrap(plain)
+        plain = steps.harness.raw_resource.Table(side.name)
+        return plain if side.resource is steps.harness.raw_resource else steps.harness.wrap(plain)
 
     steps.watch("get_item", Key={"pk": {"S": "key-1"}})
     steps.watch(lambda side: alone(side).get_item(Key={"pk": "key-1"}))

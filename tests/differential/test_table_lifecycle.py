@@ -105,7 +105,7 @@ def test_an_index_is_added_and_removed(steps: Steps) -> None:
         GlobalSecondaryIndexUpdates=[{"Create": index}],
     )
     steps.do(wait_for_indexes)
-    # Whatever was read of the old index may still be settling, and indexes have no strong reads.
+    # What was read of the old index may still be settling, and global indexes have no strong reads.
     steps.watch("query", hit=False, **query)
     steps.write("put_item", Item=row(1) | {"extra": {"BOOL": True}})
     steps.write("put_item", Item=row(1) | {"name": {"S": "elsewhere"}})

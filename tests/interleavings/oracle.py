@@ -4,88 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from tests import invariants
-from tests.differential.canonical import canonical, is_hit
-from tests.interleavings.programs import INDEX, KEYS, READS, TABLE, Op
-from tests.interleavings.world import Event, World
-
-
-def judge(world: World) -> None:
-    """P1 to P3 of every read, and P3, P4 and P9 of what is left in the cache."""
-    for event in world.events:
-        if not event.op.is_write and event.response is not None:
-            _judge_read(world, event)
-    invariants.check(world.cache)
-    assert world.cache.stats().faults == 0, "daxlite failed, and hid it"
-    _judge_what_is_left(world)
-
-
-def _judge_read(world: World, event: Event) -> None:
-    """P1, P2: a read answers with a state that existed, no older than the last write that ended before it began."""
-    op = event.op
-    if op.operation == "BatchGetItem":
-        _judge_batch(world, event)
-        return
-    if op.request.get("IndexName") == INDEX:
-        since = 0  # global indexes have no strong reads, so no promise but that the state existed
-    else:
-        since = _last_write(world, event, op.request.get("Key"))
-    answers = [
-        _form(world.simulator.answer_at(moment, op.operation, op.request)) for moment in _moments(world, since, event)
-    ]
-    assert _form(event.response) in answers, f"{_story(world, event)}\nis none of {answers}"
-
-
-def _judge_batch(world: World, event: Event) -> None:
-    """A batch reads each item at a moment of its own."""
-    assert event.response is not None
-    asked = event.op.request["RequestItems"][TABLE]
-    got = [_form(item) for item in event.response["Responses"].get(TABLE, [])]
-    for key in asked["Keys"]:
-        request = {"TableName": TABLE, **asked, "Key": key}
-        del request["Keys"]
-        moments = _moments(world, _last_write(world, event, key), event)
-        answers = [world.simulator.answer_at(moment, "GetItem", request).get("Item") for moment in moments]
-        allowed = [None if answer is None else _form(answer) for answer in answers]
-        found = [item for item in got if item in allowed]
-        if not found:
-            assert None in allowed, f"{_story(world, event)}\nlacks {key}, which was there all the time: {allowed}"
-        else:
-            got.remove(found[0])
-    assert not got, f"{_story(world, event)}\nhas what never was: {got}"
-
-
-def _last_write(world: World, event: Event, key: Any) -> int:
-    """When the last write was applied that had ended before the call began: of this item, or of any for None.
-
-    A write that has not ended yet need not be seen, even if it was applied before one of another item that has.
-    """
-    return max(
-        (
-            call.applied
-            for other in world.events
-            if other.op.is_write and other.ended <= event.began and (key is None or key in other.op.keys)
-            for call in other.sent
-        ),
-        default=0,
-    )
-
-
-def _moments(world: World, since: int, event: Event) -> list[int]:
-    return [since, *(moment for moment in world.simulator.moments(TABLE, since, event.ended) if moment > since)]
-
-
-def _judge_what_is_left(world: World) -> None:
-    """Each entry in the cache, once all is quiet, is the truth."""
-    now = world.simulator.history.now
-    for op in (*READS, *[_get(key, names) for key in KEYS for names in ("n", "n, #d")]):
-        request = op.request if op.operation != "BatchGetItem" else None
-        if request is None:
-            continue
-        response = world.client._make_api_call(op.operation, op.request)
-        if is_hit(response):
-            truth = _form(world.simulator.answer_at(now, op.operation, op.request))
-            assert _form(response) == truth, f"left in the cache for {op}: {_form(response)}, the truth is {truth}"
+from tests.differential.canonical import canonical
+from tests.interleavings.interleaving import Event, Interleaving
+from tests.interleavings.programs import INDEX, KEYS, READS, TABLE, Op, Program
 
 
 def _get(key: Any, names: str) -> Op:
@@ -93,11 +17,105 @@ def _get(key: Any, names: str) -> Op:
     return Op("GetItem", {"TableName": TABLE, "Key": key, "ProjectionExpression": names, **aliases})
 
 
+PROJECTED = [_get(key, names) for key in KEYS for names in ("n", "n, #d")]
+
+
+def check(interleaving: Interleaving, data: st.DataObject, program: Program) -> None:
+    """Run a program in an order that Hypothesis draws, and judge it."""
+    interleaving.reset(program.items)
+    for op in program.warm:
+        interleaving.call("warm", op)
+    interleaving.run(
+        program.threads,
+        choose=lambda names: data.draw(st.integers(0, len(names) - 1)),
+        choose_replica=lambda call, ticks: data.draw(st.sampled_from(ticks)),
+    )
+    judge(interleaving)
+
+
+def judge(interleaving: Interleaving) -> None:
+    """P1 to P3 of every read, and P3, P4 and P9 of what is left in the cache."""
+    for event in interleaving.events:
+        if not event.op.is_write and event.response is not None:
+            _judge_read(interleaving, event)
+    invariants.check(interleaving.cache)
+    assert interleaving.cache.stats().faults == 0, "daxlite failed, and hid it"
+    _judge_what_is_left(interleaving)
+
+
+def _judge_read(interleaving: Interleaving, event: Event) -> None:
+    """P1, P2: a read answers with a state that existed, no older than the last write that ended before it began."""
+    op = event.op
+    if op.operation == "BatchGetItem":
+        _judge_batch(interleaving, event)
+        return
+    if op.request.get("IndexName") == INDEX:
+        since = 0  # global indexes have no strong reads, so no promise but that the state existed
+    else:
+        since = _last_write(interleaving, event, op.request.get("Key"))
+    answers = [
+        _form(interleaving.simulator.answer_at(moment, op.operation, op.request))
+        for moment in _moments(interleaving, since, event)
+    ]
+    assert _form(event.response) in answers, f"{_story(interleaving, event)}\nis none of {answers}"
+
+
+def _judge_batch(interleaving: Interleaving, event: Event) -> None:
+    """A batch reads each item at a moment of its own."""
+    assert event.response is not None
+    asked = event.op.request["RequestItems"][TABLE]
+    got = [_form(item) for item in event.response["Responses"].get(TABLE, [])]
+    for key in asked["Keys"]:
+        request = {"TableName": TABLE, **asked, "Key": key}
+        del request["Keys"]
+        moments = _moments(interleaving, _last_write(interleaving, event, key), event)
+        answers = [interleaving.simulator.answer_at(moment, "GetItem", request).get("Item") for moment in moments]
+        allowed = [None if answer is None else _form(answer) for answer in answers]
+        found = [item for item in got if item in allowed]
+        if not found:
+            assert None in allowed, (
+                f"{_story(interleaving, event)}\nlacks {key}, which was there all the time: {allowed}"
+            )
+        else:
+            got.remove(found[0])
+    assert not got, f"{_story(interleaving, event)}\nhas what never was: {got}"
+
+
+def _last_write(interleaving: Interleaving, event: Event, key: Any) -> int:
+    """When the last write was applied that had ended before the call began: of this item, or of any for None.
+
+    A write that has not ended yet need not be seen, even if it was applied before one of another item that has.
+    """
+    return max(
+        (
+            call.applied
+            for other in interleaving.events
+            if other.op.is_write and other.ended <= event.began and (key is None or key in other.op.keys)
+            for call in other.sent
+        ),
+        default=0,
+    )
+
+
+def _moments(interleaving: Interleaving, since: int, event: Event) -> list[int]:
+    return [since, *(moment for moment in interleaving.simulator.moments(TABLE, since, event.ended) if moment > since)]
+
+
+def _judge_what_is_left(interleaving: Interleaving) -> None:
+    """Each entry in the cache, once all is quiet, is the truth."""
+    now = interleaving.simulator.history.now
+    kept = [op for op in (*READS, *PROJECTED) if op.operation != "BatchGetItem"]
+    for op, response in zip(kept, interleaving.hits(kept), strict=True):
+        if response is not None:
+            truth = _form(interleaving.simulator.answer_at(now, op.operation, op.request))
+            assert _form(response) == truth, f"left in the cache for {op}: {_form(response)}, the truth is {truth}"
+
+
 def _form(response: Any) -> Any:
     kept = {name: member for name, member in response.items() if name not in ("ResponseMetadata", "ConsumedCapacity")}
     return canonical(kept, {})
 
 
-def _story(world: World, event: Event) -> str:
-    lines = [f"  {other.began:4}-{other.ended:4} {other.thread}: {other.op}" for other in world.events]
+def _story(interleaving: Interleaving, event: Event) -> str:
+    lines = [f"  {other.began:4}-{other.ended:4} {other.thread}: {other.op}" for other in interleaving.events]
     return "\n".join(["what was called:", *lines, f"{event.thread} {event.op} answered {_form(event.response)}"])

@@ -133,6 +133,17 @@ effects = st.sampled_from(
 )
 
 
+@dataclass(frozen=True)
+class Program:
+    """What happens in one interleaving."""
+
+    items: list[dict[str, Any]]
+    """What is in the table at first."""
+    warm: list[Op]
+    """Reads that fill the cache before the threads start."""
+    threads: list[list[Op]]
+
+
 def threads(reads: list[Op], *, with_faults: bool = False) -> st.SearchStrategy[list[list[Op]]]:
     """Two to four threads of one to three calls each, one of which writes."""
     wrong = st.one_of(st.none(), effects) if with_faults else st.none()
@@ -142,3 +153,9 @@ def threads(reads: list[Op], *, with_faults: bool = False) -> st.SearchStrategy[
     write = st.builds(lambda op, effect: Op(op.operation, op.request, effect), writes, wrong)
     others = st.lists(st.lists(call, min_size=1, max_size=3), min_size=1, max_size=3)
     return st.builds(lambda first, rest: [first, *rest], st.lists(write, min_size=1, max_size=2), others)
+
+
+def programs(reads: list[Op], *, with_faults: bool = False) -> st.SearchStrategy[Program]:
+    """Programs whose threads make these reads."""
+    warm = st.lists(st.sampled_from(READS), max_size=4)
+    return st.builds(Program, st.lists(items, max_size=2), warm, threads(reads, with_faults=with_faults))

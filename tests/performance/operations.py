@@ -10,12 +10,25 @@ from boto3.dynamodb.types import TypeDeserializer
 
 import daxlite
 from benchmarks.interleave import Call
-from benchmarks.items import BATCH, PAGE, QUERY, TABLE, item, key, native_key, page
+from benchmarks.items import (
+    BATCH,
+    FILTERED_QUERY,
+    PAGE,
+    PROJECTION,
+    QUERY,
+    TABLE,
+    item,
+    key,
+    native_key,
+    page,
+    page_response,
+)
 from benchmarks.servers import connection, instant_client
 
 
-def _client() -> Any:
-    answer = {"Items": page(), "Count": PAGE, "ScannedCount": PAGE}
+def _client(items: int = PAGE) -> Any:
+    """items: on a page of a Query."""
+    answer = page_response(items)
     return daxlite.wrap(instant_client(GetItem=lambda params: {"Item": item()}, Query=lambda params: answer))
 
 
@@ -38,8 +51,22 @@ def batch_get_item_hit() -> Call:
     return partial(wrapped.batch_get_item, **BATCH)
 
 
-def query_hit() -> Call:
-    return partial(_client().query, **QUERY)
+def projected_get_item_hit() -> Call:
+    wrapped = _client()
+    wrapped.get_item(TableName=TABLE, Key=key())
+    return partial(wrapped.get_item, TableName=TABLE, Key=key(), **PROJECTION)
+
+
+def query_hit_of_1() -> Call:
+    return partial(_client(items=1).query, **QUERY)
+
+
+def query_hit_of_25() -> Call:
+    return partial(_client(items=25).query, **QUERY)
+
+
+def query_hit_with_filter() -> Call:
+    return partial(_client(items=1).query, **FILTERED_QUERY)
 
 
 def get_item_miss() -> Call:
@@ -62,7 +89,10 @@ OPERATIONS: dict[str, Callable[[], Call]] = {
         get_item_hit,
         table_get_item_hit,
         batch_get_item_hit,
-        query_hit,
+        projected_get_item_hit,
+        query_hit_of_1,
+        query_hit_of_25,
+        query_hit_with_filter,
         get_item_miss,
         put_item,
         passed_through,

@@ -27,17 +27,20 @@ def test_items_are_what_the_targets_speak_of() -> None:
     assert (len(flat_item()), nodes(flat_item())) == (10, 10)
 
 
-def spin(times: int) -> None:
-    for _ in range(times):
-        pass
+def test_a_case_that_takes_five_times_as_long_is_measured_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0  # nanoseconds
 
+    def take(duration: int) -> None:
+        nonlocal now
+        now += duration
 
-def test_a_case_that_does_five_times_as_much_takes_about_five_times_as_long() -> None:
+    monkeypatch.setattr(interleave, "perf_counter_ns", lambda: now)
+    monkeypatch.setattr(interleave, "perf_counter", lambda: now / 1e9)
     comparison = Comparison(
-        [Case("one", lambda: spin(2_000)), Case("five", lambda: spin(10_000))], chunk=0.0003, chunks=1
+        [Case("one", lambda: take(20_000)), Case("five", lambda: take(100_000))], chunk=0.0003, chunks=1
     ).run(0.3)
     one, five = comparison.rounds("one"), comparison.rounds("five")
-    assert 4 < min(five) / min(one) < 6
+    assert {round(slow / fast, 6) for fast, slow in zip(one, five, strict=True)} == {5}
     measured = comparison.as_json()["one"]
     assert measured["percentiles"]["1"] <= measured["percentiles"]["50"] <= measured["percentiles"]["99.9"]
     assert sum(count for _, count in measured["histogram"]) < measured["calls"]

@@ -1,8 +1,8 @@
-"""The circuit breaker: who may ask a server that fails, and when."""
+"""The circuit breaker: when a command is sent to a server that fails."""
 
 import pytest
 
-from daxlite.shared.breaker import FAILURES, FIRST_PAUSE, MAX_PAUSE, Breaker
+from daxlite.shared.breaker import FAILURES_TO_OPEN, FIRST_PAUSE, MAX_PAUSE, Breaker
 from tests.aggregations.scripted import Clock
 
 
@@ -13,16 +13,16 @@ def clock() -> Clock:
 
 def opened(clock: Clock) -> Breaker:
     breaker = Breaker(clock)
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_TO_OPEN):
         assert breaker.allows()
         breaker.failed()
     return breaker
 
 
-def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
+def test_it_opens_after_a_number_of_failures_in_a_row(clock: Clock) -> None:
     breaker = Breaker(clock)
     for _ in range(3):
-        for _ in range(FAILURES - 1):
+        for _ in range(FAILURES_TO_OPEN - 1):
             breaker.failed()
         assert breaker.allows()
         breaker.succeeded()
@@ -33,7 +33,7 @@ def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
     assert breaker.skipped == 1
 
 
-def test_after_the_pause_one_may_try_and_the_others_wait_for_what_comes_of_it(clock: Clock) -> None:
+def test_after_the_pause_one_caller_probes_and_the_others_wait_for_its_outcome(clock: Clock) -> None:
     breaker = opened(clock)
     clock.advance(FIRST_PAUSE - 0.01)
     assert not breaker.allows()
@@ -44,7 +44,7 @@ def test_after_the_pause_one_may_try_and_the_others_wait_for_what_comes_of_it(cl
     assert [breaker.allows() for _ in range(3)] == [True, True, True]
 
 
-def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(clock: Clock) -> None:
+def test_each_failed_probe_doubles_the_pause_up_to_the_maximum(clock: Clock) -> None:
     breaker, pauses = opened(clock), []
     for _ in range(10):
         began = clock()
@@ -56,7 +56,7 @@ def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(clock: Clock)
     assert pauses[-1] == MAX_PAUSE
 
 
-def test_a_probe_that_never_came_back_is_followed_by_another(clock: Clock) -> None:
+def test_a_probe_without_an_outcome_is_followed_by_another(clock: Clock) -> None:
     breaker = opened(clock)
     clock.advance(FIRST_PAUSE)
     assert breaker.allows()
@@ -64,7 +64,7 @@ def test_a_probe_that_never_came_back_is_followed_by_another(clock: Clock) -> No
     assert breaker.allows()
 
 
-def test_after_it_closed_it_has_as_much_patience_as_at_first(clock: Clock) -> None:
+def test_once_closed_it_opens_and_pauses_as_at_the_beginning(clock: Clock) -> None:
     breaker = opened(clock)
     clock.advance(100)
     assert breaker.allows()
@@ -72,7 +72,7 @@ def test_after_it_closed_it_has_as_much_patience_as_at_first(clock: Clock) -> No
     clock.advance(100)
     assert breaker.allows()
     breaker.succeeded()
-    for _ in range(FAILURES - 1):
+    for _ in range(FAILURES_TO_OPEN - 1):
         breaker.failed()
     assert breaker.allows()
     breaker.failed()

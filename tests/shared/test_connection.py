@@ -1,19 +1,24 @@
-"""The way to Redis, over fakeredis: commands out, replies back, Unavailable for whatever goes wrong."""
+"""The way to Redis, over fakeredis: commands out, replies back, Unavailable for every failure."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import fakeredis
 import pytest
 import redis
+import redis.asyncio
 from redis.exceptions import RedisClusterException
+from redis.sentinel import Sentinel
 
-from daxlite.shared.breaker import FAILURES, Breaker
+from daxlite.shared.async_connection import AsyncConnection
+from daxlite.shared.breaker import FAILURES_TO_OPEN, Breaker
 from daxlite.shared.clients import async_client_of, client_of
-from daxlite.shared.connection import AsyncConnection, Connection, Unavailable
-from tests.aggregations.scripted import AsyncClient, Client, Clock, Server
+from daxlite.shared.connection import Connection
+from daxlite.shared.failures import Unavailable
+from tests.aggregations.scripted import AsyncClient, Client, Clock, Pipeline, Server, World
+from tests.interrupting import Limit
 
 
 def test_commands_and_their_replies() -> None:
@@ -87,7 +92,7 @@ def test_what_is_no_fault_of_redis_is_raised_as_it_is(error: BaseException) -> N
     server = Server(Clock())
     connection = Connection(Client(server), Breaker(server.clock))
     server.failing = lambda command: error
-    for _ in range(FAILURES + 1):
+    for _ in range(FAILURES_TO_OPEN + 1):
         with pytest.raises(type(error)):
             connection.get(["a"])
     assert connection.breaker.errors == 0
@@ -121,3 +126,80 @@ def test_a_url_makes_a_client_that_waits_no_longer_than_told() -> None:
 def test_a_client_of_the_applications_is_used_as_it_is() -> None:
     client = redis.Redis()
     assert client_of(client, 1.0) is client
+
+
+@pytest.mark.parametrize("error", [Limit, TimeoutError, OSError])
+def test_connections_to_all_nodes_of_a_cluster_are_given_up(error: type[BaseException]) -> None:
+    given_up: list[bool] = []
+
+    class OfACluster:
+        """Has no pool of its own, but one for each node."""
+
+        def execute_command(self, *command: Any) -> None:
+            raise error
+
+        def disconnect_connection_pools(self) -> None:
+            given_up.append(True)
+
+    connection = Connection(cast(Any, OfACluster()), Breaker(Clock()))
+    with pytest.raises((Limit, Unavailable)):
+        connection.run([("GET", "a")])
+    assert given_up
+
+
+def test_each_event_loop_has_connections_of_its_own(world: World) -> None:
+    connection = AsyncConnection(AsyncClient(world.server), Breaker(world.clock))
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+
+    async def pool() -> Any:
+        return connection.clients.lease()._pool  # type: ignore[union-attr]
+
+    used = [[loop.run_until_complete(pool()) for loop in loops] for _ in range(5)]
+    assert all(one is used[0][0] for one, _ in used)
+    assert all(other is used[0][1] for _, other in used)
+    assert used[0][0] is not used[0][1]
+    for loop in loops:
+        loop.close()
+
+
+class ClusterClient(redis.RedisCluster):
+    """A client of a cluster that has made no connection."""
+
+    def __init__(self, server: Server, **attributes: Any) -> None:
+        self.server = server
+        self.__dict__ |= attributes
+
+    def __del__(self) -> None:
+        """There is nothing to close."""
+
+    def get_encoder(self) -> Any:
+        return redis.Redis().get_encoder()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self.server.execute(args)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> Any:
+        return Pipeline(self.server)
+
+
+def test_in_a_cluster_a_message_is_sent_when_the_other_commands_are_done() -> None:
+    """They go to other nodes, so a process could hear the message and still find the stamp that was replaced."""
+    server = Server(Clock())
+    connection = Connection(ClusterClient(server), Breaker(Clock()))
+    assert connection.is_cluster
+    replies = connection.run([("SET", "a", b"1", "PX", 1000), ("SET", "b", b"2", "PX", 1000), ("PUBLISH", "c", b"d")])
+    assert replies == [True, True, 0]
+    assert server.take() == ["SET", "SET", "PUBLISH"]
+
+
+@pytest.mark.parametrize("attributes", [{"read_from_replicas": True}, {"load_balancing_strategy": "round robin"}])
+def test_p5_a_cluster_client_that_reads_from_replicas_is_refused(attributes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="replicas, which may be behind"):
+        client_of(ClusterClient(Server(Clock()), **attributes), 1.0)
+
+
+def test_p5_a_client_of_a_sentinels_replicas_is_refused() -> None:
+    sentinel = Sentinel([("localhost", 1)])
+    assert client_of(sentinel.master_for("main"), 1.0)
+    with pytest.raises(ValueError, match="take no writes"):
+        client_of(sentinel.slave_for("main"), 1.0)

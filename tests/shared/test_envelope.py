@@ -1,4 +1,4 @@
-"""What is wrapped comes back, under its own key and within its bounds; everything else is CorruptValue."""
+"""Wrapped data comes back for its own key and within the bounds; everything else is CorruptValue."""
 
 import os
 import tracemalloc
@@ -13,24 +13,24 @@ from daxlite.shared.encryption import Encryptor
 from daxlite.shared.envelope import Envelope
 from daxlite.shared.errors import CorruptValue, Unstorable
 
-SEALER = Encryptor([bytes(range(32))])
+ENCRYPTOR = Encryptor([bytes(range(32))])
 contents = st.binary(max_size=60) | st.builds(
     lambda data, times: data * times, st.binary(max_size=9), st.integers(0, 900)
 )
 envelopes = st.builds(
-    Envelope, st.sampled_from([None, 0, 10, 1024]), st.sampled_from([10_000, 2**26]), st.sampled_from([None, SEALER])
+    Envelope, st.sampled_from([None, 0, 10, 1024]), st.sampled_from([10_000, 2**26]), st.sampled_from([None, ENCRYPTOR])
 )
 
 
 @given(envelopes, contents, st.binary(max_size=9))
-def test_what_is_wrapped_comes_back(envelope: Envelope, data: bytes, key: bytes) -> None:
+def test_wrapped_data_comes_back(envelope: Envelope, data: bytes, key: bytes) -> None:
     wrapped = envelope.wrap(data, key)
     assert envelope.unwrap(wrapped, key) == data
     assert len(wrapped) <= len(data) + 2 + 32
 
 
 @given(envelopes, contents, st.data())
-def test_damage_is_noticed(envelope: Envelope, data: bytes, draws: st.DataObject) -> None:
+def test_damage_is_detected(envelope: Envelope, data: bytes, draws: st.DataObject) -> None:
     wrapped = envelope.wrap(data, b"key")
     damaged = bytearray(wrapped)
     bit = draws.draw(st.integers(0, len(wrapped) * 8 - 1))
@@ -50,9 +50,9 @@ def test_random_bytes_are_corrupt(envelope: Envelope, data: bytes) -> None:
             envelope.unwrap(forged, b"key")
 
 
-def test_only_what_is_large_and_gets_smaller_is_compressed() -> None:
+def test_only_large_data_that_gets_smaller_is_compressed() -> None:
     noise = os.urandom(5000)
-    for encryptor, more in ((None, 6), (SEALER, 34)):
+    for encryptor, more in ((None, 6), (ENCRYPTOR, 34)):
         envelope = Envelope(compress_above=100, encryptor=encryptor)
         assert len(envelope.wrap(b"x" * 100, b"")) == 100 + more
         assert len(envelope.wrap(b"x" * 101, b"")) < 50
@@ -69,7 +69,7 @@ def test_envelopes_of_other_settings_are_understood() -> None:
             assert reader.unwrap(writer.wrap(data, b"k"), b"k") == data
 
 
-def test_versions_and_flags_that_are_not_known() -> None:
+def test_unknown_versions_and_flags_are_corrupt() -> None:
     wrapped = Envelope().wrap(b"x", b"k")
     for version in (0, 2, 255):
         with pytest.raises(CorruptValue, match="version"):
@@ -80,28 +80,28 @@ def test_versions_and_flags_that_are_not_known() -> None:
 
 
 def test_no_downgrade() -> None:
-    """Who can write in Redis, and has no key, can make nothing that a encryptor would take."""
-    plain, sealed = Envelope(), Envelope(encryptor=SEALER)
-    with pytest.raises(CorruptValue, match="not sealed"):
-        sealed.unwrap(plain.wrap(b"forged", b"k"), b"k")
+    """Without a key, write access to Redis is not enough to make an envelope that is accepted where there is a key."""
+    plain, encrypted = Envelope(), Envelope(encryptor=ENCRYPTOR)
+    with pytest.raises(CorruptValue, match="not encrypted"):
+        encrypted.unwrap(plain.wrap(b"forged", b"k"), b"k")
     with pytest.raises(CorruptValue, match="no encryptor"):
-        plain.unwrap(sealed.wrap(b"x", b"k"), b"k")
+        plain.unwrap(encrypted.wrap(b"x", b"k"), b"k")
     with pytest.raises(CorruptValue):
-        Envelope(encryptor=Encryptor([bytes(32)])).unwrap(sealed.wrap(b"x", b"k"), b"k")
+        Envelope(encryptor=Encryptor([bytes(32)])).unwrap(encrypted.wrap(b"x", b"k"), b"k")
 
 
-def test_the_flags_are_under_the_seal() -> None:
-    """A value that was stored as it is, and happens to be zlib's, is not decompressed because somebody says so."""
-    envelope = Envelope(compress_above=None, encryptor=SEALER)
+def test_the_flags_are_authenticated() -> None:
+    """A value that was stored uncompressed, and happens to be valid zlib data, is not decompressed by a forged flag."""
+    envelope = Envelope(compress_above=None, encryptor=ENCRYPTOR)
     wrapped = envelope.wrap(zlib.compress(b"x"), b"k")
-    with pytest.raises(CorruptValue, match="changed after it was sealed"):
+    with pytest.raises(CorruptValue, match="changed after it was encrypted"):
         envelope.unwrap(bytes((1, wrapped[1] ^ 1)) + wrapped[2:], b"k")
-    # And the header is not to be mistaken for a part of the key.
+    # And the header is not taken for a part of the key.
     assert envelope.unwrap(wrapped, b"k") == zlib.compress(b"x")
 
 
-@pytest.mark.parametrize("encryptor", [None, SEALER], ids=["plain", "sealed"])
-def test_a_bomb_is_not_unpacked(encryptor: Any) -> None:
+@pytest.mark.parametrize("encryptor", [None, ENCRYPTOR], ids=["plain", "encrypted"])
+def test_a_zip_bomb_is_not_unpacked(encryptor: Any) -> None:
     bomb = Envelope(encryptor=encryptor).wrap(bytes(60_000_000), b"k")
     assert len(bomb) < 100_000
     small = Envelope(max_value_bytes=10_000, encryptor=encryptor)
@@ -127,8 +127,8 @@ def test_the_largest_result(compress_above: int | None) -> None:
 @pytest.mark.parametrize(
     "body", [b"", zlib.compress(b"x" * 99)[:-1], zlib.compress(b"x") + b"y", b"not zlib"], ids=repr
 )
-def test_compressed_data_that_is_none(body: bytes) -> None:
-    """Under a valid checksum, as a program that writes envelopes wrongly would leave it."""
+def test_invalid_compressed_data_is_corrupt(body: bytes) -> None:
+    """With a valid checksum, as a faulty program could write it."""
     wrapped = Envelope(None).wrap(body, b"k")
     header = bytes((wrapped[0], 1))
     checksum = zlib.crc32(header + b"k" + body).to_bytes(4, "big")
@@ -136,7 +136,7 @@ def test_compressed_data_that_is_none(body: bytes) -> None:
         Envelope().unwrap(header + checksum + body, b"k")
 
 
-def test_the_stored_form_stays_what_it_is() -> None:
+def test_the_stored_bytes_never_change() -> None:
     assert Envelope().wrap(b"x", b"k") == b"\x01\x00" + zlib.crc32(b"\x01\x00kx").to_bytes(4, "big") + b"x"
 
 

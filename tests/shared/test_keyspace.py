@@ -1,4 +1,4 @@
-"""What things are called in Redis."""
+"""The names of keys in Redis."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from daxlite.shared.keyspace import Keyspace
 
 namespaces = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
 digests = st.binary(min_size=16, max_size=16)
-things = st.tuples(namespaces, digests, st.sampled_from(["value", "lock", "stamp"]))
+keys = st.tuples(namespaces, digests, st.sampled_from(["value", "lock", "stamp"]))
 
 
-@given(things, things)
-def test_no_two_things_have_one_name(one: Any, other: Any) -> None:
+@given(keys, keys)
+def test_no_two_keys_have_the_same_name(one: Any, other: Any) -> None:
     names = [getattr(Keyspace(namespace), kind)(digest) for namespace, digest, kind in (one, other)]
     assert (names[0] == names[1]) == (one == other)
 
 
-@given(things)
-def test_every_key_begins_with_its_namespace_and_has_its_digest_as_its_slot(thing: Any) -> None:
-    namespace, digest, kind = thing
+@given(keys)
+def test_every_key_begins_with_its_namespace_and_has_its_digest_as_hash_tag(key_parts: Any) -> None:
+    namespace, digest, kind = key_parts
     keyspace = Keyspace(namespace)
     key = getattr(keyspace, kind)(digest)
     assert key.startswith(f"{namespace}:daxlite:")
@@ -31,12 +31,12 @@ def test_every_key_begins_with_its_namespace_and_has_its_digest_as_its_slot(thin
 
 
 @pytest.mark.parametrize("namespace", ["", "a:b", "a b", "{a}", "a" * 65, "ä", "-a", ".a", "a\n", "a*"])
-def test_a_namespace_that_is_none_is_refused(namespace: str) -> None:
+def test_an_invalid_namespace_is_refused(namespace: str) -> None:
     with pytest.raises(ValueError, match="namespace is"):
         Keyspace(namespace)
 
 
 @pytest.mark.parametrize("namespace", [None, b"shop", 5])
-def test_a_namespace_that_is_no_string_is_refused(namespace: Any) -> None:
+def test_a_namespace_that_is_not_a_string_is_refused(namespace: Any) -> None:
     with pytest.raises(TypeError, match="must be a string"):
         Keyspace(namespace)

@@ -10,9 +10,9 @@ from daxlite.shared.stamps import (
     CHANGE_SHOWS_FOR,
     MARGIN,
     MAX_COMPUTATION,
-    begun,
-    changed,
+    change_stamp,
     keep,
+    new_stamp,
     remove,
     replace,
     seconds_since_change,
@@ -32,19 +32,19 @@ def run(server: Server, commands: list[tuple[object, ...]]) -> list[object]:
 
 
 def test_no_two_stamps_are_the_same() -> None:
-    stamps = [begun() for _ in range(1000)] + [changed(5.0) for _ in range(1000)]
+    stamps = [new_stamp() for _ in range(1000)] + [change_stamp(5.0) for _ in range(1000)]
     assert len(set(stamps)) == 2000
     assert min(map(len, stamps)) > 12, "96 random bits"
 
 
 @given(st.floats(0, 1e11), st.floats(0, 1e6))
 def test_a_stamp_of_a_change_says_when_it_was(moment: float, seconds: float) -> None:
-    assert seconds_since_change(changed(moment), moment + seconds) == pytest.approx(seconds, abs=1e-3)
-    assert seconds_since_change(changed(moment + seconds), moment) == 0, "clocks differ"
+    assert seconds_since_change(change_stamp(moment), moment + seconds) == pytest.approx(seconds, abs=1e-3)
+    assert seconds_since_change(change_stamp(moment + seconds), moment) == 0, "clocks differ"
 
 
 @pytest.mark.parametrize(
-    "stamp", [begun(), b"", b"c", b"c" * 30, b"text"], ids=["begun", "none", "short", "long", "text"]
+    "stamp", [new_stamp(), b"", b"c", b"c" * 30, b"text"], ids=["new_stamp", "none", "short", "long", "text"]
 )
 def test_any_other_stamp_says_that_nothing_changed_lately(stamp: bytes) -> None:
     assert seconds_since_change(stamp, 5.0) == math.inf
@@ -74,7 +74,7 @@ def test_where_there_is_a_stamp_it_is_taken_and_where_there_is_none_it_is_made(s
     assert taken(run(server, take(["a"], [b"4"])), [b"4"]) == [b"4"]
 
 
-def test_one_that_is_gone_as_it_is_read_is_one_that_nobody_has(server: Server) -> None:
+def test_one_that_is_gone_as_it_is_read_matches_no_stamp(server: Server) -> None:
     assert taken([None, None, False], [b"mine"]) == [b"mine"]
 
 

@@ -49,7 +49,9 @@ def connect(client: Any, answer: Answer) -> None:
     protocol = client.meta.service_model.resolved_protocol
     if protocol != "json":
         raise RuntimeError(f"botocore speaks {protocol} to DynamoDB by now: teach it to the simulator")
-    client.meta.events.register("before-call.dynamodb", _Exchange(answer))
+    # Not as a hook of botocore's: it could rewrite requests, so daxlite would bypass the cache.
+    exchange = _Exchange(answer)
+    client._make_request = lambda model, request, context: exchange(model, request)
 
 
 @dataclass

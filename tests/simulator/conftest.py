@@ -1,10 +1,35 @@
-"""Leaves out the comparisons with a server that is known to be wrong there."""
+"""A simulator for the tests of it. Comparisons with a server that is known to be wrong there are left out."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.simulator import Simulator
+from tests.simulator.plain_table import make_plain_table
 from tests.simulator.test_simulator_against_server import FLAWS
+
+
+@pytest.fixture(scope="session")
+def shared() -> tuple[Simulator, Any]:
+    """A simulator and a client of it, which is slow to make."""
+    simulator = Simulator()
+    return simulator, simulator.client()
+
+
+@pytest.fixture
+def simulator(shared: tuple[Simulator, Any]) -> Simulator:
+    """A simulator without tables."""
+    shared[0].reset()
+    return shared[0]
+
+
+@pytest.fixture
+def client(shared: tuple[Simulator, Any]) -> Any:
+    """A client of a simulator that has the table "plain"."""
+    make_plain_table(*shared)
+    return shared[1]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ def invalid(message: str) -> RefusedError:
 
 
 def condition_failed(item: dict[str, Any] | None) -> RefusedError:
-    """`item` is what stood in the way, for callers who asked to see it."""
+    """`item` is the item that failed the condition, for callers that asked for it."""
     refused = RefusedError("ConditionalCheckFailedException", "The conditional request failed")
     if item is not None:
         refused.members["Item"] = item

@@ -73,8 +73,8 @@ def _connection_closed(call: Call) -> Exception:
 
 
 def _access_denied(call: Call) -> Exception:
-    who = "User: arn:aws:iam::000000000000:user/tester"
-    return RefusedError("AccessDeniedException", f"{who} is not authorized to perform: dynamodb:{call.operation}")
+    user = "User: arn:aws:iam::000000000000:user/tester"
+    return RefusedError("AccessDeniedException", f"{user} is not authorized to perform: dynamodb:{call.operation}")
 
 
 def _conflict(call: Call) -> Exception:

@@ -13,7 +13,7 @@ from tests.simulator.documents import Path
 from tests.simulator.errors import UnsupportedError, invalid
 from tests.simulator.expressions import Placeholders
 from tests.simulator.key_conditions import key_range
-from tests.simulator.reads import Request, Response, World, projected, selected_paths
+from tests.simulator.reads import Request, Response, Store, projected, selected_paths
 from tests.simulator.schema import Index, Key, KeySchema, Schema
 from tests.simulator.table import Table
 from tests.simulator.values import Item, canonical_item, item_size, kind_of
@@ -59,13 +59,13 @@ def bucket(partition: Key) -> int:
     return crc32(repr(partition).encode())
 
 
-def query(world: World, request: Request) -> Response:
+def query(store: Store, request: Request) -> Response:
     placeholders = Placeholders(request, "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
     text = request.get("KeyConditionExpression")
     if text is None:
         raise invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
     condition = parse_condition("KeyConditionExpression", text, placeholders)
-    source = _source(world, request, placeholders)
+    source = _source(store, request, placeholders)
     wanted = key_range(condition, source.keys, source.schema.types)
     chosen = _filter(request, source, placeholders)
     for path in () if chosen is None else paths_of(chosen):
@@ -75,29 +75,29 @@ def query(world: World, request: Request) -> Response:
     start = _start(request, source)
     if start is not None and source.keys.partition_of(start) != wanted.partition:
         raise invalid("The provided starting key is outside query boundaries based on provided conditions")
-    view = _view(world, request, source)
+    view = _view(store, request, source)
     entries = [each for each in view.entries(source.index, wanted.partition) if wanted.includes(each[0])]
-    return _page(world, request, source, entries, start, chosen, forward=request.get("ScanIndexForward", True))
+    return _page(store, request, source, entries, start, chosen, forward=request.get("ScanIndexForward", True))
 
 
-def scan(world: World, request: Request) -> Response:
+def scan(store: Store, request: Request) -> Response:
     placeholders = Placeholders(request, "FilterExpression", "ProjectionExpression")
-    source = _source(world, request, placeholders)
+    source = _source(store, request, placeholders)
     chosen = _filter(request, source, placeholders)
     placeholders.check_all_used()
     segment, total = request.get("Segment"), request.get("TotalSegments")
     if (segment is None) != (total is None) or (segment is not None and not 0 <= segment < total):
         raise invalid("Segment and TotalSegments go together, and Segment is less than TotalSegments")
     start = _start(request, source)
-    view = _view(world, request, source)
+    view = _view(store, request, source)
     entries = list(view.entries(source.index))
     if total is not None:
         entries = [each for each in entries if bucket(source.keys.partition_of(each[0])) * total // _BUCKETS == segment]
-    return _page(world, request, source, entries, start, chosen, forward=True)
+    return _page(store, request, source, entries, start, chosen, forward=True)
 
 
-def _source(world: World, request: Request, placeholders: Placeholders) -> Source:
-    table = world.table(request["TableName"])
+def _source(store: Store, request: Request, placeholders: Placeholders) -> Source:
+    table = store.table(request["TableName"])
     index = None if request.get("IndexName") is None else table.schema.index(request["IndexName"])
     if index is not None and index.is_global and request.get("ConsistentRead"):
         raise invalid("Consistent reads are not supported on global secondary indexes")
@@ -127,8 +127,8 @@ def _source(world: World, request: Request, placeholders: Placeholders) -> Sourc
     return Source(table, index, paths, whole, select == "COUNT")
 
 
-def _view(world: World, request: Request, source: Source) -> Any:
-    return world.view(
+def _view(store: Store, request: Request, source: Source) -> Any:
+    return store.view(
         source.table,
         consistent=bool(request.get("ConsistentRead", False)),
         of_global_index=source.index is not None and source.index.is_global,
@@ -164,7 +164,7 @@ def _start(request: Request, source: Source) -> Item | None:
 
 
 def _page(
-    world: World,
+    store: Store,
     request: Request,
     source: Source,
     entries: Sequence[tuple[Item, Item]],
@@ -180,7 +180,7 @@ def _page(
     complete = True
     for entry, item in _after(source, entries, start, forward=forward):
         weight = item_size(item if source.whole else entry)
-        if len(scanned) == limit or (scanned and size + weight > world.page_bytes):
+        if len(scanned) == limit or (scanned and size + weight > store.page_bytes):
             complete = False
             break
         scanned.append((entry, item))

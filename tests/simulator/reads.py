@@ -17,8 +17,8 @@ Request = Mapping[str, Any]
 Response = dict[str, Any]
 
 
-class World(Protocol):
-    """What an operation may ask of its surroundings."""
+class Store(Protocol):
+    """What an operation needs of the simulator."""
 
     page_bytes: int
 
@@ -34,52 +34,52 @@ class World(Protocol):
         """Whether this part of a batch is to be left unprocessed."""
 
 
-def get_item(world: World, request: Request) -> Response:
+def get_item(store: Store, request: Request) -> Response:
     meter = Meter(request)
     paths = projection_of(request)
     key = canonical_item(request["Key"])
-    table = world.table(request["TableName"])
+    table = store.table(request["TableName"])
     table.schema.check_key(key)
     consistent = bool(request.get("ConsistentRead", False))
-    item = world.view(table, consistent=consistent).item(key)
+    item = store.view(table, consistent=consistent).item(key)
     meter.read(table.schema, read_units(item_size(item or {}), consistent=consistent))
     return {**({} if item is None else {"Item": projected(item, paths)}), **meter.member()}
 
 
-def batch_get_item(world: World, request: Request) -> Response:
+def batch_get_item(store: Store, request: Request) -> Response:
     meter = Meter(request)
     if not 1 <= sum(len(part["Keys"]) for part in request["RequestItems"].values()) <= 100:
         raise invalid("Too many or too few items requested for the BatchGetItem call")
     wanted = []
     for name, part in request["RequestItems"].items():
         paths = projection_of(part)
-        table = world.table(name)
+        table = store.table(name)
         keys = [canonical_item(key) for key in part["Keys"]]
         for key in keys:
             table.schema.check_key(key)
         if not keys or len({table.schema.key_of(key) for key in keys}) != len(keys):
             raise invalid("Provided list of item keys is empty or contains duplicates")
-        # The order of the answer is nobody's business, so it is not the one of the request.
+        # DynamoDB promises no order, so the answer is not in that of the request.
         keys.sort(key=lambda key, schema=table.schema: crc32(repr(schema.key_of(key)).encode()))  # type: ignore[misc]
         wanted += [(name, table, key, paths, bool(part.get("ConsistentRead", False))) for key in keys]
     responses: dict[str, list[Item]] = {name: [] for name in request["RequestItems"]}
     left: dict[str, Any] = {}
     for number, (name, table, key, paths, consistent) in enumerate(wanted):
         if number:
-            world.between_parts()
-        if world.leaves_out(name, key):
+            store.between_parts()
+        if store.leaves_out(name, key):
             rest = {name: each for name, each in request["RequestItems"][name].items() if name != "Keys"}
             left.setdefault(name, {"Keys": [], **rest})["Keys"].append(key)
             continue
         # Each key has a replica of its own.
-        item = world.view(table, consistent=consistent).item(key)
+        item = store.view(table, consistent=consistent).item(key)
         meter.read(table.schema, read_units(item_size(item or {}), consistent=consistent))
         if item is not None:
             responses[name].append(projected(item, paths))
     return {"Responses": responses, "UnprocessedKeys": left, **meter.members()}
 
 
-def transact_get_items(world: World, request: Request) -> Response:
+def transact_get_items(store: Store, request: Request) -> Response:
     meter = Meter(request)
     if not 1 <= len(request["TransactItems"]) <= 100:
         raise invalid("Member must have length between 1 and 100")
@@ -89,13 +89,13 @@ def transact_get_items(world: World, request: Request) -> Response:
         get = action["Get"]
         paths = projection_of(get)
         key = canonical_item(get["Key"])
-        table = world.table(get["TableName"])
+        table = store.table(get["TableName"])
         table.schema.check_key(key)
         place = (table.schema.name, table.schema.key_of(key))
         if place in seen:
             raise invalid("Transaction request cannot include multiple operations on one item")
         seen.add(place)
-        item = world.view(table, consistent=True).item(key)
+        item = store.view(table, consistent=True).item(key)
         meter.read(table.schema, read_units(item_size(item or {}), consistent=True, transaction=True))
         found.append({} if item is None else {"Item": projected(item, paths)})
     return {"Responses": found, **meter.members()}

@@ -53,7 +53,7 @@ class Replicas:
         """The tick as of which this read sees the table."""
         lag = self.index_lag if of_global_index else self.base_lag
         changes = table.changes
-        # Whatever is older than the lag has arrived everywhere. A table that exists, exists everywhere.
+        # A state that is older than the lag has arrived everywhere. A table that exists, exists everywhere.
         first = len(changes) - 1
         while first > 0 and changes[first].time > now - lag:
             first -= 1

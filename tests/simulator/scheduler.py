@@ -114,7 +114,7 @@ class Scheduler:
             task.park(point)
 
     def event(self) -> SimulatedEvent:
-        """An event that parks who waits for it; a stand-in for ``threading.Event``."""
+        """An event on which threads park; a stand-in for ``threading.Event``."""
         return SimulatedEvent(self._waiting_task, self.clock)
 
     def in_driver(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,7 +168,7 @@ class Scheduler:
         deadlines = [task.deadline for task in left if task.deadline is not None]
         if not deadlines:
             waiting = ", ".join(f"{task.name!r} at {task.where!r}" for task in left)
-            raise DeadlockError(f"everybody waits: {waiting}; what ran: {self._story()}")
+            raise DeadlockError(f"all threads wait: {waiting}; what ran: {self._story()}")
         self.clock.advance(max(0.0, min(deadlines) - self.clock.now()))
         expired = [task for task in left if task.deadline == min(deadlines)]
         for task in expired:

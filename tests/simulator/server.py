@@ -61,7 +61,7 @@ class Simulator:
         return simulated_resource(self.answer)
 
     def connect(self, client: Any) -> None:
-        """Answer a client that somebody else made, like one of a session."""
+        """Answer a client that was made elsewhere, such as one of a session."""
         connect(client, self.answer)
 
     def settle(self) -> None:

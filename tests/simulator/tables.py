@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tests.simulator.errors import RefusedError, invalid
-from tests.simulator.reads import Request, Response, World
+from tests.simulator.reads import Request, Response, Store
 from tests.simulator.schema import Schema, schema_from
 from tests.simulator.table import Table
 from tests.simulator.values import item_size
@@ -18,7 +18,7 @@ ACCOUNT = "000000000000"
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 
 
-class WorldOfTables(World, Protocol):
+class TableStore(Store, Protocol):
     tables: dict[str, Table]
     expiry: dict[str, str]
     """The attribute by which items of a table expire."""
@@ -37,38 +37,38 @@ def plain_name(name: str) -> str:
     return name
 
 
-def create_table(world: WorldOfTables, request: Request) -> Response:
+def create_table(store: TableStore, request: Request) -> Response:
     name = plain_name(request["TableName"])
     if len(name) < 3:
         raise invalid("TableName must be at least 3 characters long and at most 255 characters long")
-    if name in world.tables:
+    if name in store.tables:
         raise RefusedError("ResourceInUseException", f"Table already exists: {name}")
     if request.get("BillingMode", "PROVISIONED") == "PROVISIONED" and "ProvisionedThroughput" not in request:
         raise invalid("ReadCapacityUnits and WriteCapacityUnits must be specified when BillingMode is PROVISIONED")
-    return {"TableDescription": _description(world.create(schema_from({**request, "TableName": name})))}
+    return {"TableDescription": _description(store.create(schema_from({**request, "TableName": name})))}
 
 
-def describe_table(world: WorldOfTables, request: Request) -> Response:
-    return {"Table": _description(world.table(request["TableName"]))}
+def describe_table(store: TableStore, request: Request) -> Response:
+    return {"Table": _description(store.table(request["TableName"]))}
 
 
-def delete_table(world: WorldOfTables, request: Request) -> Response:
-    table = world.table(request["TableName"])
+def delete_table(store: TableStore, request: Request) -> Response:
+    table = store.table(request["TableName"])
     description = _description(table, "DELETING")
-    world.drop(table)
+    store.drop(table)
     return {"TableDescription": description}
 
 
-def list_tables(world: WorldOfTables, request: Request) -> Response:
-    names = sorted(name for name in world.tables if name > request.get("ExclusiveStartTableName", ""))
+def list_tables(store: TableStore, request: Request) -> Response:
+    names = sorted(name for name in store.tables if name > request.get("ExclusiveStartTableName", ""))
     shown = names[: request.get("Limit", 100)]
     more = {"LastEvaluatedTableName": shown[-1]} if len(shown) < len(names) else {}
     return {"TableNames": shown, **more}
 
 
-def update_table(world: WorldOfTables, request: Request) -> Response:
+def update_table(store: TableStore, request: Request) -> Response:
     """Adds and removes global indexes; a new index is complete at once."""
-    table = world.table(request["TableName"])
+    table = store.table(request["TableName"])
     wanted = dict(table.schema.request)
     indexes = {index["IndexName"]: index for index in wanted.get("GlobalSecondaryIndexes", ())}
     for change in request.get("GlobalSecondaryIndexUpdates", ()):
@@ -89,18 +89,18 @@ def update_table(world: WorldOfTables, request: Request) -> Response:
     return {"TableDescription": _description(table)}
 
 
-def update_time_to_live(world: WorldOfTables, request: Request) -> Response:
-    name = world.table(request["TableName"]).schema.name
+def update_time_to_live(store: TableStore, request: Request) -> Response:
+    name = store.table(request["TableName"]).schema.name
     specification = request["TimeToLiveSpecification"]
     if specification["Enabled"]:
-        world.expiry[name] = specification["AttributeName"]
+        store.expiry[name] = specification["AttributeName"]
     else:
-        world.expiry.pop(name, None)
+        store.expiry.pop(name, None)
     return {"TimeToLiveSpecification": dict(specification)}
 
 
-def describe_time_to_live(world: WorldOfTables, request: Request) -> Response:
-    attribute = world.expiry.get(world.table(request["TableName"]).schema.name)
+def describe_time_to_live(store: TableStore, request: Request) -> Response:
+    attribute = store.expiry.get(store.table(request["TableName"]).schema.name)
     if attribute is None:
         return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
     return {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}}

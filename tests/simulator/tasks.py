@@ -132,7 +132,7 @@ class Task:
             self.result = self._function()
         except Aborted:
             pass
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the driver raises it
+        except BaseException as error:  # noqa: BLE001 - the driver raises it
             self.error = error
         finally:
             self.where = "end"
@@ -141,7 +141,7 @@ class Task:
 
 
 class SimulatedEvent:
-    """What ``threading.Event`` is to threads that run freely."""
+    """What ``threading.Event`` and daxlite's Latch are to threads that run freely."""
 
     def __init__(self, current: Callable[[], Task], clock: Clock) -> None:
         self._current = current
@@ -153,6 +153,8 @@ class SimulatedEvent:
 
     def set(self) -> None:
         self._set = True
+
+    open = set
 
     def clear(self) -> None:
         self._set = False

@@ -25,30 +25,6 @@ ADD: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared() -> tuple[Simulator, Any]:
-    simulator = Simulator()
-    return simulator, simulator.client()
-
-
-@pytest.fixture
-def simulator(shared: tuple[Simulator, Any]) -> Simulator:
-    simulator, client = shared
-    simulator.reset()
-    client.create_table(
-        TableName="plain",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return simulator
-
-
-@pytest.fixture
-def client(shared: tuple[Simulator, Any]) -> Any:
-    return shared[1]
-
-
 def count(client: Any) -> int:
     item = client.get_item(TableName="plain", Key=ADD["Key"]).get("Item")
     return 0 if item is None else int(item["n"]["N"])

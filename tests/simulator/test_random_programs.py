@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +19,7 @@ from tests.conftest import MakeTable
 from tests.differential.tables import attributes, keys
 from tests.simulator.programs import RICH, SHAPE, Call, addressed, programs
 from tests.simulator.server import Simulator
-
-PROGRAMS = int(os.environ.get("DAXLITE_TEST_PROGRAMS", "0"))
-"""How many random programs to run; unless given, a few that are always the same ones."""
+from tests.volume import amount, is_short
 
 # What a server is known to get wrong: calls that match are not made.
 FLAWS = {
@@ -42,19 +39,16 @@ FLAWS = {
 _NAMES = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Simulator:
-    return Simulator()
-
-
-@pytest.fixture(scope="module")
-def simulated(simulator: Simulator) -> Any:
-    return simulator.client()
-
-
-@settings(max_examples=PROGRAMS or 25, deadline=None, derandomize=not PROGRAMS, suppress_health_check=list(HealthCheck))
+# The short form runs programs that are always the same ones.
+@settings(
+    max_examples=amount("programs of the simulator"),
+    deadline=None,
+    derandomize=is_short(),
+    suppress_health_check=list(HealthCheck),
+)
 @given(data=st.data())
-def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, simulator: Simulator, simulated: Any) -> None:
+def test_program(data: st.DataObject, backend: servers.Backend, raw: Any, shared: tuple[Simulator, Any]) -> None:
+    simulator, simulated = shared
     program = data.draw(programs(transactions=backend.can("transactions")))
     simulator.reset()
     table = f"program-{next(_NAMES)}"
@@ -120,10 +114,9 @@ FILTER_FLAWS: dict[str, set[str]] = {
 }
 
 
-def test_filters(
-    backend: servers.Backend, raw: Any, simulator: Simulator, simulated: Any, make_table: MakeTable
-) -> None:
+def test_filters(backend: servers.Backend, raw: Any, shared: tuple[Simulator, Any], make_table: MakeTable) -> None:
     """Each form of a condition, on items of every type."""
+    simulator, simulated = shared
     simulator.reset()
     table = make_table("filters", **SHAPE)
     simulated.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **SHAPE)
@@ -142,8 +135,9 @@ def test_filters(
 
 
 @pytest.mark.needs("numbers")
-def test_numbers(raw: Any, simulator: Simulator, simulated: Any, make_table: MakeTable) -> None:
+def test_numbers(raw: Any, shared: tuple[Simulator, Any], make_table: MakeTable) -> None:
     """Each number has one form; some have none."""
+    simulator, simulated = shared
     simulator.reset()
     name = make_table("numbers")
     key = {"pk": {"S": "k"}}

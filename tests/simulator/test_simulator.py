@@ -21,34 +21,6 @@ from tests.simulator.replicas import newest
 KEY = {"pk": {"S": "k"}}
 
 
-@pytest.fixture(scope="module")
-def shared() -> tuple[Simulator, Any]:
-    simulator = Simulator()
-    return simulator, simulator.client()
-
-
-@pytest.fixture
-def simulator(shared: tuple[Simulator, Any]) -> Simulator:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(simulator: Simulator, shared: tuple[Simulator, Any]) -> Any:
-    """A client of the simulator, with a table of its own."""
-    made = shared[1]
-    made.create_table(
-        TableName="plain",
-        KeySchema=keys("pk"),
-        AttributeDefinitions=attributes(pk="S", gk="S"),
-        GlobalSecondaryIndexes=[
-            {"IndexName": "by-gk", "KeySchema": keys("gk"), "Projection": {"ProjectionType": "ALL"}}
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return made
-
-
 def put(client: Any, n: int, **more: Any) -> Any:
     return client.put_item(TableName="plain", Item={**KEY, "n": {"N": str(n)}, "gk": {"S": "g"}}, **more)
 
@@ -99,7 +71,7 @@ def test_botocore_validates_and_errors_are_its_own(client: Any) -> None:
         client.get_item(TableName="nowhere", Key=KEY)
 
 
-def test_what_the_model_does_not_know_is_loud(client: Any) -> None:
+def test_the_model_refuses_what_it_does_not_support(client: Any) -> None:
     with pytest.raises(UnsupportedError, match="Expected"):
         client.delete_item(TableName="plain", Key=KEY, Expected={"n": {"Exists": False}})
     with pytest.raises(ClientError, match="UnknownOperation"):

@@ -19,7 +19,7 @@ import pytest
 from tests import servers
 from tests.conftest import MakeTable
 from tests.differential.canonical import Raised, differences
-from tests.differential.harness import Lab, Side, Step, Steps
+from tests.differential.harness import Harness, Side, Step, Steps
 from tests.simulator.errors import UnsupportedError
 from tests.simulator.server import Simulator
 
@@ -73,37 +73,32 @@ def scenarios() -> Iterator[Any]:
 
 
 @pytest.fixture
-def real(backend: servers.Backend, raw: Any, raw_resource: Any, make_table: MakeTable) -> Lab:
-    return Lab(raw, raw_resource, make_table, lambda target: target, backend.can)
+def real(backend: servers.Backend, raw: Any, raw_resource: Any, make_table: MakeTable) -> Harness:
+    return Harness(raw, raw_resource, make_table, lambda target: target, backend.can)
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Simulator:
-    return Simulator()
-
-
-@pytest.fixture(scope="module")
-def clients(simulator: Simulator) -> tuple[Any, Any]:
-    return simulator.client(), simulator.resource()
+def resource(shared: tuple[Simulator, Any]) -> Any:
+    return shared[0].resource()
 
 
 @pytest.fixture
-def simulated(backend: servers.Backend, simulator: Simulator, clients: tuple[Any, Any]) -> Lab:
-    """The model in the place of the server, allowed whatever this server is allowed."""
+def simulated(backend: servers.Backend, shared: tuple[Simulator, Any], resource: Any) -> Harness:
+    """The model in the place of the server, with the capabilities of this server."""
+    simulator, client = shared
     simulator.reset()
-    client, resource = clients
 
     def make(prefix: str, **request: Any) -> str:
         name = f"{prefix}-{uuid.uuid4().hex[:12]}"
         client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
         return name
 
-    return Lab(client, resource, make, lambda target: target, backend.can)
+    return Harness(client, resource, make, lambda target: target, backend.can)
 
 
 @pytest.mark.parametrize(("script", "shape"), list(scenarios()))
-def test_scenario(script: Callable[[Steps], None], shape: Any, real: Lab, simulated: Lab) -> None:
-    expected, actual = (_play(script, shape, lab) for lab in (real, simulated))
+def test_scenario(script: Callable[[Steps], None], shape: Any, real: Harness, simulated: Harness) -> None:
+    expected, actual = (_play(script, shape, harness) for harness in (real, simulated))
     for number, (wanted, got) in enumerate(zip(expected.log, actual.log, strict=False)):
         if wanted.label in expected.attempts and isinstance(wanted.outcome, Raised) != isinstance(got.outcome, Raised):
             continue
@@ -131,9 +126,9 @@ class _Steps(Steps):
             self._make(label, call)
 
 
-def _play(script: Callable[[Steps], None], shape: Any, lab: Lab) -> _Steps:
-    name = lab.fill(shape)
-    steps = _Steps(Side(lab.raw, lab.raw_resource, name), lab, {name: "<table 0>"}, plain=True)
+def _play(script: Callable[[Steps], None], shape: Any, harness: Harness) -> _Steps:
+    name = harness.fill(shape)
+    steps = _Steps(Side(harness.raw, harness.raw_resource, name), harness, {name: "<table 0>"}, plain=True)
     script(steps)
     return steps
 
@@ -142,7 +137,7 @@ _NEVER = ("ConsumedCapacity", "ResponseMetadata", "ItemCollectionMetrics")
 
 
 def _essence(step: Step, can: Callable[[str], bool]) -> Any:
-    """What servers agree on: not the words of a message, not what a call consumes, nor an order that is nobody's."""
+    """What all servers agree on: without the text of messages, consumed capacity, and orders that are not promised."""
     outcome, label = step.outcome, step.label
     if isinstance(outcome, Raised):
         assert UnsupportedError.__name__ not in outcome.type, outcome.message

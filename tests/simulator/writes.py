@@ -10,7 +10,7 @@ from tests.simulator.capacity import Meter
 from tests.simulator.conditions import Condition, holds, parse_condition
 from tests.simulator.errors import RefusedError, condition_failed, invalid
 from tests.simulator.expressions import Placeholders
-from tests.simulator.reads import Request, Response, World
+from tests.simulator.reads import Request, Response, Store
 from tests.simulator.table import Table
 from tests.simulator.updates import Update, parse_update
 from tests.simulator.values import Item, canonical_item
@@ -37,7 +37,7 @@ class Write:
         return self.becomes(old)
 
 
-class WritableWorld(World, Protocol):
+class WritableStore(Store, Protocol):
     def present(self, write: Write) -> Item | None:
         """The item that a write meets."""
 
@@ -50,22 +50,22 @@ class WritableWorld(World, Protocol):
     def remember(self, token: str, request: Request, response: Response) -> None: ...
 
 
-def put_item(world: WritableWorld, request: Request) -> Response:
+def put_item(store: WritableStore, request: Request) -> Response:
     meter, wanted = Meter(request), _return_values(request, _ONE_OR_NONE)
-    old, _ = _one(world, _put(world, request), meter)
+    old, _ = _one(store, _put(store, request), meter)
     return {**_attributes(old if wanted == "ALL_OLD" else None), **meter.member()}
 
 
-def delete_item(world: WritableWorld, request: Request) -> Response:
+def delete_item(store: WritableStore, request: Request) -> Response:
     meter, wanted = Meter(request), _return_values(request, _ONE_OR_NONE)
-    old, _ = _one(world, _delete(world, request), meter)
+    old, _ = _one(store, _delete(store, request), meter)
     return {**_attributes(old if wanted == "ALL_OLD" else None), **meter.member()}
 
 
-def update_item(world: WritableWorld, request: Request) -> Response:
+def update_item(store: WritableStore, request: Request) -> Response:
     meter, wanted = Meter(request), _return_values(request, _UPDATE_RETURNS)
-    update, write = _update(world, request)
-    old, new = _one(world, write, meter)
+    update, write = _update(store, request)
+    old, new = _one(store, write, meter)
     shown = {
         "ALL_OLD": old,
         "ALL_NEW": new,
@@ -75,38 +75,38 @@ def update_item(world: WritableWorld, request: Request) -> Response:
     return {**_attributes(shown.get(wanted)), **meter.member()}
 
 
-def batch_write_item(world: WritableWorld, request: Request) -> Response:
+def batch_write_item(store: WritableStore, request: Request) -> Response:
     meter = Meter(request)
     parts = [(name, part) for name, parts in request["RequestItems"].items() for part in parts]
     if not 1 <= len(parts) <= 25 or not all(request["RequestItems"].values()):
         raise invalid("Too many or too few items requested for the BatchWriteItem call")
-    writes = [(name, part, _part(world, name, part)) for name, part in parts]
+    writes = [(name, part, _part(store, name, part)) for name, part in parts]
     _check_distinct(write for _, _, write in writes)
     left: dict[str, Any] = {}
     for number, (name, part, write) in enumerate(writes):
         if number:
-            world.between_parts()
-        if world.leaves_out(name, part):
+            store.between_parts()
+        if store.leaves_out(name, part):
             left.setdefault(name, []).append(part)
         else:
-            _one(world, write, meter)
+            _one(store, write, meter)
     return {"UnprocessedItems": left, **meter.members()}
 
 
-def transact_write_items(world: WritableWorld, request: Request) -> Response:
+def transact_write_items(store: WritableStore, request: Request) -> Response:
     meter = Meter(request)
     if not 1 <= len(request["TransactItems"]) <= 100:
         raise invalid("Member must have length between 1 and 100")
     token = request.get("ClientRequestToken")
-    answered = None if token is None else world.repeated(token, request)
+    answered = None if token is None else store.repeated(token, request)
     if answered is not None:
         return answered
-    writes = [_action(world, action) for action in request["TransactItems"]]
+    writes = [_action(store, action) for action in request["TransactItems"]]
     _check_distinct(writes)
     changes, reasons = [], []
     for write in writes:
         try:
-            changes.append((write, write.attempt(world.present(write))))
+            changes.append((write, write.attempt(store.present(write))))
             reasons.append({"Code": "None"})
         except RefusedError as refused:
             reasons.append(_reason(refused))
@@ -115,49 +115,49 @@ def transact_write_items(world: WritableWorld, request: Request) -> Response:
         message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
         raise RefusedError("TransactionCanceledException", message, CancellationReasons=reasons)
     for write, new in changes:
-        meter.write(write.table.schema, world.present(write), new, 2.0)
-    world.commit(changes)
+        meter.write(write.table.schema, store.present(write), new, 2.0)
+    store.commit(changes)
     response: Response = {**meter.members()}
     if token is not None:
-        world.remember(token, request, response)
+        store.remember(token, request, response)
     return response
 
 
-def _one(world: WritableWorld, write: Write, meter: Meter) -> tuple[Item | None, Item | None]:
-    old = world.present(write)
+def _one(store: WritableStore, write: Write, meter: Meter) -> tuple[Item | None, Item | None]:
+    old = store.present(write)
     new = write.attempt(old)
     meter.write(write.table.schema, old, new)
-    world.commit([(write, new)])
+    store.commit([(write, new)])
     return old, new
 
 
-def _put(world: World, request: Request) -> Write:
+def _put(store: Store, request: Request) -> Write:
     condition, shows = _condition(request)
     item = canonical_item(request["Item"])
-    table = world.table(request["TableName"])
+    table = store.table(request["TableName"])
     table.schema.check_item(item)
     return Write(table, table.schema.key_in(item), condition, shows, lambda old: item)
 
 
-def _delete(world: World, request: Request) -> Write:
+def _delete(store: Store, request: Request) -> Write:
     condition, shows = _condition(request)
-    table, key = _table_and_key(world, request)
+    table, key = _table_and_key(store, request)
     return Write(table, key, condition, shows, lambda old: None)
 
 
-def _check(world: World, request: Request) -> Write:
+def _check(store: Store, request: Request) -> Write:
     """A ConditionCheck of a transaction: a write that leaves things as they are."""
     condition, shows = _condition(request)
-    table, key = _table_and_key(world, request)
+    table, key = _table_and_key(store, request)
     return Write(table, key, condition, shows, lambda old: old)
 
 
-def _update(world: World, request: Request) -> tuple[Update, Write]:
+def _update(store: Store, request: Request) -> tuple[Update, Write]:
     placeholders = Placeholders(request, "ConditionExpression", "UpdateExpression")
     text = request.get("UpdateExpression")
     update = Update() if text is None else parse_update(text, placeholders)
     condition, shows = _condition(request, placeholders)
-    table, key = _table_and_key(world, request)
+    table, key = _table_and_key(store, request)
     for path in update.paths:
         if path[0] in table.schema.keys.attributes:
             raise invalid(f"Cannot update attribute {path[0]}. This attribute is part of the key")
@@ -170,32 +170,32 @@ def _update(world: World, request: Request) -> tuple[Update, Write]:
     return update, Write(table, key, condition, shows, becomes)
 
 
-def _part(world: World, name: str, part: Request) -> Write:
+def _part(store: Store, name: str, part: Request) -> Write:
     if part.keys() == {"PutRequest"}:
-        return _put(world, {"TableName": name, **part["PutRequest"]})
+        return _put(store, {"TableName": name, **part["PutRequest"]})
     if part.keys() == {"DeleteRequest"}:
-        return _delete(world, {"TableName": name, **part["DeleteRequest"]})
+        return _delete(store, {"TableName": name, **part["DeleteRequest"]})
     raise invalid("Supplied AttributeValue has more than one or no request in a write request")
 
 
-_ACTIONS: dict[str, Callable[[World, Request], Write]] = {
+_ACTIONS: dict[str, Callable[[Store, Request], Write]] = {
     "Put": _put,
     "Delete": _delete,
     "ConditionCheck": _check,
-    "Update": lambda world, request: _update(world, request)[1],
+    "Update": lambda store, request: _update(store, request)[1],
 }
 
 
-def _action(world: World, action: Request) -> Write:
+def _action(store: Store, action: Request) -> Write:
     if len(action) != 1:
         raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
     ((kind, request),) = action.items()
-    return _ACTIONS[kind](world, request)
+    return _ACTIONS[kind](store, request)
 
 
-def _table_and_key(world: World, request: Request) -> tuple[Table, Item]:
+def _table_and_key(store: Store, request: Request) -> tuple[Table, Item]:
     key = canonical_item(request["Key"])
-    table = world.table(request["TableName"])
+    table = store.table(request["TableName"])
     table.schema.check_key(key)
     return table, key
 

@@ -9,8 +9,9 @@ import pytest
 
 import daxlite
 from daxlite import Cache
-from tests.calls.scripted import ITEM, KEY, TABLE, made
-from tests.wrapping.wire import answer, is_hit
+from tests.responses import is_hit
+from tests.scripted_client import ITEM, KEY, TABLE, made
+from tests.wrapping.wire import answer
 
 
 def test_bypass(client: Any) -> None:

@@ -9,6 +9,7 @@ import boto3
 import botocore.session
 from botocore.credentials import RefreshableCredentials
 
+from daxlite.core.tables import Scope
 from daxlite.edges.client import scope_of
 
 
@@ -28,6 +29,14 @@ def test_clients_of_one_session_share_a_scope_and_others_do_not() -> None:
     one, other = session(), session()
     assert scope_of(one.client("dynamodb")) == scope_of(one.client("dynamodb"))
     assert scope_of(one.client("dynamodb")) != scope_of(other.client("dynamodb"))
+
+
+def test_p8_clients_of_other_access_keys_have_another_scope() -> None:
+    def scope(access_key: str) -> Scope:
+        return scope_of(boto3.client("dynamodb", "eu-west-1", aws_access_key_id=access_key, aws_secret_access_key="-"))
+
+    assert scope("AKIA1") == scope("AKIA1")
+    assert scope("AKIA1") != scope("AKIA2")
 
 
 def test_p8_a_scope_does_not_keep_the_credentials_that_it_stands_for() -> None:

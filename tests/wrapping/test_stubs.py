@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 import daxlite
 from daxlite import CacheConfig
-from tests.calls.scripted import ITEM, KEY, TABLE
+from tests.scripted_client import ITEM, KEY, TABLE
 
 
 def test_a_stubber_sees_the_requests_that_the_application_makes(client: Any) -> None:

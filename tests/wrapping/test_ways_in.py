@@ -8,8 +8,9 @@ from boto3.dynamodb.conditions import Attr, Key
 import daxlite
 from daxlite import Cache
 from daxlite.calls.dialects import Native, Typed, dialect_of
-from tests.calls.scripted import ITEM, KEY, TABLE, description, made, page
-from tests.wrapping.wire import HERE, answer, is_hit
+from tests.responses import is_hit
+from tests.scripted_client import ITEM, KEY, TABLE, description, made, page
+from tests.wrapping.wire import HERE, answer
 
 
 def test_paginators_and_waiters_go_through_the_cache(client: Any) -> None:
@@ -39,7 +40,7 @@ def test_the_call_that_pynamodb_makes(client: Any) -> None:
     assert dynamodb.take().count("GetItem") == 1
 
 
-def test_a_wrapped_table_speaks_native_values(resource: Any) -> None:
+def test_a_wrapped_table_takes_native_values(resource: Any) -> None:
     table = daxlite.wrap(resource).Table(TABLE)
     assert isinstance(dialect_of(table.meta.client), Native)
     dynamodb = answer(

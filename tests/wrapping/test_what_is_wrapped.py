@@ -10,8 +10,9 @@ from botocore.exceptions import OperationNotPageableError
 
 import daxlite
 from daxlite import Cache, CacheConfig
-from tests.calls.scripted import ITEM, KEY, TABLE, made
-from tests.wrapping.wire import HERE, answer, is_hit
+from tests.responses import is_hit
+from tests.scripted_client import ITEM, KEY, TABLE, made
+from tests.wrapping.wire import HERE, answer
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Clients whose requests are answered before they reach the network."""
 
+import io
 import json
+import zlib
+from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
-from tests.calls.scripted import DynamoDB, description
+from tests.scripted_client import DynamoDB, description
 
 HERE = {
     "region_name": "eu-west-1",
@@ -17,16 +20,29 @@ HERE = {
 }
 
 
+class Raw(io.BytesIO):
+    """A body as botocore reads it from the network."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def reply_of(body: bytes, **headers: str) -> AWSResponse:
+    """A reply with this body, and with the headers that DynamoDB sends unless they are given."""
+    own = {"content-length": str(len(body)), "x-amz-crc32": str(zlib.crc32(body))}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return AWSResponse("http://127.0.0.1:1/", 200, HeadersDict(own | given), Raw(body))  # type: ignore[arg-type]
+
+
 def answer(client: Any, **answers: Any) -> DynamoDB:
     """Let a scripted DynamoDB answer what the client would send over the network, in wire form."""
     dynamodb = DynamoDB(**{"DescribeTable": description("pk"), **answers})
 
-    def reply(model: Any, params: dict[str, Any], **_: Any) -> Any:
-        return mock.Mock(status_code=200), dynamodb(model.name, json.loads(params["body"]))
+    def reply(request: Any, event_name: str, **_: Any) -> AWSResponse:
+        response = dynamodb(event_name.rpartition(".")[2], json.loads(request.body))
+        return reply_of(
+            json.dumps({name: part for name, part in response.items() if name != "ResponseMetadata"}).encode()
+        )
 
-    client.meta.events.register("before-call.dynamodb", reply)
+    client.meta.events.register("before-send.dynamodb", reply)
     return dynamodb
-
-
-def is_hit(response: dict[str, Any]) -> bool:
-    return "x-cache" in response["ResponseMetadata"].get("HTTPHeaders", {})

@@ -1,27 +1,27 @@
 """Results that are computed from other results depend on what those depend on."""
 
 from ...shared.keyspace import Keyspace
-from ..engine.stored_result import StoredResult
+from ..stored_result import StoredResult
 from .capture import Capture, open_capture
 
 
-def adopt(keyspace: Keyspace, entry: StoredResult, *, is_clean: bool = True) -> None:
-    """What a computation has from another result, it has from everything on which that depends."""
+def depend_on_result(keyspace: Keyspace, stored: StoredResult, *, is_current: bool = True) -> None:
+    """Let the computation that calls, if there is one, depend on everything that another result depends on."""
     outer = open_capture()
     if outer is None:
         return
-    if is_clean and outer.keyspace.place == keyspace.place:
-        outer.adopt(entry)
+    if is_current and outer.keyspace.identity == keyspace.identity:
+        outer.depend_on_result(stored)
     else:
-        outer.mark_incomplete()  # it is old already, or its stamps belong to another namespace
+        outer.mark_incomplete()  # the result is old already, or its stamps belong to another namespace
 
 
-def depend_through(outer: Capture, inner: Capture) -> None:
-    """What a computation has from another one, even if that raised, it has from everything that that has read."""
-    if not (inner.is_complete and outer.keyspace.place == inner.keyspace.place):
+def depend_on_computation(outer: Capture, inner: Capture) -> None:
+    """Let a computation depend on everything that another one has read which it called, even if that one raised."""
+    if not (inner.is_complete and outer.keyspace.identity == inner.keyspace.identity):
         outer.mark_incomplete()
         return
-    outer.adopt_stamps(inner.stamp_of)
+    outer.depend_on_stamps(inner.stamp_of)
     outer.settled_at = max(outer.settled_at, inner.settled_at)
     outer.oldest = min(outer.oldest, inner.oldest)
-    outer.ends_at = min(outer.ends_at, inner.ends_at)
+    outer.expires_by = min(outer.expires_by, inner.expires_by)

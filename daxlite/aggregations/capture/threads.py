@@ -1,8 +1,8 @@
 """Threads that a computation starts belong to it: what they read is captured too.
 
-Tasks of asyncio and `asyncio.to_thread` take the context of whoever starts them along, threads and pools do not. So the
-ways to start one are wrapped, once, when the first aggregation cache is made. Outside of a computation, and for
-everything but the note who watches the reads, nothing changes.
+Tasks of asyncio and `asyncio.to_thread` inherit the context in which they are started, threads and pools do not. So the
+functions that start them are wrapped, once for the whole process, when the first aggregation cache that captures
+threads is made. Outside of a computation nothing changes, and within one only the read listener is passed on.
 """
 
 import threading
@@ -13,7 +13,8 @@ from typing import Any
 
 import wrapt
 
-from .capture import Capture, capturing, open_capture
+from ...calls.listeners import read_listener
+from .capture import Capture, open_capture
 
 _is_installed = False
 _installing = threading.Lock()
@@ -51,8 +52,11 @@ def _submit(
     if capture is None or not args:
         return submit(*args, **kwargs)
     function, *rest = args
-    with capturing(None):  # a worker that the pool starts for this outlives the computation, and is not its own
+    token = read_listener.set(None)  # a worker that the pool starts for this outlives the computation
+    try:
         return submit(_captured(capture, function), *rest, **kwargs)
+    finally:
+        read_listener.reset(token)
 
 
 def _pool(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -66,7 +70,10 @@ def _pool(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwa
 
 def _captured(capture: Capture, function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
-        with capturing(capture):
+        token = read_listener.set(capture)
+        try:
             return function(*args, **kwargs)
+        finally:
+            read_listener.reset(token)
 
     return run

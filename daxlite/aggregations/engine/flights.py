@@ -1,8 +1,8 @@
-"""Computations under way in this process, for others to wait for (single flight).
+"""Computations under way in this process, for other callers to wait for (single flight).
 
-Who waits must not be given what was true only before he came: something may have changed in between, and he may know.
-So everybody draws a number when he comes, the flight draws one when it looks whether its result is true, and a result
-counts only for those whose number is lower.
+A follower never receives a result older than its own call: something may have changed just before it, and the caller
+may know. So each caller draws a number when it arrives, the flight draws one when it checks whether its result is true,
+and a result is good only for callers with a lower number.
 
     leader    |-- computes ------------- 5: stamps as they were? yes -- stored --|
     follower      |-- 4: joins, waits ------------------------------------------|- takes it
@@ -12,38 +12,34 @@ counts only for those whose number is lower.
 
 import itertools
 import threading
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 from typing import NamedTuple
 
-from .stored_result import StoredResult
+from ...latch import Latch
+from ..stored_result import StoredResult
 
 
 class Outcome(NamedTuple):
-    """What came of a flight, for those who waited."""
+    """What came of a flight, for its followers."""
 
-    entry: StoredResult
+    stored: StoredResult
     true_at: int
-    """A number drawn when it was still to be seen that it is true; or, if it is not stored, before it was computed."""
-    is_clean: bool
+    """A number drawn before the result was seen to be true; or, if it is not stored, before it was computed."""
+    is_current: bool
     """Whether nothing that it depends on had changed until then."""
 
 
 class ComputeFlight:
-    """One computation, or look into Redis, that others wait for."""
+    """One computation, or look into Redis, that other callers wait for."""
 
-    def __init__(self, owner: object) -> None:
-        self.owner = owner
-        """The thread or task that flies it, and so cannot wait for it."""
+    def __init__(self, leader: object) -> None:
+        self.leader = leader
+        """The thread or task that computes, and so cannot wait for the flight."""
         self.is_abandoned = False
-        """Whether its owner was cancelled or interrupted, which says nothing about the computation."""
-        self.future: Future[Outcome | None] = Future()
-        """Threads and tasks can wait for it alike."""
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """What came of it; None if nothing did, or has yet."""
-        return self.future.result() if self.future.done() else None
+        """Whether the leader was cancelled or interrupted, which says nothing about the computation."""
+        self.latch = Latch()
+        """Opens when the flight has landed."""
+        self.outcome: Outcome | None = None
+        """What came of it; None if nothing did, or has yet. Set before the latch opens."""
 
 
 class ComputeFlights:
@@ -58,26 +54,27 @@ class ComputeFlights:
         self._lock = threading.RLock()  # a signal handler may come in between; then it leads a flight of its own
         self._by_key: dict[bytes, ComputeFlight] = {}
 
-    def number(self) -> int:
+    def next_number(self) -> int:
         """A number that is higher than all before."""
         return next(self._numbers)
 
-    def start_or_join(self, key: bytes, me: object) -> tuple[ComputeFlight, bool]:
-        """The flight for a key, and whether the caller, a thread or a task, is the one who has to fly it."""
+    def start_or_join(self, key: bytes, caller: object) -> tuple[ComputeFlight, bool]:
+        """The flight for a key, and whether the caller, a thread or a task, is its leader."""
         with self._lock:
             flight = self._by_key.get(key)
             if flight is not None:
                 return flight, False
-            flight = self._by_key[key] = ComputeFlight(me)
+            flight = self._by_key[key] = ComputeFlight(caller)
             return flight, True
 
     def land(self, key: bytes, flight: ComputeFlight, outcome: Outcome | None = None) -> None:
-        """End a flight; more than once does no harm."""
+        """End a flight; more than once does no harm, and the first outcome counts."""
         with self._lock:
             if self._by_key.get(key) is flight:
                 del self._by_key[key]
-        with suppress(InvalidStateError):
-            flight.future.set_result(outcome)
+        if flight.outcome is None:
+            flight.outcome = outcome
+        flight.latch.open()
 
     def __len__(self) -> int:
         return len(self._by_key)

@@ -1,78 +1,79 @@
-"""Get or compute: the whole algorithm, with neither a server nor a thread in it.
+"""Get or compute: the whole algorithm, as steps.
 
 near cache --hit--> the result
     | miss
-Redis: fresh? --yes--> the result (due to be computed anew soon? in the background)
+Redis: fresh? --yes--> the result (if it is due soon, the next one is computed in the background)
     | expired, nothing changed, within stale_while_revalidate --> the result, and the next one in the background
     | else
 a flight of this process for the same key? --yes--> wait for it
     | no: this caller leads
-the lock of this result --somebody has it--> wait, look again; he is dead after lock_ttl, or too slow for max_wait
+the lock of the result --another process has it--> wait, look again; until lock_ttl if it died, at most max_wait
     | ours
 compute, noting what is read; is all of that as it was? --no--> the result, but it is not stored
     | yes
-store it, give the lock back
+store it, release the lock
 """
 
 import os
 from typing import Any, Final
 
-from ...shared.connection import Unavailable
+from ...core.steps import Sleep, Steps, Wait
+from ...shared.failures import Unavailable
 from ..capture.capture import open_capture
-from ..capture.nesting import adopt
+from ..capture.nesting import depend_on_result
 from ..stats import FunctionCounters
-from ..steps import Sleep, Steps, Wait
-from .compute import compute, refresh_in_background, unlocked
+from .compute import compute, refresh_in_background, unlock
+from .engine import Engine
 from .flights import ComputeFlight, Outcome
-from .request import ComputeRequest, Engine, decoded, is_due, is_fresh
+from .request import ComputeRequest
 from .store import FoundResult
 
-FIRST_PAUSE: Final = 0.005
-MAX_PAUSE: Final = 0.1
-"""How often it is looked, in seconds, whether somebody else's computation is done."""
+FIRST_PAUSE: Final = 0.005  # seconds
+MAX_PAUSE: Final = 0.1  # seconds
+"""The pauses between two looks for the result of another process."""
 
 
 def near_hit(engine: Engine, request: ComputeRequest) -> tuple[Any] | None:
-    """The result, if this process has it at hand; and no need to compute it anew soon."""
-    entry = engine.near.get(request.key, request.tags)
-    if entry is None or not is_fresh(engine, entry) or is_due(engine, entry, request.options):
+    """The result from the near cache, unless it is due to be computed anew; None if there is none."""
+    stored = engine.near.get(request.key, request.tags)
+    if stored is None or not engine.is_fresh(stored) or engine.is_due(stored, request.options):
         return None
-    result = decoded(request, entry)
+    result = request.decode(stored)
     if result is not None:
-        adopt(engine.keyspace, entry)
+        depend_on_result(engine.keyspace, stored)
         request.counters.add("near_hits")
     return result
 
 
 def get_or_compute(engine: Engine, request: ComputeRequest) -> Steps[Any]:
-    """The result, from wherever it can be had."""
+    """The result, from Redis, from another caller's computation, or computed."""
     outer = open_capture()
     # A computation that asks for its own result would wait for itself.
-    waits = request.key not in engine.unstorable_keys and (outer is None or request.key not in outer.keys)
-    until = engine.clock() + request.options.max_wait
+    may_wait = request.key not in engine.unstorable_keys and (outer is None or request.key not in outer.keys)
+    deadline = engine.clock() + request.options.max_wait
     is_counted = False
     while True:
-        came = engine.flights.number()
+        arrived = engine.flights.next_number()
         found, is_reachable = None, True
         try:
             found = yield from engine.store.fetch(request.key, request.tags, request.counters)
         except Unavailable:
             is_reachable = False
-        usable = yield from _usable(engine, request, found, is_counted)
-        if usable is not None:
-            return usable[0]
+        served = yield from _serve(engine, request, found, is_counted)
+        if served is not None:
+            return served[0]
         if not is_counted:
             is_counted = True
             request.counters.add("misses")
-        if not waits:
+        if not may_wait:
             return (yield from compute(engine, request, None, found, None, is_reachable=is_reachable))
         flight, is_leader = None, False
         try:
-            flight, is_leader = engine.flights.start_or_join(request.key, engine.me())
+            flight, is_leader = engine.flights.start_or_join(request.key, engine.current_caller())
             if is_leader and is_reachable:
-                return (yield from _lead(engine, request, flight, found))
+                return (yield from _compute_under_lock(engine, request, flight, found))
             if is_leader:
-                # Without Redis everybody computes, though in one process one for all who ask at the same time.
+                # Without Redis each process computes, though once for all callers that ask at the same time.
                 return (yield from compute(engine, request, flight, None, None, is_reachable=False))
         except Exception:
             raise
@@ -83,29 +84,30 @@ def get_or_compute(engine: Engine, request: ComputeRequest) -> Steps[Any]:
         finally:
             if flight is not None and is_leader:
                 engine.flights.land(request.key, flight)
-        if flight.owner != engine.me():
-            yield Wait(flight, max(0.0, until - engine.clock()))
+        if flight.leader != engine.current_caller():
+            yield Wait(flight.latch, max(0.0, deadline - engine.clock()))
         outcome = flight.outcome
         if outcome is None:
-            # It failed, or takes too long: all who waited go on at once, not one after the other. Or its owner was
-            # cancelled: then somebody else leads.
-            waits = flight.is_abandoned and engine.clock() < until
-        elif came < outcome.true_at:
-            # What was true only before this caller came would not be for him; the next flight begins after he did.
-            result = decoded(request, outcome.entry)
+            # It failed, or takes too long: all followers go on at once, not one after the other. Or its leader was
+            # cancelled: then another one leads.
+            may_wait = flight.is_abandoned and engine.clock() < deadline
+        elif arrived < outcome.true_at:
+            # Else the result may be older than this call, and the next flight begins after it.
+            result = request.decode(outcome.stored)
             if result is not None:
                 request.counters.add("joined")
-                adopt(engine.keyspace, outcome.entry, is_clean=outcome.is_clean)
+                depend_on_result(engine.keyspace, outcome.stored, is_current=outcome.is_current)
                 return result[0]
-            waits = False  # the other asked for it as another type
+            may_wait = False  # the leader asked for it as another type
 
 
 def refresh(engine: Engine, request: ComputeRequest) -> Steps[Any]:
-    """Compute the result anew, whatever there is. What is being computed already is of before, and not stored."""
+    """Compute the result anew, whether or not there is one. A computation that is under way already may be based on
+    older data, so it is not stored."""
     token = os.urandom(12)
     try:
         yield from engine.store.invalidate(request.key)
-        # Somebody who has it already is computing: that is no reason not to.
+        # If another process has the lock it is computing, but from what was there before this call.
         is_locked = yield from engine.store.lock(request.key, token, request.options.lock_ttl)
     except Unavailable:
         return (yield from compute(engine, request, None, None, None, is_reachable=False))
@@ -115,22 +117,21 @@ def refresh(engine: Engine, request: ComputeRequest) -> Steps[Any]:
 def peek(engine: Engine, request: ComputeRequest, default: Any) -> Steps[Any]:
     """The result if there is a fresh one, else the default. Computes nothing and counts nothing."""
     outer = open_capture()
-    entry = engine.near.get(request.key, request.tags)
-    if entry is not None and is_fresh(engine, entry) and (result := decoded(request, entry)) is not None:
-        adopt(engine.keyspace, entry)
+    stored = engine.near.get(request.key, request.tags)
+    if stored is not None and engine.is_fresh(stored) and (result := request.decode(stored)) is not None:
+        depend_on_result(engine.keyspace, stored)
         return result[0]
     found = yield from engine.store.fetch(request.key, request.tags, FunctionCounters())
-    result = _fresh(engine, request, found)
+    result = _serve_fresh(engine, request, found)
     if result is None and outer is not None:
-        outer.mark_incomplete()  # it depends on there being none, which nobody watches
+        outer.mark_incomplete()  # it depends on there being no result, of which no tag tells
     return default if result is None else result[0]
 
 
-# One leader for each key in a process
-
-
-def _lead(engine: Engine, request: ComputeRequest, flight: ComputeFlight, found: FoundResult | None) -> Steps[Any]:
-    """Compute under the lock of the result, or wait for whoever has it."""
+def _compute_under_lock(
+    engine: Engine, request: ComputeRequest, flight: ComputeFlight, found: FoundResult | None
+) -> Steps[Any]:
+    """Compute under the lock of the result, or wait for the process that has it."""
     counters, options = request.counters, request.options
     token = os.urandom(12)
     began = engine.clock()
@@ -145,49 +146,49 @@ def _lead(engine: Engine, request: ComputeRequest, flight: ComputeFlight, found:
                 pause = min(FIRST_PAUSE + waited / 4, MAX_PAUSE) * (0.5 + engine.random())
                 yield Sleep(pause)
                 counters.add("wait_seconds", pause)
-            # Also under the lock: between the look and the lock somebody else may have come and gone.
-            true_at = engine.flights.number()
+            # Also under the lock: another process may have stored a result between the last look and the lock.
+            true_at = engine.flights.next_number()
             found = yield from engine.store.fetch(request.key, request.tags, counters)
-            result = _fresh(engine, request, found)
+            result = _serve_fresh(engine, request, found)
             if found is not None and result is not None:
                 counters.add("awaited")
-                engine.flights.land(request.key, flight, Outcome(found.entry, true_at, is_clean=True))
+                engine.flights.land(request.key, flight, Outcome(found.stored, true_at, is_current=True))
                 if is_locked:
-                    yield from unlocked(engine, request, token)
+                    yield from unlock(engine, request, token)
                 return result[0]
     except Unavailable:
         return (yield from compute(engine, request, flight, None, None, is_reachable=False))
     return (yield from compute(engine, request, flight, found, token if is_locked else None))
 
 
-def _usable(
+def _serve(
     engine: Engine, request: ComputeRequest, found: FoundResult | None, is_counted: bool
 ) -> Steps[tuple[Any] | None]:
-    """What was found, if it may be served; with the next one under way if it is time."""
+    """The result that was found, if it may be served; if it is due, the next one is computed in the background."""
     if found is None or not found.is_current:
         return None
-    late_by = engine.wall_clock() - found.entry.expires_at
+    late_by = engine.wall_clock() - found.stored.expires_at
     if late_by >= 0 and late_by >= request.options.stale_while_revalidate:
         return None
-    result = decoded(request, found.entry)
+    result = request.decode(found.stored)
     if result is None:
         return None
-    if not is_counted:  # else it was a miss, and is what came of waiting
+    if not is_counted:  # else it was a miss, and this is what came of waiting
         request.counters.add("shared_hits" if late_by < 0 else "stale_hits")
-    adopt(engine.keyspace, found.entry)
+    depend_on_result(engine.keyspace, found.stored)
     if late_by < 0:
-        engine.near.put(request.key, found.entry, found.since)
-    if late_by >= 0 or is_due(engine, found.entry, request.options):
+        engine.near.put(request.key, found.stored, found.since)
+    if late_by >= 0 or engine.is_due(found.stored, request.options):
         yield from refresh_in_background(engine, request)
     return result
 
 
-def _fresh(engine: Engine, request: ComputeRequest, found: FoundResult | None) -> tuple[Any] | None:
-    """What was found, if it is fresh."""
-    if found is None or not found.is_current or not is_fresh(engine, found.entry):
+def _serve_fresh(engine: Engine, request: ComputeRequest, found: FoundResult | None) -> tuple[Any] | None:
+    """The result that was found, if it is fresh."""
+    if found is None or not found.is_current or not engine.is_fresh(found.stored):
         return None
-    result = decoded(request, found.entry)
+    result = request.decode(found.stored)
     if result is not None:
-        adopt(engine.keyspace, found.entry)
-        engine.near.put(request.key, found.entry, found.since)
+        depend_on_result(engine.keyspace, found.stored)
+        engine.near.put(request.key, found.stored, found.since)
     return result

@@ -1,8 +1,8 @@
-"""The near cache: results that this process keeps for itself, as long as it hears of every change."""
+"""The near cache: results that this process keeps in memory, as long as it hears of every change."""
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from cachetools import LRUCache
 from msgspec import Struct
@@ -11,15 +11,15 @@ from ...cache.clock import ChangeClock, Stamps, changed_since
 from ...cache.lock import Lock, Reentered
 from ...shared.bus import Bus
 from ...shared.tags import EVERYTHING
-from .stored_result import StoredResult
+from ..stored_result import StoredResult
 
-# For so long it is remembered what changed, whether or not a result here depends on it: a result that is being read or
-# computed meanwhile may turn out to. What takes longer is not kept here.
-MEMORY = 30.0  # seconds
+CHANGES_KEPT_FOR: Final = 30.0
+"""Seconds for which a change is remembered, whether or not a result here depends on it: a result that is being read or
+computed meanwhile may turn out to. What takes longer is not kept here."""
 
 
 class Moment(Struct, frozen=True):
-    """When something began, for the request what changed since."""
+    """When a read or a computation began, to tell what changed since."""
 
     tick: int
     at: float
@@ -27,104 +27,116 @@ class Moment(Struct, frozen=True):
 
 
 class NearEntry(Struct, frozen=True):
-    """A result kept here."""
+    """A result in the near cache."""
 
-    entry: StoredResult
+    stored: StoredResult
     stamps: Stamps
     tick: int
     epoch: int
 
 
 class NearCache:
-    """The results that this process has at hand, least recently used out first, bounded in bytes.
+    """Results in memory, bounded in bytes; the least recently used go first.
 
-    What changed is heard over the bus, or made here. While the bus is silent nothing is answered from here (P5).
+    A change is heard over the bus, or made in this process. While the bus is silent nothing is answered from here (P5).
     """
 
     def __init__(self, max_bytes: int, bus: Bus, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
         self._bus = bus
         self._clock = clock
-        bus.heard = self.bump
+        bus.on_change = self.bump
         self.begin()
 
     def begin(self) -> None:
         """Start empty, as a new process does after a fork."""
-        self.lock = Lock(after_reentry=self._drop_all)
-        self._changes = ChangeClock(MEMORY)
-        self._kept: _Entries = _Entries(self._max_bytes, self._changes)
+        self.lock = Lock(suspend=self._suspend, recover=self._recover)
+        self._changes = ChangeClock(CHANGES_KEPT_FOR)
+        self._entries = NearEntries(self._max_bytes, self._changes)
+        self._find: Callable[[bytes], NearEntry | None] = self._entries.get
 
     def now(self) -> Moment:
-        """This moment. Whoever asks is about to have something to keep, so from now on it is listened."""
+        """This moment. The caller is about to read something worth keeping, so the bus listens from now on."""
         if self._max_bytes > 0:
             self._bus.listen()
         return Moment(self._changes.now, self._clock(), self._bus.epoch)
 
     def get(self, key: bytes, tags: tuple[bytes, ...]) -> StoredResult | None:
-        """The result, if it has these tags and nothing that it depends on changed, as far as anybody told."""
-        if not self._kept or not self._bus.is_heard:
+        """The result under a key, if it has these tags and nothing that it depends on is known to have changed."""
+        if not self._entries or not self._bus.is_listening:
             return None
-        with suppress(Reentered), self.lock.mutex, self.lock:
-            kept = self._kept.get(key)
-            if kept is None:
+        with suppress(Reentered), self.lock.locked():
+            entry = self._find(key)
+            if entry is None:
                 return None
-            is_true = kept.epoch == self._bus.epoch and not changed_since(kept.stamps, kept.tick)
-            if is_true and kept.entry.tags[: len(tags)] == tags:
-                return kept.entry
-            del self._kept[key]
+            is_true = entry.epoch == self._bus.epoch and not changed_since(entry.stamps, entry.tick)
+            if is_true and entry.stored.has_tags(tags):
+                return entry.stored
+            del self._entries[key]
         return None
 
-    def put(self, key: bytes, entry: StoredResult, since: Moment) -> None:
+    def put(self, key: bytes, stored: StoredResult, since: Moment) -> None:
         """Keep a result that was true at a moment, if nothing changed since."""
-        if self._max_bytes <= 0 or not self._bus.is_heard or since.epoch != self._bus.epoch:
+        if self._max_bytes <= 0 or not self._bus.is_listening or since.epoch != self._bus.epoch:
             return
-        with suppress(Reentered), self.lock.mutex, self.lock:
-            stamps = self._changes.hold(entry.tags)
+        with suppress(Reentered), self.lock.locked():
+            stamps = self._changes.hold(stored.tags)
             if self._is_changed(stamps, since):
                 self._changes.release(stamps)
             else:
-                self._kept.put(key, NearEntry(entry, stamps, since.tick, since.epoch))
+                self._entries.put(key, NearEntry(stored, stamps, since.tick, since.epoch))
 
     def _is_changed(self, stamps: Stamps, since: Moment) -> bool:
         return changed_since(stamps, since.tick) or self._changes.may_have_missed(since.at, self._clock())
 
     def bump(self, tags: Collection[bytes]) -> None:
-        """These tags changed."""
-        # Whoever holds the lock, further out in this thread, will drop everything.
-        with suppress(Reentered), self.lock.mutex, self.lock:
+        """Note that these tags changed."""
+        # Where a frame further out in this thread holds the lock, the next caller that takes it drops everything.
+        with suppress(Reentered), self.lock.locked():
             self._changes.bump(tags, self._clock())
 
     def clear(self) -> None:
-        """Forget everything."""
-        with suppress(Reentered), self.lock.mutex, self.lock:
+        """Drop everything."""
+        with suppress(Reentered), self.lock.locked():
             self._drop_all()
+
+    def _suspend(self) -> None:
+        self._find = _nothing
+
+    def _recover(self) -> None:
+        self._drop_all()
+        self._find = self._entries.get
 
     def _drop_all(self) -> None:
         self._changes.bump([EVERYTHING], self._clock())
-        for key in list(self._kept):
-            del self._kept[key]
+        for key in list(self._entries):
+            del self._entries[key]
 
     def size(self) -> tuple[int, int]:
-        """Entries and bytes."""
-        return len(self._kept), int(self._kept.currsize)
+        """The numbers of entries and of bytes."""
+        return len(self._entries), int(self._entries.currsize)
 
 
-class _Entries(LRUCache[bytes, NearEntry]):
-    """Gives back the stamps of whatever leaves."""
+def _nothing(key: bytes) -> None:
+    return None
+
+
+class NearEntries(LRUCache[bytes, NearEntry]):
+    """The entries by key. An entry that leaves releases its stamps."""
 
     def __init__(self, max_bytes: int, changes: ChangeClock) -> None:
-        super().__init__(max(max_bytes, 1), getsizeof=lambda kept: kept.entry.size)
+        super().__init__(max(max_bytes, 1), getsizeof=lambda entry: entry.stored.size)
         self._changes = changes
 
-    def put(self, key: bytes, kept: NearEntry) -> None:
-        """Keep it instead of what was there; what is too large for the whole cache is not kept."""
+    def put(self, key: bytes, entry: NearEntry) -> None:
+        """Keep an entry in place of the one that is there; one that is too large for the whole cache is not kept."""
         self.pop(key, None)
-        if kept.entry.size > self.maxsize:
-            self._changes.release(kept.stamps)
+        if entry.stored.size > self.maxsize:
+            self._changes.release(entry.stamps)
         else:
-            self[key] = kept
+            self[key] = entry
 
     def __delitem__(self, key: bytes, *arguments: Any) -> None:
-        kept = self[key]
+        entry = self[key]
         super().__delitem__(key, *arguments)
-        self._changes.release(kept.stamps)
+        self._changes.release(entry.stamps)

@@ -1,10 +1,11 @@
-"""Results in Redis, as steps: look one up, take stamps, save one, lock one."""
+"""Results in Redis, as steps: fetch a result, take stamps, save a result, take a lock."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
+from ...core.steps import Get, Run, Server, Steps
 from ...shared import stamps
 from ...shared.envelope import Envelope
 from ...shared.errors import CorruptValue
@@ -13,15 +14,13 @@ from ...shared.outbox import Outbox
 from ...shared.tags import result_tag
 from ..capture.capture import Capture
 from ..stats import FunctionCounters
-from ..steps import Get, Run, Steps
+from ..stored_result import StoredResult, pack, unpack
 from .near import Moment, NearCache
-from .stored_result import StoredResult, packed, unpacked
 
-# As many keys and tags are remembered, of what depends on what, so that the stamps can be asked for together with the
-# result: some 20 MB. Only a hint.
-MAX_HINTS: Final = 100_000
+MAX_EXPECTED: Final = 100_000
+"""So many results and tags are remembered, of which result depends on which tags: some 20 MB."""
 
-# Deletes a lock, or gives it a new life, if it still is the caller's.
+# Delete a lock, or renew it, if it still is the caller's.
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
 _RENEW: Final = (
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
@@ -29,77 +28,80 @@ _RENEW: Final = (
 
 
 class FoundResult(Struct, frozen=True):
-    """A result that Redis has."""
+    """A result that was found in Redis."""
 
-    entry: StoredResult
+    stored: StoredResult
     is_current: bool
-    """Whether all of its tags have the stamps with which it was computed."""
+    """Whether it has the tags that were asked for, and all of its tags have the stamps that it was stored with."""
     since: Moment
-    """A moment before its stamps were looked at."""
+    """A moment before its stamps were read."""
 
 
-class Hint(Struct, frozen=True):
-    """What to ask Redis for."""
+class ExpectedTags(Struct, frozen=True):
+    """The tags that a result had when it was last seen. It will depend on about the same, so their stamps are asked for
+    together with the result, in one round trip."""
 
     tags: tuple[bytes, ...]
-    names: tuple[str, ...]
-    """Where the result stands, and the stamps of these tags."""
+    keys: tuple[str, ...]
+    """The key of the result and those of the stamps of these tags."""
 
 
 class Store:
     """The results of one namespace. Its methods are steps; all may raise Unavailable."""
 
-    def __init__(self, keyspace: Keyspace, envelope: Envelope, near: NearCache, pending: Outbox) -> None:
+    def __init__(self, keyspace: Keyspace, server: Server, envelope: Envelope, near: NearCache, outbox: Outbox) -> None:
         self.keyspace = keyspace
+        self._server = server
         self._envelope = envelope
         self._near = near
-        self._outbox = pending
-        self._hints: dict[bytes, Hint] = {}
-        self._hinted = 0
+        self._outbox = outbox
+        self._expected: dict[bytes, ExpectedTags] = {}
+        self._expected_count = 0
 
     # Results
 
     def fetch(self, key: bytes, tags: tuple[bytes, ...], counters: FunctionCounters) -> Steps[FoundResult | None]:
-        """The result, if there is one. `tags`: on what it depends in any case."""
+        """The result under a key, if there is one. tags: what it must depend on."""
         if len(self._outbox):
             yield from self._outbox.flush()  # what could not be invalidated before must not be found now
-        # One that was found before will depend on about the same. Its stamps are asked for in the same round trip.
-        hint = self._hints.get(key) or self._remember(key, tags)
+        expected = self._expected.get(key) or self._remember(key, tags)
         since = self._near.now()
-        data, *values = yield Get(hint.names)
+        data, *values = yield Get(self._server, expected.keys)
         if data is None:
             return None
         counters.add("bytes_read", len(data))
         try:
-            entry = unpacked(self._envelope.unwrap(data, key))
+            stored = unpack(self._envelope.unwrap(data, key))
         except CorruptValue:
             counters.add("corrupt")
             return None
-        if entry.tags != hint.tags:
-            seen: dict[bytes, bytes | None] = dict(zip(hint.tags, values, strict=True))
-            if unseen := [tag for tag in entry.tags if tag not in seen]:
-                seen.update(zip(unseen, (yield Get(tuple(map(self.keyspace.stamp, unseen)))), strict=True))
-            values = [seen[tag] for tag in entry.tags]
-            self._remember(key, entry.tags)
-        # A result that was stored without a tag that is asked for now would not hear of it.
-        is_current = entry.tags[: len(tags)] == tags and tuple(values) == entry.stamps
+        if stored.tags != expected.tags:
+            seen: dict[bytes, bytes | None] = dict(zip(expected.tags, values, strict=True))
+            if unseen := [tag for tag in stored.tags if tag not in seen]:
+                more = yield Get(self._server, tuple(map(self.keyspace.stamp, unseen)))
+                seen.update(zip(unseen, more, strict=True))
+            values = [seen[tag] for tag in stored.tags]
+            self._remember(key, stored.tags)
+        # A result that was stored without a tag that is asked for now would not be invalidated with it.
+        is_current = stored.has_tags(tags) and tuple(values) == stored.stamps
         if not is_current:
             counters.add("invalidations")
-        return FoundResult(entry, is_current, since)
+        return FoundResult(stored, is_current, since)
 
-    def are_current(self, capture: Capture) -> Steps[bool]:
-        """Whether nothing on which a computation depends has changed since it read it."""
+    def is_current(self, capture: Capture) -> Steps[bool]:
+        """Whether nothing that a computation depends on has changed since it read it."""
         yield from self._outbox.flush()  # what could not be invalidated yet has changed
-        found = yield Get(tuple(map(self.keyspace.stamp, capture.stamp_of)))
+        found = yield Get(self._server, tuple(map(self.keyspace.stamp, capture.stamp_of)))
         return bool(found == list(capture.stamp_of.values()))
 
-    def save(self, key: bytes, entry: StoredResult, seconds: float) -> Steps[int]:
-        """Store a result for so long. Returns its size. Raises Unstorable if it is too large."""
-        data = self._envelope.wrap(packed(entry), key)
-        # The stamps first: whatever happens in between, no result outlives them.
-        commands = stamps.keep(map(self.keyspace.stamp, entry.tags), seconds)
-        yield Run((*commands, ("SET", self.keyspace.value(key), data, "PX", max(1, round(seconds * 1000)))))
-        self._remember(key, entry.tags)
+    def save(self, key: bytes, stored: StoredResult, seconds: float) -> Steps[int]:
+        """Store a result for so many seconds. Returns its size in bytes. Raises Unstorable if it is too large."""
+        data = self._envelope.wrap(pack(stored), key)
+        milliseconds = max(1, round(seconds * 1000))
+        # The stamps first: if only a part of this is done, no result outlives its stamps.
+        keep = stamps.keep(map(self.keyspace.stamp, stored.tags), seconds)
+        yield Run(self._server, (*keep, ("SET", self.keyspace.value(key), data, "PX", milliseconds)))
+        self._remember(key, stored.tags)
         return len(data)
 
     def invalidate(self, key: bytes) -> Steps[None]:
@@ -108,40 +110,43 @@ class Store:
 
     # Stamps
 
-    def take(self, capture: Capture, tags: Iterable[bytes]) -> Steps[None]:
-        """Take the stamps of what a computation depends on, or may turn out to depend on."""
+    def take_stamps(self, capture: Capture, tags: Iterable[bytes]) -> Steps[None]:
+        """Take the stamps of what a computation depends on, or may turn out to depend on. Raises CorruptValue for a
+        reply that is no stamp."""
         wanted = list(dict.fromkeys(tags))
-        fresh = [stamps.begun() for _ in wanted]
-        replies = yield Run(tuple(stamps.take([*map(self.keyspace.stamp, wanted)], fresh)))
-        capture.bring(dict(zip(wanted, stamps.taken(replies, fresh), strict=True)))
+        new = [stamps.new_stamp() for _ in wanted]
+        replies = yield Run(self._server, tuple(stamps.take([*map(self.keyspace.stamp, wanted)], new)))
+        capture.add_stamps(dict(zip(wanted, stamps.taken(replies, new), strict=True)))
 
-    def hint(self, key: bytes) -> tuple[bytes, ...]:
-        """On what a result depended when it was last seen."""
-        hint = self._hints.get(key)
-        return () if hint is None else hint.tags
+    def expected_tags(self, key: bytes) -> tuple[bytes, ...]:
+        """The tags that a result had when it was last seen."""
+        expected = self._expected.get(key)
+        return () if expected is None else expected.tags
 
-    def _remember(self, key: bytes, tags: tuple[bytes, ...]) -> Hint:
-        # Single dictionary operations, which need no lock: it is only a hint.
-        if self._hinted >= MAX_HINTS:
-            self._hints, self._hinted = {}, 0
-        known = self._hints.get(key)
-        self._hinted += 1 + len(tags) if known is None else len(tags) - len(known.tags)
-        hint = self._hints[key] = Hint(tags, (self.keyspace.value(key), *map(self.keyspace.stamp, tags)))
-        return hint
+    def _remember(self, key: bytes, tags: tuple[bytes, ...]) -> ExpectedTags:
+        # Single dictionary operations need no lock, and a wrong expectation costs one more round trip.
+        if self._expected_count >= MAX_EXPECTED:
+            self._expected, self._expected_count = {}, 0
+        known = self._expected.get(key)
+        self._expected_count += 1 + len(tags) if known is None else len(tags) - len(known.tags)
+        keys = (self.keyspace.value(key), *map(self.keyspace.stamp, tags))
+        expected = self._expected[key] = ExpectedTags(tags, keys)
+        return expected
 
     # Locks
 
     def lock(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
-        """Take the lock of a result, if nobody has it."""
-        (reply,) = yield Run((("SET", self.keyspace.lock(key), token, "NX", "PX", round(seconds * 1000)),))
+        """Take the lock of a result for so many seconds. Returns whether it was free."""
+        command = ("SET", self.keyspace.lock(key), token, "NX", "PX", round(seconds * 1000))
+        (reply,) = yield Run(self._server, (command,))
         return bool(reply)
 
-    def renew(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
-        """Give a lock a new life. False if it is somebody else's by now."""
+    def renew_lock(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
+        """Let a lock last for so many seconds from now. Returns whether it is still the caller's."""
         name = self.keyspace.lock(key)
-        (reply,) = yield Run((("EVAL", _RENEW, 1, name, token, round(seconds * 1000)),))
+        (reply,) = yield Run(self._server, (("EVAL", _RENEW, 1, name, token, round(seconds * 1000)),))
         return bool(reply)
 
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
-        """Give a lock back, if it is still ours."""
-        yield Run((("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))
+        """Release a lock, if it is still the caller's."""
+        yield Run(self._server, (("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))

@@ -1,20 +1,18 @@
-"""The arguments of a call as a key: however the call is written, the same arguments are the same key."""
+"""The arguments of a call as a key: the same arguments make the same key, however the call is written."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import Unkeyable
-from ..serialization.canonical import AS_IS, canonical, digest, pack, whole_form
-
-__all__ = ["Arguments", "canonical", "digest"]
+from ..serialization.canonical import canonical, canonical_list
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Arguments:
-    """The arguments of one function. Raises TypeError for a function whose signature cannot be known.
+    """The parameters of one function. Raises TypeError for a function that has no signature.
 
     >>> def orders(region, day="today", *, limit=10): ...
     >>> arguments = Arguments(orders)
@@ -22,7 +20,7 @@ class Arguments:
     True
     """
 
-    __slots__ = ("_by_keyword", "_defaults", "_head", "_name", "_names", "_positional", "_signature", "_whole")
+    __slots__ = ("_by_keyword", "_complete", "_defaults", "_head", "_name", "_names", "_positional", "_signature")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = getattr(function, "__qualname__", type(function).__qualname__)
@@ -30,52 +28,49 @@ class Arguments:
             self._signature = inspect.signature(function)
         except ValueError:
             raise TypeError(
-                f"{self._name} has no signature, so its arguments cannot be told; wrap it in a def"
+                f"{self._name} has no signature, so its arguments cannot be told apart; wrap it in a def"
             ) from None
         parameters = self._signature.parameters.values()
         self._names = tuple(self._signature.parameters)
         self._positional = sum(parameter.kind in _POSITIONAL for parameter in parameters)
-        only = sum(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters)
-        # Which parameters can be told by their names here; where there is *args or **kwargs, it is left to `_bind`.
+        positional_only = sum(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters)
+        # The parameters that `_in_order` finds by their names; a function with *args or **kwargs is left to `_bind`.
         self._by_keyword: frozenset[str] = frozenset()
         if not any(parameter.kind in _VARIADIC for parameter in parameters):
-            self._by_keyword = frozenset(self._names[only:])
+            self._by_keyword = frozenset(self._names[positional_only:])
         self._defaults = {
             parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
         }
-        # How many positional arguments are the whole call; with other kinds of parameters, no number is.
-        self._whole = self._positional if self._positional == len(self._names) else -1
+        # The number of positional arguments that leaves nothing to add; -1 if no number does.
+        self._complete = self._positional if self._positional == len(self._names) else -1
         # The names are part of the key: parameters that change places between two releases do not change meanings.
-        self._head = pack(self._names)
+        self._head = canonical_list(self._names)
 
     def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
-        """The canonical form of the arguments, with the defaults of those that are not given.
+        """The canonical encoding of the arguments, with the defaults of those that are not given.
 
         Raises TypeError for arguments that the function does not take, and Unkeyable, which names the parameter, for
-        one that cannot be a part of a key.
+        an argument that cannot be part of a key.
 
         >>> Arguments(lambda order: None).key((print,), {})
         Traceback (most recent call last):
         ...
         daxlite.aggregations.errors.Unkeyable: argument 'order': a value of type builtin_function_or_method cannot ...
         """
-        values = args if len(args) == self._whole and not kwargs else self._in_order(args, kwargs)
-        for value in values:
-            if type(value) not in AS_IS:
-                return self._slowly(values)
+        values = args if len(args) == self._complete and not kwargs else self._in_order(args, kwargs)
         try:
-            return self._head + pack(values)
-        except (OverflowError, UnicodeEncodeError):  # a large int, half a character: `whole_form` knows what to do
-            return self._slowly(values)
+            return self._head + canonical_list(values)
+        except Unkeyable as error:
+            raise self._named(error, values) from None
 
-    def _slowly(self, values: tuple[Any, ...] | list[Any]) -> bytes:
-        forms = []
+    def _named(self, error: Unkeyable, values: Sequence[Any]) -> Unkeyable:
+        """The error, with the name of the first parameter that causes it."""
         for name, value in zip(self._names, values, strict=True):
             try:
-                forms.append(whole_form(value))
-            except Unkeyable as error:
-                raise Unkeyable(f"argument {name!r}: {error}") from None
-        return self._head + pack(forms)
+                canonical([value])
+            except Unkeyable as cause:
+                return Unkeyable(f"argument {name!r}: {cause}")
+        return error
 
     def _in_order(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         """One value for each parameter, in the order of the signature."""
@@ -94,7 +89,7 @@ class Arguments:
         return self._bind(args, kwargs) if left else values
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-        """The same by the book, for calls that are rare or wrong."""
+        """The same by `inspect`: slower, and right for every call."""
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -1,4 +1,4 @@
-"""What is known of a function whose results are kept."""
+"""A function whose results are cached: its name, its key for each call, and the request for a result."""
 
 import inspect
 import sys
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ...shared.tags import EVERYTHING, function_tag, result_tag
-from ..dependencies import Dependency, tags_of
+from ..dependencies import DeclaredTags, Dependency, tags_of
 from ..engine.request import ComputeRequest
 from ..options import AggregationOptions
 from ..serialization.canonical import digest
@@ -19,11 +19,11 @@ from ..stats import FunctionCounters
 from .arguments import Arguments
 
 DependsOn: TypeAlias = Iterable[Dependency | str] | Callable[..., Iterable[Dependency | str]]
-"""On what results depend beside what is captured; or what tells it from the arguments."""
+"""What results depend on in addition to what is captured, or a function that returns it for the arguments of a call."""
 
 
 class Function:
-    """One function: from its arguments to the request for its result."""
+    """One cached function: from the arguments of a call to the request for its result."""
 
     def __init__(
         self,
@@ -52,15 +52,17 @@ class Function:
         self._arguments = Arguments(function)
         self._key = key
         self._depends_on = depends_on if callable(depends_on) else None
-        fixed = () if callable(depends_on) else tags_of(depends_on)
+        self._declared = DeclaredTags(() if callable(depends_on) else depends_on)
         self.tag = function_tag(self._identity)
-        self._tags = (EVERYTHING, self.tag, *tags, *fixed)
+        self._tags = (EVERYTHING, self.tag, *tags)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ComputeRequest:
-        """The request for the result of these arguments. Raises TypeError for arguments that do not fit, or cannot
-        be a part of a key."""
+        """The request for the result for these arguments.
+
+        Raises TypeError for arguments that the function does not take, Unkeyable for one that cannot be part of a key.
+        """
         key = self.key(args, kwargs)
-        more = () if self._depends_on is None else tags_of(self._depends_on(*args, **kwargs))
+        more = self._declared.tags() if self._depends_on is None else tags_of(self._depends_on(*args, **kwargs))
         function = self.function
         return ComputeRequest(
             key=key,
@@ -70,45 +72,48 @@ class Function:
             counters=self._counters,
             tags=tuple(dict.fromkeys((*self._tags, result_tag(key), *more))),
             compute=(lambda: function(*args, **kwargs)) if args or kwargs else function,
-            is_as_asked=lambda: self.key(args, kwargs) == key,
+            is_unchanged=lambda: self.key(args, kwargs) == key,
         )
 
     def key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-        """The key of the result of these arguments."""
+        """The key of the result for these arguments: 20 bytes."""
         if self._key is None:
             return digest(self._identity, self._arguments.key(args, kwargs))
         return digest(self._identity, "by", self._key(*args, **kwargs))
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name under which a function's results stand, unless it is given another."""
+    """The name that a function has for daxlite unless it is given one: its module and its qualified name."""
     name = getattr(function, "__qualname__", None)
-    if name is None or inspect.ismethod(function):  # whose object would be neither in the name nor in the key
+    if name is None or inspect.ismethod(function):  # the object of a bound method is in neither the name nor the key
         raise TypeError(f"{function!r} has no name of its own: give it one with name=")
     return f"{module_of(function)}.{name}"
 
 
-def is_another(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
-    """Whether two functions of one name may give different results. One that is defined anew, as in a notebook or by a
-    reload, takes the place of the first."""
+def may_differ(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
+    """Whether two functions of one name may return different results for the same arguments.
+
+    A function that is defined again, as in a notebook or by a reload, replaces the one before it: this is no conflict.
+    """
     if known is function:
         return False
     code = getattr(function, "__code__", None)
     if code is None or code != getattr(known, "__code__", None):
-        return not _is_defined_anew(known)
-    return _enclosed(known) != _enclosed(function)
+        return not _is_being_redefined(known)
+    return _closure(known) != _closure(function)
 
 
-def _is_defined_anew(known: Callable[..., Any]) -> bool:
-    """Whether its name still stands for what was made of it, and is about to stand for something else."""
+def _is_being_redefined(known: Callable[..., Any]) -> bool:
+    """Whether the name of this function in its module still refers to the cached function that was made of it: then the
+    new definition is about to take over that name."""
     found: Any = sys.modules.get(getattr(known, "__module__", None) or "")
     for part in getattr(known, "__qualname__", "<none>").split("."):
         found = getattr(found, part, None)
     return found is not None and getattr(found, "__wrapped__", None) is known
 
 
-def _enclosed(function: Callable[..., Any]) -> list[int]:
-    """What a function has taken from the scopes around it, by identity."""
+def _closure(function: Callable[..., Any]) -> list[int]:
+    """The identities of the objects that a function refers to in the scopes around it."""
     found = []
     for cell in getattr(function, "__closure__", None) or ():
         try:
@@ -119,17 +124,17 @@ def _enclosed(function: Callable[..., Any]) -> list[int]:
 
 
 def return_type(function: Callable[..., Any]) -> Any:
-    """The return annotation of a function, resolved, or UNSET."""
+    """The return annotation of a function, resolved; UNSET if it has none, or one that cannot be resolved."""
 
-    def alone() -> None:
-        """Has this annotation and no other, so that one of a parameter's which cannot be resolved does no harm."""
+    def only_return() -> None:
+        """Has the return annotation only: an annotation of a parameter that cannot be resolved must not matter."""
 
     try:
         plain = inspect.unwrap(function)
         annotations = inspect.get_annotations(plain)
         if "return" not in annotations:
             return msgspec.UNSET
-        alone.__annotations__ = {"return": annotations["return"]}
-        return typing.get_type_hints(alone, globalns=getattr(plain, "__globals__", None))["return"]
-    except Exception:  # noqa: BLE001 - an annotation may be any expression, and be meant for a type checker only
+        only_return.__annotations__ = {"return": annotations["return"]}
+        return typing.get_type_hints(only_return, globalns=getattr(plain, "__globals__", None))["return"]
+    except Exception:  # noqa: BLE001 - an annotation may be any expression, or be meant for a type checker only
         return msgspec.UNSET

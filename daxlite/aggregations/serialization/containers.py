@@ -1,39 +1,94 @@
-"""The containers of `collections`: which of them are no more than what is in them, and their factories by number."""
+"""The rows of list, tuple, set and frozenset."""
 
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from msgspec.msgpack import Ext
+
 from ..errors import type_name
+from .row import Compare, Difference, Encode, Row, Walk, pack
 
-DICTS: Final = frozenset((dict, Counter, OrderedDict, defaultdict))
-FACTORIES: Final[dict[int, Callable[[], Any] | None]] = dict(
-    enumerate((None, int, float, str, bytes, bool, list, dict, set, tuple, frozenset, Decimal, Counter))
-)
-"""What a defaultdict may make its values of. The numbers are stored: another one may only be added at the end."""
-
-_ALLOWED: Final = "None, int, float, str, bytes, bool, list, dict, set, tuple, frozenset, Decimal or Counter"
+_MAX_UNPAIRED: Final = 100
 
 
-def has_attributes(value: Any) -> bool:
-    """Whether a container carries attributes, which are not a part of what is in it."""
-    return bool(getattr(value, "__dict__", None))
+def list_row() -> Row:
+    def encode(value: list[Any], walk: Walk, depth: int) -> Any:
+        return [walk(member, depth + 1) for member in value]
+
+    return Row(type=list, encode=encode, key=encode, compare=compare_sequences, is_container=True)
 
 
-def factory_number(value: dict[Any, Any]) -> int:
-    """The number of the factory; 0 for a Counter and an OrderedDict, which have none.
+def tuple_row(code: int) -> Row:
+    encode = _encoder(code)
+    return _row(tuple, code, encode, encode, compare_sequences, tuple)
 
-    Raises TypeError, with words for a message, for another factory, which data could only name, and for a container
-    that carries attributes.
 
-    >>> factory_number(defaultdict(list)), factory_number(Counter())
-    (6, 0)
-    """
-    if has_attributes(value):
-        raise TypeError(f"a {type_name(type(value))} that carries attributes")
-    wanted = value.default_factory if isinstance(value, defaultdict) else None
-    for number, factory in FACTORIES.items():
-        if factory is wanted:  # not by `==`, which may be the application's
-            return number
-    raise TypeError(f"a defaultdict whose default_factory is not {_ALLOWED}")
+def set_row(kind: type, code: int) -> Row:
+    """kind: set or frozenset. In a key, the members are sorted by their encodings."""
+
+    def key(value: Iterable[Any], walk: Walk, depth: int) -> Any:
+        return Ext(code, pack(sorted([pack(walk(member, depth + 1)) for member in value])))
+
+    def decode(members: list[Any]) -> Any:
+        found = kind(members)
+        if len(found) != len(members):
+            raise ValueError("a set with a member twice")
+        return found
+
+    return _row(kind, code, _encoder(code), key, _compare_sets, decode)
+
+
+def _encoder(code: int) -> Encode:
+    def encode(value: Iterable[Any], walk: Walk, depth: int) -> Any:
+        return Ext(code, pack([walk(member, depth + 1) for member in value]))
+
+    return encode
+
+
+def _row(kind: type, code: int, encode: Encode, key: Encode, compare: Compare, decode: Callable[[Any], Any]) -> Row:
+    return Row(
+        type=kind,
+        code=code,
+        encode=encode,
+        key=key,
+        compare=compare,
+        payload=list[Any],
+        decode=decode,
+        is_container=True,
+    )
+
+
+def compare_sequences(one: Any, other: Any, difference: Difference, depth: int) -> str | None:
+    """The difference between two lists, or two tuples of one class."""
+    if len(one) != len(other):
+        return type_name(type(one))
+    inside = depth + 1
+    for member, counterpart in zip(one, other, strict=True):
+        found = difference(member, counterpart, inside)
+        if found:
+            return found
+    return None
+
+
+def _compare_sets(one: Any, other: Any, difference: Difference, depth: int) -> str | None:
+    kind = type(one)
+    if len(one) != len(other):
+        return type_name(kind)
+    counterparts = {member: member for member in other}
+    missing = object()
+    unpaired = []
+    for member in one:
+        if difference(member, counterparts.get(member, missing), depth + 1) is None:
+            del counterparts[member]
+        else:
+            unpaired.append(member)
+    # A lookup does not find nan, nor an object that is equal to itself only: these are compared one by one.
+    if len(unpaired) > _MAX_UNPAIRED:
+        return type_name(kind)
+    rest = list(counterparts.values())
+    for member in unpaired:
+        at = next((at for at, left in enumerate(rest) if difference(member, left, depth + 1) is None), None)
+        if at is None:
+            return type_name(type(member))
+        del rest[at]
+    return None

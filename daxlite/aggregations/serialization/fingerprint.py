@@ -1,38 +1,36 @@
-"""A short digest of a type's structure: what was written under one annotation is not read under another."""
+"""A short digest of a type's structure: what was stored under one annotation is not decoded under another."""
 
 import enum
 import hashlib
 from typing import Any, Final
 
-import msgspec
 from msgspec import inspect
 
 from ..errors import Unkeyable
 from .canonical import canonical
 from .modules import module_of
+from .row import pack
 
 SIZE: Final = 8  # bytes
 
-_pack: Final = msgspec.msgpack.Encoder().encode
-
 
 def fingerprint(annotation: Any) -> bytes:
-    """Eight bytes that change with any change of the annotation that msgspec could notice, the same in each process.
+    """Eight bytes that change with every change of the annotation that msgspec could notice, the same in each process.
 
     Classes count by their name and by what they consist of, fields by their names, types and defaults. The JSON schema
-    would not do: it takes a list for a set, and a bytearray for bytes. Raises any Exception for an annotation that
-    msgspec does not support.
+    would not do: it does not distinguish a list from a set, nor a bytearray from bytes. Raises any Exception for an
+    annotation that msgspec does not support.
 
     >>> fingerprint(list[int]) == fingerprint(list[int]), fingerprint(list[int]) == fingerprint(set[int])
     (True, False)
     """
     structure = _structure(inspect.type_info(annotation), {})
-    return hashlib.blake2b(_pack(structure), digest_size=SIZE, person=b"daxlite-type").digest()
+    return hashlib.blake2b(pack(structure), digest_size=SIZE, person=b"daxlite-type").digest()
 
 
 def _structure(node: Any, seen: dict[int, int]) -> Any:
     if isinstance(node, inspect.Metadata):
-        return _structure(node.type, seen)  # the rest of it describes, and changes nothing
+        return _structure(node.type, seen)  # the metadata describes the type, and changes nothing
     if isinstance(node, inspect.Type | inspect.Field):
         if id(node) in seen:  # a recursive type
             return ["seen", seen[id(node)]]
@@ -50,7 +48,7 @@ def _structure(node: Any, seen: dict[int, int]) -> Any:
 
 
 def _members(node: Any) -> list[Any]:
-    """Of an Enum, its names and values: a member is stored by its value."""
+    """The names and values of an Enum: a member is stored by its value."""
     if not isinstance(node, inspect.EnumType):
         return []
     members: dict[str, enum.Enum] = dict(node.cls.__members__)

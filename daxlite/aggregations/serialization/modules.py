@@ -1,4 +1,4 @@
-"""What a module is called by all processes.
+"""The name of a module, the same in all processes of a program.
 
 A program's own file is `__main__` where it is started, and `__mp_main__` in the processes that multiprocessing starts;
 elsewhere it may be imported by its name.

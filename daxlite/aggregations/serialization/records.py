@@ -1,4 +1,7 @@
-"""Records: dataclasses, msgspec Structs and attrs classes, which are what their fields say and nothing else."""
+"""Records and NamedTuples: values that are what their fields say and nothing else.
+
+A record is an instance of a dataclass, a msgspec Struct or an attrs class.
+"""
 
 import dataclasses
 from collections import deque
@@ -17,10 +20,10 @@ _BOOKKEEPING: Final = frozenset(("__dict__", "__weakref__"))
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:
-    """The fields of a record in their order, or None for what is no record, or is more than its fields.
+    """The fields of a record in their order. None for a value that is not a record, or is more than its fields: an
+    instance that carries attributes beside them, or that is a list or a number as well.
 
-    More than its fields is an instance that carries attributes beside them, or one that is a list or a number as well.
-    What a `cached_property` keeps does not count: it follows from the fields.
+    The value that a `cached_property` keeps does not count: it follows from the fields.
 
     >>> @dataclasses.dataclass
     ... class Order:
@@ -29,7 +32,7 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     ({'id': 'o#1'}, None)
     """
     names = field_names(type(value))
-    if names is None or isinstance(value, _BUILTINS) or has_more_than(value, names):
+    if names is None or isinstance(value, _BUILTINS) or has_other_attributes(value, names):
         return None
     try:
         return {name: getattr(value, name) for name in names}
@@ -47,8 +50,20 @@ def field_names(kind: type) -> tuple[str, ...] | None:
     return None if attributes is None else tuple(attribute.name for attribute in attributes)
 
 
-def has_more_than(value: Any, names: tuple[str, ...]) -> bool:
-    """Whether an instance carries, or its class has room for, attributes beside these."""
+def is_named_tuple(value: Any) -> bool:
+    """Whether a value is a NamedTuple, and no more than that.
+
+    >>> from typing import NamedTuple
+    >>> class Total(NamedTuple):
+    ...     orders: int
+    >>> is_named_tuple(Total(3)), is_named_tuple((3,))
+    (True, False)
+    """
+    return isinstance(value, tuple) and hasattr(type(value), "_fields") and not has_other_attributes(value, ())
+
+
+def has_other_attributes(value: Any, names: tuple[str, ...]) -> bool:
+    """Whether an instance carries attributes beside these, or its class has slots for some."""
     kind = type(value)
     own = set(getattr(value, "__dict__", ()))
     for base in kind.__mro__:

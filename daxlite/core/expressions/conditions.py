@@ -1,24 +1,18 @@
-"""Filter and key conditions, in forms that can be compared.
+"""Filter and key conditions, in forms that can be compared: canonical bytes with holes where values stand.
 
-A query is cached under what it asks, not under how it was written. Both signatures here err on one side: what might
-have two answers (an answer and an error included) has two signatures.
+A query is cached under what it asks for, not under how it was written. Both forms err on the safe side: conditions that
+might have two answers (an answer and an error included) have two forms.
 """
 
 import re
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..encoding import encode
 from ..not_cacheable import NotCacheable
-from ..values import AttributeValue, value_signature
-from .placeholders import Placeholders
+from .placeholders import Names
 from .reserved import RESERVED_WORDS
 from .tokens import ALIAS, NAME, VALUE, Cursor, Token, tokenize
-
-Signature = tuple[bytes, tuple[Hashable, ...]]
-"""What a condition says with holes for the values, and the values in the order of the holes."""
 
 _KEYWORDS: Final = frozenset({"AND", "OR", "NOT", "BETWEEN", "IN"})
 _FUNCTIONS: Final = frozenset(
@@ -31,147 +25,99 @@ _MAX_DEPTH: Final = 16
 _ORDINARY_SHAPE: Final = re.compile(r"(x|\(x\))(&(x|\(x\)))*|\(x(&x)*\)")
 
 
-def filter_signature(expression: str, placeholders: Placeholders) -> Signature:
-    """The canonical token stream of a FilterExpression: white space, aliases and the case of keywords are gone.
+class Filter(NamedTuple):
+    """What a FilterExpression says. Two filters are equal if their forms and the values in their holes are."""
 
-    Nothing else is: parentheses and the order of terms stay, so whatever DynamoDB thinks of an expression (it refuses
-    redundant parentheses, for one), it thinks of every expression with the same signature.
-
-    >>> values = {":n": {"N": "1"}, ":b": {"S": "x"}}
-    >>> one = filter_signature("size(#t)>:n and b = :b", Placeholders({"#t": "tags"}, values))
-    >>> one == filter_signature("size(tags) > :n AND b=:b", Placeholders(None, values))
-    True
-    """
-    if not isinstance(expression, str):
-        raise NotCacheable("the expression is not a string")
-    aliases, holes, _ = _read_filter(expression)
-    stream = _filter_stream(expression, placeholders.names_of(aliases))
-    return stream, tuple([value_signature(placeholders.value(hole)) for hole in holes])
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCondition:
-    """What a KeyConditionExpression asks for. Equal if the signatures are.
-
-    `equalities` holds the values as given, by attribute; which of them are partition keys is the index's to say.
-    `ranges` holds the other conditions as (attribute, operator, signatures of its values), ordered by attribute.
-    """
-
-    signature: Signature
-    equalities: dict[str, AttributeValue] = field(compare=False)
-    ranges: tuple[tuple[str, str, tuple[Hashable, ...]], ...] = field(compare=False)
-
-
-def parse_key_condition(expression: str, placeholders: Placeholders) -> KeyCondition:
-    """What a KeyConditionExpression says. The order of its terms does not matter.
-
-    >>> values = {":a": {"S": "x"}, ":lo": {"N": "1"}, ":hi": {"N": "2"}}
-    >>> one = parse_key_condition("pk = :a AND sk BETWEEN :lo AND :hi", Placeholders(None, values))
-    >>> one.equalities, [(name, operator) for name, operator, _ in one.ranges]
-    ({'pk': {'S': 'x'}}, [('sk', 'BETWEEN')])
-    >>> one == parse_key_condition("(sk BETWEEN :lo AND :hi) and (:a = pk)", Placeholders(None, values))
-    True
-    """
-    if not isinstance(expression, str):
-        raise NotCacheable("the expression is not a string")
-    aliases, _, _ = _read_key_condition(expression)
-    skeleton, terms = _key_plan(expression, placeholders.names_of(aliases))
-    equalities: dict[str, AttributeValue] = {}
-    ranges: list[tuple[str, str, tuple[Hashable, ...]]] = []
-    signatures: list[Hashable] = []
-    for name, operator, holes in terms:
-        values = [placeholders.value(hole) for hole in holes]
-        signed = tuple([value_signature(value) for value in values])
-        signatures.extend(signed)
-        if operator == "=":
-            equalities[name] = values[0]
-        else:
-            ranges.append((name, operator, signed))
-    return KeyCondition((skeleton, tuple(signatures)), equalities, tuple(ranges))
-
-
-@lru_cache(maxsize=2048)
-def _read_filter(expression: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Token, ...]]:
-    """Aliases, value placeholders (as often as they occur) and canonical tokens in which aliases are unresolved."""
-    aliases: dict[str, None] = {}
-    holes: list[str] = []
-    canonical: list[Token] = []
-    tokens = tokenize(expression)
-    for token, following in zip(tokens, (*tokens[1:], None), strict=True):
-        kind, text = token
-        if kind == VALUE:
-            holes.append(text)
-            canonical.append(Token(VALUE, ""))
-        elif kind == ALIAS:
-            aliases[text] = None
-            canonical.append(token)
-        elif kind != NAME:
-            if text in "+-":
-                raise NotCacheable(f"not in a condition: {text!r}")
-            canonical.append(token)
-        elif text.upper() in _KEYWORDS:
-            canonical.append(Token("keyword", text.upper()))
-        elif following is not None and following.text == "(":
-            if text not in _FUNCTIONS:
-                raise NotCacheable(f"unknown function: {text}")
-            canonical.append(Token("function", text))
-        elif text.upper() in RESERVED_WORDS:
-            raise NotCacheable(f"reserved word: {text}")
-        else:
-            canonical.append(token)
-    return tuple(aliases), tuple(holes), tuple(canonical)
-
-
-@lru_cache(maxsize=2048)
-def _filter_stream(expression: str, names: tuple[str, ...]) -> bytes:
-    aliases, _, tokens = _read_filter(expression)
-    actual = dict(zip(aliases, names, strict=True))
-    return _encode([Token(NAME, actual[text]) if kind == ALIAS else Token(kind, text) for kind, text in tokens])
-
-
-class _RawTerm(NamedTuple):
-    attribute: str | Token
-    operator: str
+    form: bytes
     holes: tuple[str, ...]
+    """The placeholders of the values (each with its `:`), as often as they occur, in the order of their holes."""
 
 
-class _Term(NamedTuple):
+class Term(NamedTuple):
+    """One comparison of a key condition."""
+
     name: str
     operator: str
     holes: tuple[str, ...]
 
 
-@lru_cache(maxsize=2048)
-def _read_key_condition(expression: str) -> tuple[tuple[str, ...], tuple[_RawTerm, ...], str]:
-    """Aliases, terms, and the shape of the parentheses unless it is one that DynamoDB is known to accept."""
-    cursor = Cursor(tokenize(expression))
-    terms: list[_RawTerm] = []
+class KeyCondition(NamedTuple):
+    """What a KeyConditionExpression says. Two of them are equal if their forms and the values in their holes are."""
+
+    form: bytes
+    terms: tuple[Term, ...]
+    """In the order of their attributes' names. Which of the attributes are partition keys depends on the index."""
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """The placeholders of the values, in the order of their holes."""
+        return tuple([hole for term in self.terms for hole in term.holes])
+
+
+def parse_filter(expression: str, names: Names) -> Filter:
+    """The canonical token stream of a FilterExpression: white space, aliases and the case of keywords are gone.
+
+    Nothing else is. Parentheses and the order of terms stay, so all expressions with one form are accepted or refused
+    together: DynamoDB refuses redundant parentheses, for one.
+
+    >>> one = parse_filter("size(#t)>:n and b = :b", Names((("#t", "tags"),)))
+    >>> one == parse_filter("size(tags) > :n AND b=:b", Names())
+    True
+    >>> one.holes
+    (':n', ':b')
+    """
+    holes: list[str] = []
+    stream: list[Token] = []
+    tokens = tokenize(expression)
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        kind, text = token
+        if kind == VALUE:
+            holes.append(text)
+            token = Token(VALUE, "")
+        elif kind == ALIAS:
+            token = Token(NAME, names.resolve(text))
+        elif kind != NAME:
+            if text in "+-":
+                raise NotCacheable(f"not in a condition: {text!r}")
+        elif text.upper() in _KEYWORDS:
+            token = Token("keyword", text.upper())
+        elif following is not None and following.text == "(":
+            if text not in _FUNCTIONS:
+                raise NotCacheable(f"unknown function: {text}")
+            token = Token("function", text)
+        elif text.upper() in RESERVED_WORDS:
+            raise NotCacheable(f"reserved word: {text}")
+        stream.append(token)
+    return Filter(_encode(stream), tuple(holes))
+
+
+def parse_key_condition(expression: str, names: Names) -> KeyCondition:
+    """What a KeyConditionExpression says. The order of its terms does not matter.
+
+    >>> one = parse_key_condition("pk = :a AND sk BETWEEN :lo AND :hi", Names())
+    >>> [(term.name, term.operator) for term in one.terms], one.holes
+    ([('pk', '='), ('sk', 'BETWEEN')], (':a', ':lo', ':hi'))
+    >>> one == parse_key_condition("(sk BETWEEN :lo AND :hi) and (:a = pk)", Names())
+    True
+    """
+    cursor = Cursor(expression, names)
+    terms: list[Term] = []
     shape = "&".join(_conjunction(cursor, terms, 0))
     if not cursor.done():
         raise NotCacheable(f"after a key condition: {cursor.peek().text!r}")
-    return tuple(cursor.aliases), tuple(terms), "" if _ORDINARY_SHAPE.fullmatch(shape) else shape
-
-
-@lru_cache(maxsize=2048)
-def _key_plan(expression: str, names: tuple[str, ...]) -> tuple[bytes, tuple[_Term, ...]]:
-    aliases, raw_terms, shape = _read_key_condition(expression)
-    actual = dict(zip(aliases, names, strict=True))
-    terms = [
-        _Term(actual[attribute.text] if isinstance(attribute, Token) else attribute, operator, holes)
-        for attribute, operator, holes in raw_terms
-    ]
     if len({term.name for term in terms}) != len(terms):
         raise NotCacheable("two key conditions on one attribute")
     if not any(term.operator == "=" for term in terms):
         raise NotCacheable("no key condition names a partition")
     terms.sort()
-    # Nested groups, as boto3 writes them for three attributes, may or may not please DynamoDB. Their shape is part of
-    # the signature: should DynamoDB refuse them, then no stored answer has it.
-    return _encode([shape, [(term.name, term.operator) for term in terms]]), tuple(terms)
+    # DynamoDB may or may not accept nested groups, which boto3 writes for three attributes. Their shape is part of the
+    # form: if DynamoDB refuses them, no stored answer has that form.
+    kept = "" if _ORDINARY_SHAPE.fullmatch(shape) else shape
+    return KeyCondition(_encode([kept, [(term.name, term.operator) for term in terms]]), tuple(terms))
 
 
-def _conjunction(cursor: Cursor, terms: list[_RawTerm], depth: int) -> list[str]:
-    """Reads what is joined by AND: the terms go to `terms`, the shapes of what they stand in are returned."""
+def _conjunction(cursor: Cursor, terms: list[Term], depth: int) -> list[str]:
+    """Take what is joined by AND: the terms are added to `terms`, the shapes of the groups are returned."""
     shapes = [_group(cursor, terms, depth)]
     while cursor.keyword() == "AND":
         cursor.take()
@@ -179,8 +125,8 @@ def _conjunction(cursor: Cursor, terms: list[_RawTerm], depth: int) -> list[str]
     return shapes
 
 
-def _group(cursor: Cursor, terms: list[_RawTerm], depth: int) -> str:
-    """Reads a term ("x") or a parenthesised conjunction (such as "(x&(x&x))")."""
+def _group(cursor: Cursor, terms: list[Term], depth: int) -> str:
+    """Take a term ("x") or a conjunction in parentheses (such as "(x&(x&x))"); returns its shape."""
     if not cursor.accept("("):
         terms.append(_key_term(cursor))
         return "x"
@@ -193,12 +139,12 @@ def _group(cursor: Cursor, terms: list[_RawTerm], depth: int) -> str:
     return f"({'&'.join(shapes)})"
 
 
-def _key_term(cursor: Cursor) -> _RawTerm:
+def _key_term(cursor: Cursor) -> Term:
     token = cursor.peek()
     if token.kind == VALUE:  # `:v < name`: DynamoDB accepts comparisons either way round
         value = _hole(cursor)
         swapped = _COMPARATORS[_comparator(cursor)]
-        return _RawTerm(cursor.attribute(), swapped, (value,))
+        return Term(cursor.attribute(), swapped, (value,))
     if token == (NAME, "begins_with") and cursor.peek(1).text == "(":
         cursor.take()
         cursor.expect("(")
@@ -206,7 +152,7 @@ def _key_term(cursor: Cursor) -> _RawTerm:
         cursor.expect(",")
         prefix = _hole(cursor)
         cursor.expect(")")
-        return _RawTerm(attribute, "begins_with", (prefix,))
+        return Term(attribute, "begins_with", (prefix,))
     attribute = cursor.attribute()
     if cursor.keyword() == "BETWEEN":
         cursor.take()
@@ -214,8 +160,8 @@ def _key_term(cursor: Cursor) -> _RawTerm:
         if cursor.keyword() != "AND":
             raise NotCacheable("BETWEEN without AND")
         cursor.take()
-        return _RawTerm(attribute, "BETWEEN", (low, _hole(cursor)))
-    return _RawTerm(attribute, _comparator(cursor), (_hole(cursor),))
+        return Term(attribute, "BETWEEN", (low, _hole(cursor)))
+    return Term(attribute, _comparator(cursor), (_hole(cursor),))
 
 
 def _comparator(cursor: Cursor) -> str:

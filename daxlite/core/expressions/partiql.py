@@ -1,4 +1,4 @@
-"""What a PartiQL statement may touch: as much as an invalidation needs to know, no more."""
+"""What a PartiQL statement may read or change: only as much as an invalidation needs."""
 
 import re
 from typing import Final, NamedTuple
@@ -11,14 +11,14 @@ _READ: Final = re.compile(rf"\bFROM\s+{_NAME}", re.ASCII | re.IGNORECASE)
 
 
 class Statement(NamedTuple):
-    """What a statement does, and to which table; None where that is not plain."""
+    """What a statement does, and to which table; None if the table is not certain."""
 
     is_read: bool
     table: str | None
 
 
 def read_statement(text: object) -> Statement:
-    """What a statement may touch. Whatever is not known to be a read may write.
+    """What a statement may read or change. A statement that is not known to be a read may be a write.
 
     >>> read_statement('SELECT * FROM "Orders"."by_day" WHERE day = ?')
     Statement(is_read=True, table='Orders')
@@ -33,7 +33,7 @@ def read_statement(text: object) -> Statement:
     # EXISTS is the condition check of transactions.
     is_read = word is not None and word[1].upper() in ("SELECT", "EXISTS")
     if is_read:
-        # Which of two is the clause, and which stands in a name, a text or a comment, is not plain.
+        # With two of them it is not certain which is the clause, and which is part of a name, a text or a comment.
         target = _READ.search(text) if len(_FROM.findall(text)) == 1 else None
     else:
         target = _WRITTEN.match(text)

@@ -1,80 +1,87 @@
 """ExpressionAttributeNames and ExpressionAttributeValues of one request."""
 
-from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from ..not_cacheable import NotCacheable
-from ..values import AttributeValue
+from ..values import plain_text
 
 # DynamoDB's limit is 64 KB of UTF-8, and a character takes up to four bytes: what is near it is left to DynamoDB.
-MAX_NAME_LENGTH = 65535 // 4
+MAX_NAME_LENGTH: Final = 65535 // 4
+
+NamePairs: TypeAlias = tuple[tuple[str, str], ...]
+"""ExpressionAttributeNames as pairs of an alias (with its `#`) and a name."""
 
 
-def check_attribute_name(name: object) -> None:
-    """Raises `NotCacheable` for what cannot be the name of an attribute, though a request gives it as one.
+def name_pairs(names: object) -> NamePairs:
+    """ExpressionAttributeNames in a form that may stand in a key. Raises NotCacheable for what botocore or DynamoDB
+    would refuse.
 
-    >>> check_attribute_name("a.b, or anything that is text")
+    >>> name_pairs({"#n": "name"})
+    (('#n', 'name'),)
     """
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise NotCacheable("an attribute name is empty, too long or not a string")
+    # botocore insists on dict, and DynamoDB refuses a map that was given but is empty.
+    if not isinstance(names, dict) or not names:
+        raise NotCacheable("ExpressionAttributeNames is empty or not a dict")
+    pairs = tuple(names.items())
+    for alias, name in pairs:
+        if type(alias) is not str or type(name) is not str:
+            return tuple([(plain_text(alias), plain_text(name)) for alias, name in pairs])
+    return pairs
 
 
-class Placeholders:
-    """Resolves `#a` and `:v`, and notes which of them the expressions of a request use.
+def value_map(values: object) -> dict[str, Any]:
+    """ExpressionAttributeValues as a plain dict, as botocore would send it. Raises NotCacheable for what botocore or
+    DynamoDB would refuse."""
+    if not isinstance(values, dict) or not values:
+        raise NotCacheable("ExpressionAttributeValues is empty or not a dict")
+    return values if type(values) is dict else dict(values.items())
 
-    All expressions of a request share one instance; `finish` comes last. The syntax of the placeholders needs no check
-    of its own: one that is not well-formed cannot occur in an expression, so it is found out as unused.
 
-    >>> placeholders = Placeholders({"#n": "name"}, {":v": {"N": "1"}})
-    >>> placeholders.names_of(["#n"]), placeholders.value(":v")
-    (('name',), {'N': '1'})
-    >>> placeholders.finish()
+def check_attribute_name(name: str) -> None:
+    """Raises NotCacheable for a text that cannot be the name of an attribute.
+
+    >>> check_attribute_name("a.b, or any other text")
+    """
+    if not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise NotCacheable("an attribute name is empty or too long")
+
+
+class Names:
+    """Resolves the aliases of a request while its expressions are parsed, and notes which of them are used.
+
+    All expressions of a request share one instance; `check_all_used` comes last. The syntax of the aliases needs no
+    check of its own: one that is not well-formed cannot occur in an expression, so it shows as unused.
+
+    >>> names = Names((("#n", "name"),))
+    >>> names.resolve("#n")
+    'name'
+    >>> names.check_all_used()
     """
 
-    __slots__ = ("_names", "_used_names", "_used_values", "_values")
+    __slots__ = ("_names", "_number", "_used")
 
-    def __init__(
-        self, names: Mapping[str, str] | None = None, values: Mapping[str, AttributeValue] | None = None
-    ) -> None:
-        # botocore insists on dict; and DynamoDB refuses a map that was given but holds nothing.
-        if names is not None and not (isinstance(names, dict) and names):
-            raise NotCacheable("ExpressionAttributeNames is empty or not a dict")
-        if values is not None and not (isinstance(values, dict) and values):
-            raise NotCacheable("ExpressionAttributeValues is empty or not a dict")
-        self._names: Mapping[str, str] = {} if names is None else names
-        self._values: Mapping[str, AttributeValue] = {} if values is None else values
-        self._used_names: set[str] = set()
-        self._used_values: set[str] = set()
+    def __init__(self, pairs: NamePairs = ()) -> None:
+        self._names = dict(pairs)
+        self._number = len(pairs)
+        self._used: set[str] = set()
 
-    def names_of(self, aliases: Sequence[str]) -> tuple[str, ...]:
-        """The attribute names that `aliases` (each with its `#`) stand for."""
-        if not aliases:
-            return ()
-        self._used_names.update(aliases)
-        try:
-            names = tuple([self._names[alias] for alias in aliases])
-        except KeyError as error:
-            raise NotCacheable(f"undefined: {error.args[0]}") from None
-        for name in names:
-            check_attribute_name(name)
-        return names
+    def resolve(self, alias: str) -> str:
+        """The attribute name that an alias stands for. Raises NotCacheable if there is none."""
+        name = self._names.get(alias)
+        if name is None:
+            raise NotCacheable(f"undefined: {alias}")
+        check_attribute_name(name)
+        self._used.add(alias)
+        return name
 
-    def value(self, placeholder: str) -> AttributeValue:
-        """The value that `placeholder` (with its `:`) stands for, as the request gives it."""
-        try:
-            value = self._values[placeholder]
-        except KeyError:
-            raise NotCacheable(f"undefined: {placeholder}") from None
-        self._used_values.add(placeholder)
-        return value
+    def check_all_used(self) -> None:
+        """Raises NotCacheable if a name was given that no expression used: DynamoDB refuses those.
 
-    def finish(self) -> None:
-        """Raises `NotCacheable` if a name or value was given that no expression used: DynamoDB refuses those.
-
-        >>> Placeholders({"#n": "name"}).finish()
+        >>> Names((("#n", "name"),)).check_all_used()
         Traceback (most recent call last):
         ...
         daxlite.core.not_cacheable.NotCacheable: unused in expressions: #n
         """
-        if len(self._used_names) != len(self._names) or len(self._used_values) != len(self._values):
-            unused = [*(self._names.keys() - self._used_names), *(self._values.keys() - self._used_values)]
-            raise NotCacheable(f"unused in expressions: {', '.join(sorted(map(str, unused)))}")
+        if len(self._used) != self._number:
+            unused = sorted(self._names.keys() - self._used)
+            raise NotCacheable(f"unused in expressions: {', '.join(unused)}")

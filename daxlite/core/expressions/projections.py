@@ -1,21 +1,19 @@
 """Projections: which parts of an item a read asks for.
 
-An item is cached whole and projected on the way out, so one entry serves every projection of it. Therefore a
+An item is cached whole and projected when it is read, so one entry serves every projection of it. Therefore a
 projection that DynamoDB would refuse must not be accepted here: the cached item would answer it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import Any, Final
 
 from ..encoding import encode
 from ..not_cacheable import NotCacheable
-from ..values import AttributeValue
-from .placeholders import Placeholders, check_attribute_name
-from .tokens import Cursor, RawPath, tokenize
-
-Path = tuple[str | int, ...]
-"""A document path: names of attributes and map entries (str), indexes of lists (int)."""
+from ..values import AttributeValue, plain_text
+from .memo import MEMO
+from .placeholders import NamePairs, Names, check_attribute_name
+from .tokens import Cursor, Path
 
 _Tree = dict[str | int, "_Tree | None"]
 
@@ -30,10 +28,19 @@ class Projection:
     signature: bytes
     paths: tuple[Path, ...] = field(compare=False)
     attributes: frozenset[str] = field(compare=False, repr=False)
+    """The top-level attributes that it selects from."""
     _tree: _Tree = field(compare=False, repr=False)
 
     def select(self, item: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
-        """See `project`."""
+        """The selected parts of an item in DynamoDB's typed form.
+
+        A path that does not exist in the item selects nothing, not even empty parents. Selected elements of a list
+        close up, in their order. The result shares values with the item.
+
+        >>> item = {"l": {"L": [{"N": "0"}, {"N": "1"}, {"N": "2"}]}, "m": {"M": {"k": {"NULL": True}}}}
+        >>> projection_of("l[2], l[0], m.absent").select(item)
+        {'l': {'L': [{'N': '0'}, {'N': '2'}]}}
+        """
         selected: dict[str, AttributeValue] = {}
         for name, below in self._tree.items():
             value = item.get(name)  # type: ignore[arg-type]  # the first part of a path is always a name
@@ -44,24 +51,30 @@ class Projection:
         return selected
 
 
-def parse_projection(expression: str, placeholders: Placeholders) -> Projection:
-    """The projection that a ProjectionExpression describes.
+_recall: Final[Any] = MEMO.get
 
-    >>> one = parse_projection("#l[0].x, id", Placeholders({"#l": "list"}))
-    >>> one == parse_projection("id,#a[ 0 ] . x", Placeholders({"#a": "list"}))
+
+def projection_of(expression: str, pairs: NamePairs | None = None) -> Projection:
+    """The projection that a ProjectionExpression and ExpressionAttributeNames describe, if that is the only expression
+    of its request. All texts are plain str.
+
+    >>> one = projection_of("#l[0].x, id", (("#l", "list"),))
+    >>> one == projection_of("id,#a[ 0 ] . x", (("#a", "list"),))
     True
     >>> one.paths, sorted(one.attributes)
     ((('id',), ('list', 0, 'x')), ['id', 'list'])
     """
-    if not isinstance(expression, str):
-        raise NotCacheable("the expression is not a string")
-    # Two memos: what the text says depends on the text alone, what it means also on the names. Names that other
-    # expressions of the request use make no difference to either.
-    aliases, _ = _parse(expression)
-    return _resolve(expression, placeholders.names_of(aliases))
+    key = ("projection", expression, pairs)
+    known: Projection | None = _recall(key)
+    if known is not None:
+        return known
+    names = Names(pairs or ())
+    parsed = parse_projection(expression, names)
+    names.check_all_used()
+    return MEMO.keep(key, parsed)
 
 
-def projection_of_attributes(names: Sequence[str]) -> Projection:
+def projection_of_attributes(names: object) -> Projection:
     """The projection that the legacy AttributesToGet describes: literal names of top-level attributes.
 
     >>> projection_of_attributes(["a.b", "id"]).paths
@@ -69,57 +82,35 @@ def projection_of_attributes(names: Sequence[str]) -> Projection:
     """
     if not isinstance(names, (list, tuple)) or not names:
         raise NotCacheable("AttributesToGet is empty or not a list")
-    for name in names:
+    key = ("attributes", *map(plain_text, names))
+    known: Projection | None = _recall(key)
+    if known is not None:
+        return known
+    for name in key[1:]:
         check_attribute_name(name)
-    return _of_attributes(tuple(names))
+    return MEMO.keep(key, _projection([(name,) for name in key[1:]]))
 
 
-def project(item: dict[str, AttributeValue], projection: Projection) -> dict[str, AttributeValue]:
-    """What `projection` selects of `item`, which is in DynamoDB's typed form.
-
-    A path that leads nowhere gives nothing, not even empty parents. Elements of a list close up, in their order.
-    The result may share values with `item`: the caller owns both.
-
-    >>> item = {"id": {"S": "x"}, "l": {"L": [{"N": "0"}, {"N": "1"}, {"N": "2"}]}, "m": {"M": {"k": {"NULL": True}}}}
-    >>> project(item, parse_projection("l[2], l[0], m.absent", Placeholders()))
-    {'l': {'L': [{'N': '0'}, {'N': '2'}]}}
-    """
-    return projection.select(item)
-
-
-@lru_cache(maxsize=2048)
-def _parse(expression: str) -> tuple[tuple[str, ...], tuple[RawPath, ...]]:
-    cursor = Cursor(tokenize(expression))
+def parse_projection(expression: str, names: Names) -> Projection:
+    """The projection that a ProjectionExpression describes."""
+    cursor = Cursor(expression, names)
     paths = [cursor.path()]
     while cursor.accept(","):
         paths.append(cursor.path())
     if not cursor.done():
         raise NotCacheable(f"after a document path: {cursor.peek().text!r}")
-    return tuple(cursor.aliases), tuple(paths)
+    return _projection(paths)
 
 
-@lru_cache(maxsize=2048)
-def _resolve(expression: str, names: tuple[str, ...]) -> Projection:
-    aliases, raw_paths = _parse(expression)
-    actual = dict(zip(aliases, names, strict=True))
-    return _projection([tuple([actual[p.text] if isinstance(p, tuple) else p for p in path]) for path in raw_paths])
-
-
-@lru_cache(maxsize=2048)
-def _of_attributes(names: tuple[str, ...]) -> Projection:
-    return _projection([(name,) for name in names])
-
-
-def _projection(paths: Iterable[Path]) -> Projection:
-    paths = list(paths)
+def _projection(paths: list[Path]) -> Projection:
     _grow(paths)
-    # Comparable only now: where two paths part they have two names or two indexes, as anything else is a conflict.
+    # Comparable only now: where two paths diverge they have two names or two indexes; anything else is a conflict.
     paths.sort()
     try:
         signature = encode(paths)
     except UnicodeEncodeError:
         raise NotCacheable("an attribute name is not text") from None
-    # From sorted paths, so that walking the tree meets the indexes of a list in their order.
+    # The paths are sorted, so a walk through the tree finds the indexes of a list in their order.
     return Projection(signature, tuple(paths), frozenset(str(path[0]) for path in paths), _grow(paths))
 
 

@@ -1,7 +1,8 @@
-"""The words DynamoDB's expression language keeps for itself ("Reserved words in DynamoDB", developer guide).
+"""The reserved words of DynamoDB's expression language (AWS: "Reserved words in DynamoDB").
 
-They may not stand bare where an attribute name is expected, in any case. A cache has to know them: an answer for
-`#n` with `{"#n": "name"}` must never be given to a request that says plain `name`, for which DynamoDB has an error.
+In upper or lower case, they may not be written without an alias where an attribute name is expected. The cache has to
+know them: it must not answer a request that writes `name`, which DynamoDB refuses, with the answer of a request that
+writes `#n` for `{"#n": "name"}`.
 
 >>> "NAME" in RESERVED_WORDS, len(RESERVED_WORDS)
 (True, 573)

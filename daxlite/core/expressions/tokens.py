@@ -1,14 +1,14 @@
 """The lexer of DynamoDB's expression language, and the document paths that all of its expressions share.
 
 Projections, conditions and updates are written in one vocabulary. What DynamoDB would refuse is refused here as well
-(as `NotCacheable`), because a request that deserves a ValidationException must reach DynamoDB to get it.
+(as NotCacheable), because a request that deserves a ValidationException must reach DynamoDB to get it.
 """
 
 import re
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..not_cacheable import NotCacheable
+from .placeholders import Names
 from .reserved import RESERVED_WORDS
 
 # Kinds of tokens.
@@ -20,12 +20,12 @@ SYMBOL: Final = "symbol"
 
 MAX_EXPRESSION_BYTES: Final = 4096
 MAX_PLACEHOLDER_BYTES: Final = 255
-# DynamoDB documents 32 levels; nobody depends on the last one, so the boundary itself is left to DynamoDB.
+# DynamoDB documents 32 levels. Whether it accepts the last one is left to DynamoDB.
 MAX_PATH_PARTS: Final = 31
-# An item is at most 400 KB, so a longer index can resolve to nothing; whether it is an error is DynamoDB's to say.
+# An item is at most 400 KB, so there is no element at a longer index. Whether it is an error is left to DynamoDB.
 MAX_INDEX_DIGITS: Final = 6
 
-# A word that runs into a placeholder (`AND#a`) is none: whether DynamoDB parts the two is not documented.
+# A word that runs into a placeholder (`AND#a`) is refused: whether DynamoDB separates the two is not documented.
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n]*(?:
         (?P<name>[A-Za-z][A-Za-z0-9_]*+(?![\#:]))
@@ -46,14 +46,12 @@ class Token(NamedTuple):
     text: str
 
 
-PathPart = str | int | Token
-"""A part of a path as written: a literal attribute name, a list index, or an ALIAS that still has to be resolved."""
-
-RawPath = tuple[PathPart, ...]
+Path: TypeAlias = tuple[str | int, ...]
+"""A document path: names of attributes and map entries (str), indexes of lists (int)."""
 
 
-def tokenize(expression: str) -> tuple[Token, ...]:
-    """The tokens of `expression`.
+def tokenize(expression: str) -> list[Token]:
+    """The tokens of an expression.
 
     >>> [token.text for token in tokenize("#a.b[0]<= :v")]
     ['#a', '.', 'b', '[', '0', ']', '<=', ':v']
@@ -62,16 +60,9 @@ def tokenize(expression: str) -> tuple[Token, ...]:
     ...
     daxlite.core.not_cacheable.NotCacheable: not in the expression language: "'text'"
     """
-    if not isinstance(expression, str):
-        raise NotCacheable("the expression is not a string")
-    # The language is ASCII, so characters are bytes for whatever passes the lexer.
+    # The language is ASCII, so for every text that passes the lexer, characters are bytes.
     if len(expression) > MAX_EXPRESSION_BYTES:
         raise NotCacheable("the expression is longer than DynamoDB accepts")
-    return _tokenize(expression)
-
-
-@lru_cache(maxsize=2048)
-def _tokenize(expression: str) -> tuple[Token, ...]:
     tokens: list[Token] = []
     position, end = 0, len(expression.rstrip(_WHITE_SPACE))
     while position < end:
@@ -85,26 +76,23 @@ def _tokenize(expression: str) -> tuple[Token, ...]:
         position = match.end()
     if not tokens:
         raise NotCacheable("the expression is empty")
-    return tuple(tokens)
+    return tokens
 
 
 class Cursor:
-    """A place in a stream of tokens, for the recursive descent parsers.
+    """A position in the tokens of an expression, for the recursive descent parsers. It resolves aliases."""
 
-    It collects the aliases it passes: they are what a parsed expression still needs to mean something.
-    """
-
-    __slots__ = ("_position", "_tokens", "aliases")
+    __slots__ = ("_names", "_position", "_tokens")
 
     _END: Final = Token("end", "")
 
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._tokens = tokens
+    def __init__(self, expression: str, names: Names) -> None:
+        self._tokens = tokenize(expression)
+        self._names = names
         self._position = 0
-        self.aliases: dict[str, None] = {}
 
     def peek(self, ahead: int = 0) -> Token:
-        """The token `ahead` of the current one, or an "end" token."""
+        """The token so many places after the current one, or an "end" token."""
         position = self._position + ahead
         return self._tokens[position] if position < len(self._tokens) else self._END
 
@@ -112,24 +100,22 @@ class Cursor:
         """The current token; moves on."""
         token = self.peek()
         self._position += 1
-        if token.kind == ALIAS:
-            self.aliases[token.text] = None
         return token
 
     def at(self, symbol: str) -> bool:
-        """Is the current token this symbol?"""
+        """Whether the current token is this symbol."""
         token = self.peek()
         return token.kind == SYMBOL and token.text == symbol
 
     def accept(self, symbol: str) -> bool:
-        """Moves past `symbol` if it is next."""
+        """Move past the symbol if it is the current token; returns whether it was."""
         if self.at(symbol):
             self._position += 1
             return True
         return False
 
     def expect(self, symbol: str) -> None:
-        """Moves past `symbol`, which has to be next."""
+        """Move past the symbol. Raises NotCacheable if it is not the current token."""
         if not self.accept(symbol):
             raise NotCacheable(f"expected {symbol!r}, found {self.peek().text!r}")
 
@@ -139,16 +125,16 @@ class Cursor:
         return token.text.upper() if token.kind == NAME else None
 
     def done(self) -> bool:
-        """Has every token been taken?"""
+        """Whether every token has been taken."""
         return self._position >= len(self._tokens)
 
-    def path(self) -> RawPath:
-        """Reads a document path.
+    def path(self) -> Path:
+        """Take a document path.
 
-        >>> Cursor(tokenize("a.#b[2]")).path()
-        ('a', Token(kind='alias', text='#b'), 2)
+        >>> Cursor("a.#b[2]", Names((("#b", "x.y"),))).path()
+        ('a', 'x.y', 2)
         """
-        parts: list[PathPart] = [self.attribute()]
+        parts: list[str | int] = [self.attribute()]
         while True:
             if self.accept("."):
                 parts.append(self.attribute())
@@ -161,11 +147,11 @@ class Cursor:
             raise NotCacheable("a document path is too deep")
         return tuple(parts)
 
-    def attribute(self) -> str | Token:
-        """Reads one attribute name: a bare word that is not reserved, or an alias."""
+    def attribute(self) -> str:
+        """Take one attribute name: a bare word that is not reserved, or an alias, which is resolved."""
         token = self.take()
         if token.kind == ALIAS:
-            return token
+            return self._names.resolve(token.text)
         if token.kind != NAME:
             raise NotCacheable(f"expected an attribute name, found {token.text!r}")
         if token.text.upper() in RESERVED_WORDS:

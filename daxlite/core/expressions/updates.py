@@ -1,18 +1,18 @@
 """Which attributes an update may change.
 
-An update that touches no key attribute of an index leaves every query on that index's other partitions alone. Too many
-attributes cost a few cached queries; one too few would keep a stale one. So when in doubt: `NotCacheable`, and the
-caller takes everything as changed.
+An update that changes no key attribute of an index leaves every query on that index's other partitions valid. An
+attribute too many costs a few cached queries; an attribute too few would keep a stale one. So in doubt the functions
+here raise NotCacheable, and the caller takes every attribute for changed.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..not_cacheable import NotCacheable
-from ..values import AttributeValue, canonical_value
-from .placeholders import Placeholders
-from .tokens import NAME, VALUE, Cursor, RawPath, Token, tokenize
+from ..values import AttributeValue, canonical_value, plain_text
+from .memo import MEMO
+from .placeholders import NamePairs, Names, name_pairs, value_map
+from .tokens import NAME, VALUE, Cursor, Token
 
 _CLAUSES: Final = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
 _FUNCTIONS: Final = frozenset({"if_not_exists", "list_append"})
@@ -23,16 +23,15 @@ class Update(NamedTuple):
     """What an update does to the attributes of its item, as far as its request tells."""
 
     touched: frozenset[str]
-    """The top-level attributes that it may change. What it only reads is not among them."""
+    """The top-level attributes that it may change. Those that it only reads are not included."""
     assigned: Mapping[str, AttributeValue | None]
     """Those of them whose new value the request itself holds; None for one that is removed."""
 
 
-class _Action(NamedTuple):
-    target: RawPath
-    value: str | None
-    """The placeholder of a value that is assigned as it is."""
-    removes: bool
+_Parsed: TypeAlias = tuple[frozenset[str], tuple[tuple[str, str | None], ...]]
+"""The touched attributes, and the assigned ones: each with the placeholder of its value, or None if it is removed."""
+
+_recall: Final[Any] = MEMO.get
 
 
 def read_update(
@@ -44,17 +43,17 @@ def read_update(
     >>> sorted(update.touched), update.assigned
     (['b', 'c', 'day', 'm'], {'day': {'S': 'mon'}, 'b': None})
     """
-    if not isinstance(expression, str):
-        raise NotCacheable("the expression is not a string")
-    aliases, _ = _read(expression)
-    # The names are shared with a ConditionExpression, so some may well be unused here.
-    touched, assignments = _resolve(expression, Placeholders(names or None).names_of(aliases))
+    # The names are those of a ConditionExpression as well, so some may be unused here.
+    key = ("update", plain_text(expression), name_pairs(names) if names else ())
+    known: _Parsed | None = _recall(key)
+    touched, assignments = MEMO.keep(key, _parse(key[1], key[2])) if known is None else known
+    given = {} if values is None else value_map(values)
     assigned: dict[str, AttributeValue | None] = {}
     for name, placeholder in assignments:
         if placeholder is None:
             assigned[name] = None
-        elif values is not None and placeholder in values:
-            assigned[name] = canonical_value(values[placeholder])
+        elif placeholder in given:
+            assigned[name] = canonical_value(given[placeholder])
     return Update(touched, assigned)
 
 
@@ -76,11 +75,10 @@ def read_attribute_updates(updates: Mapping[str, Any]) -> Update:
     return Update(frozenset(updates), assigned)
 
 
-@lru_cache(maxsize=2048)
-def _read(expression: str) -> tuple[tuple[str, ...], tuple[_Action, ...]]:
-    """Aliases, and what is done to which path."""
-    cursor = Cursor(tokenize(expression))
-    actions: list[_Action] = []
+def _parse(expression: str, pairs: NamePairs) -> _Parsed:
+    cursor = Cursor(expression, Names(pairs))
+    touched: set[str] = set()
+    assignments: list[tuple[str, str | None]] = []
     seen: set[str] = set()
     while not cursor.done():
         clause = cursor.keyword()
@@ -88,37 +86,28 @@ def _read(expression: str) -> tuple[tuple[str, ...], tuple[_Action, ...]]:
             raise NotCacheable(f"expected SET, REMOVE, ADD or DELETE, once each; found {cursor.peek().text!r}")
         seen.add(clause)
         cursor.take()
-        actions.append(_action(cursor, clause))
-        while cursor.accept(","):
-            actions.append(_action(cursor, clause))
-    return tuple(cursor.aliases), tuple(actions)
-
-
-@lru_cache(maxsize=2048)
-def _resolve(expression: str, names: tuple[str, ...]) -> tuple[frozenset[str], tuple[tuple[str, str | None], ...]]:
-    aliases, actions = _read(expression)
-    actual = dict(zip(aliases, names, strict=True))
-    touched: set[str] = set()
-    assignments: list[tuple[str, str | None]] = []
-    for target, value, removes in actions:
-        name = actual[target[0].text] if isinstance(target[0], Token) else str(target[0])
-        touched.add(name)
-        if len(target) == 1 and (value is not None or removes):
-            assignments.append((name, value))
+        while True:
+            path = cursor.path()
+            touched.add(str(path[0]))
+            placeholder = _action(cursor, clause)
+            if len(path) == 1 and (placeholder is not None or clause == "REMOVE"):
+                assignments.append((str(path[0]), placeholder))
+            if not cursor.accept(","):
+                break
     return frozenset(touched), tuple(assignments)
 
 
-def _action(cursor: Cursor, clause: str) -> _Action:
-    target = cursor.path()
-    value: str | None = None
+def _action(cursor: Cursor, clause: str) -> str | None:
+    """Take what follows the path of an action. Returns the placeholder of a value that is assigned as it is."""
+    placeholder: str | None = None
     if clause == "SET":
         cursor.expect("=")
         if cursor.peek().kind == VALUE and _ends_action(cursor.peek(1)):
-            value = cursor.peek().text
+            placeholder = cursor.peek().text
         _sum(cursor, 0)
     elif clause != "REMOVE" and cursor.take().kind != VALUE:
         raise NotCacheable(f"{clause} without a value")
-    return _Action(target, value, clause == "REMOVE")
+    return placeholder
 
 
 def _ends_action(token: Token) -> bool:
@@ -126,7 +115,7 @@ def _ends_action(token: Token) -> bool:
 
 
 def _sum(cursor: Cursor, depth: int) -> None:
-    """Reads what a SET assigns. Nothing here is written to, so being more lenient than DynamoDB does no harm."""
+    """Take the right side of an assignment. It changes no attribute, so to accept more than DynamoDB does no harm."""
     _operand(cursor, depth)
     while cursor.accept("+") or cursor.accept("-"):
         _operand(cursor, depth)

@@ -43,7 +43,7 @@ class Process:
         theirs.close()
         self.is_alive = True
         self.is_busy = False
-        """Whether it was given a task whose result nobody took."""
+        """Whether it was given a task whose result was not taken."""
 
     def do(self, task: Callable[Concatenate[Place, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """What comes of a task."""

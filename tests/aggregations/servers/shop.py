@@ -138,6 +138,6 @@ def near_hits(place: Place) -> int:
 
 
 def aggregate_anew(place: Place, what: str, *args: str) -> int:
-    """The aggregation under another key: nobody has computed it."""
+    """The aggregation under another key: it has not been computed."""
     shop: Shop = place.kept["shop"]
     return shop.aggregations.get_or_compute(("anew", what, *args), lambda: shop.reads[what](*args), ttl=60)

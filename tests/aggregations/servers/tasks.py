@@ -39,11 +39,11 @@ class Tally:
         return int(self._client.get(self._prefix + name) or 0)
 
     def wait_for(self, name: str) -> None:
-        """Wait until somebody adds to it."""
+        """Wait until a process adds to it."""
         deadline = time.monotonic() + PATIENCE
         while not self.read(name):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"nobody added to {name}")
+                raise TimeoutError(f"no process added to {name}")
             time.sleep(0.01)
 
 
@@ -63,7 +63,7 @@ def stats(place: Place) -> AggregationStats:
     return cache.stats()
 
 
-# Many who ask at the same time
+# Many callers at the same time
 
 
 def ask_in_threads(place: Place, number: int, seconds: float) -> list[int]:
@@ -105,16 +105,16 @@ def ask_in_tasks(place: Place, url: str, namespace: str, number: int, seconds: f
     return asyncio.run(main())
 
 
-# One who asks
+# One caller
 
 
 def ask(place: Place, /, wait_for: str | None = None, **options: Any) -> str:
-    """Ask for one result. Whoever computes it waits until somebody adds to the tally of that name."""
+    """Ask for one result. Its computation waits until a process adds to the tally of that name."""
     tally: Tally = place.kept["tally"]
 
     def compute() -> str:
         truth = tally.read("truth")
-        number = tally.add("computations")  # last: who sees it knows that all of this has happened
+        number = tally.add("computations")  # last: a process that sees it knows that all of this has happened
         if wait_for is not None:
             tally.wait_for(wait_for)
         return f"computation {number} of truth {truth}"

@@ -111,12 +111,12 @@ def test_p5_the_old_page_in_the_clients_own_cache_is_not_computed_from(
 
 
 @pytest.mark.parametrize(("what", "total"), READS)
-def test_p5_nor_is_it_once_somebody_else_has_computed(branches: Branches, what: tuple[str, ...], total: int) -> None:
+def test_p5_nor_is_it_once_another_process_has_computed(branches: Branches, what: tuple[str, ...], total: int) -> None:
     """By then there is a new stamp, which the process with the old page sees for the first time."""
     writer, bystander, other = branches.open(3)
     assert bystander.do(shop.aggregate, *what)[0] == total
     writer.do(shop.put, "a", "1", 101)
     assert other.do(shop.aggregate, *what)[0] == total + 100
     assert bystander.do(shop.aggregate, *what) == (total + 100, []), "the result of the other"
-    # Its own client still has the old page, and nobody has computed this result from a new one.
+    # Its own client still has the old page, and no process has computed this result from a new one.
     assert bystander.do(shop.aggregate_anew, *what) == total + 100

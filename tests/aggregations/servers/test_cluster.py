@@ -151,7 +151,7 @@ def test_p7_every_answer_is_right_when_a_node_dies(namespace: str) -> None:
             cluster.nodes[1].restart()
             wait_until("the cluster is asked again", lambda: cache.stats().is_available)
         load.check()
-        assert cache.stats().redis_errors > 0, "nobody noticed; so this shows nothing"
+        assert cache.stats().redis_errors > 0, "it was not noticed; so this shows nothing"
         wait_until("results are cached again", numbers.are_cached)
         assert cache.stats().pending_invalidations == 0
         assert [numbers.ask(key) for key in range(KEYS)] == [numbers.now[key] for key in range(KEYS)]

@@ -1,18 +1,23 @@
-"""The ways to a server: through a Sentinel, as a user who may do little, and over a socket in the file system."""
+"""The ways to a server: through a Sentinel, as a user that may do little, and over a socket in the file system."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
-from daxlite.aggregations import AggregationCache, AggregationConfig
+from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggregationCache
 from tests.valkey import SentinelGroup, Valkey, only_keys_of, running_valkey
 
 from .load import KEYS, Numbers, load_on
 from .waiting import wait_until
+
+WITHOUT_NEAR = AggregationConfig(near_bytes=0, timeout=5)
 
 
 def test_p7_every_answer_is_right_while_a_sentinel_fails_over(sentinel_group: SentinelGroup, namespace: str) -> None:
@@ -49,7 +54,7 @@ class TestAUser:
         with running_valkey("--user", "shop", "on", ">secret", *permissions) as server:
             yield server
 
-    def test_who_may_touch_the_keys_and_the_channel_of_the_namespace_needs_no_more(
+    def test_that_may_touch_the_keys_and_the_channel_of_the_namespace_needs_no_more(
         self, server: Valkey, namespace: str
     ) -> None:
         url = f"redis://shop:secret@{server.host}:{server.port}/0"
@@ -75,13 +80,13 @@ class TestAUser:
             assert not refused
             assert (cache.stats().redis_errors, other.stats().redis_errors, cache.stats().faults) == (0, 0, 0)
 
-    def test_who_may_not_touch_them_computes(self, server: Valkey) -> None:
+    def test_that_may_not_touch_them_computes(self, server: Valkey) -> None:
         url = f"redis://shop:secret@{server.host}:{server.port}/0"
-        with closing(AggregationCache(url, "somebody-elses")) as cache:
+        with closing(AggregationCache(url, "another")) as cache:
             assert [cache.get_or_compute("a", lambda: 1, ttl=60) for _ in range(5)] == [1] * 5
             assert cache.stats().redis_errors > 0
 
-    def test_who_has_the_wrong_password_computes(self, server: Valkey, namespace: str) -> None:
+    def test_with_the_wrong_password_computes(self, server: Valkey, namespace: str) -> None:
         url = f"redis://shop:wrong@{server.host}:{server.port}/0"
         with closing(AggregationCache(url, namespace)) as cache:
             assert [cache.get_or_compute("a", lambda: 1, ttl=60) for _ in range(5)] == [1] * 5
@@ -110,3 +115,30 @@ def test_a_socket_in_the_file_system(tmp_path: Path, namespace: str) -> None:
         assert not client.dbsize()
         with redis.Redis(unix_socket_path=str(path), db=3) as third, only_keys_of(namespace, third):
             assert third.dbsize() > KEYS
+
+
+@pytest.mark.usefixtures("only_own_keys")
+def test_two_event_loops_have_a_client_each(own_valkey: Valkey, namespace: str) -> None:
+    with own_valkey.client() as admin:
+        cache = AsyncAggregationCache(own_valkey.url, namespace, WITHOUT_NEAR)
+        connections: Any = cache._connections.asyncio
+
+        @cache.cached(ttl=60)
+        async def function(number: int) -> int:
+            return number
+
+        async def ask() -> None:
+            for number in range(100):
+                assert await function(number % 3) == number % 3
+            await connections.clients.close()  # asyncio.run does not close the connections of the loop that it ends
+
+        before = admin.info("stats")["total_connections_received"]
+        threads = [threading.Thread(target=lambda: asyncio.run(ask())) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert admin.info("stats")["total_connections_received"] - before <= 6
+        asyncio.run(cache.close())
+        stats = cache.stats()
+        assert (stats.total.computations, stats.redis_errors) == (3, 0)

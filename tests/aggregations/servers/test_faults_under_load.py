@@ -1,4 +1,4 @@
-"""P7: whatever becomes of the server under load, every answer is right and none raises; afterwards all is as before.
+"""P7: no matter what becomes of the server under load, every answer is right and none raises.
 
 What was invalidated while the server could not be told is honoured once it can.
 """
@@ -18,7 +18,7 @@ from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggre
 from tests.valkey import Valkey, only_keys_of
 
 from .load import KEYS, Numbers, load_on
-from .waiting import wait_until
+from .waiting import listen, wait_until
 
 TIMEOUT = 0.2
 IMPATIENT = AggregationConfig(timeout=TIMEOUT)
@@ -121,7 +121,7 @@ def test_p7_every_answer_is_right_and_afterwards_results_are_cached_again(
             with outage(own_valkey):
                 time.sleep(seconds)
         load.check()
-        # Whoever asks finds out soon that the server is back, and tells it what changed before he believes it anything.
+        # A caller finds out soon that the server is back, and tells it what changed before it believes anything.
         wait_until("results are cached again", numbers.are_cached, UNTIL_BACK)
         assert cache.stats().pending_invalidations == 0
         assert [numbers.ask(key, other) for key in range(KEYS)] == [numbers.now[key] for key in range(KEYS)]
@@ -130,7 +130,7 @@ def test_p7_every_answer_is_right_and_afterwards_results_are_cached_again(
 
 @pytest.mark.parametrize("outage", [paused, killed, a_replica])
 def test_p7_what_was_invalidated_meanwhile_is_not_forgotten(own_valkey: Valkey, namespace: str, outage: Outage) -> None:
-    """Nobody asks again in the process that changed it: it tells the server by itself."""
+    """No call is made again in the process that changed it: it tells the server by itself."""
     with (
         closing(AggregationCache(own_valkey.url, namespace, IMPATIENT_WITHOUT_NEAR)) as cache,
         closing(AggregationCache(own_valkey.url, namespace, IMPATIENT_WITHOUT_NEAR)) as other,
@@ -268,3 +268,31 @@ def test_p7_asyncio_every_answer_is_right_while_the_server_is_paused(own_valkey:
 
     asyncio.run(main())
     assert asked > 100
+
+
+@pytest.mark.usefixtures("only_own_keys")
+def test_p7_a_change_that_the_server_refused_for_an_instant(own_valkey: Valkey, namespace: str) -> None:
+    with own_valkey.client() as admin, closing(AggregationCache(own_valkey.url, namespace)) as cache:
+        listen(cache)
+        source, reading, go = ["old"], threading.Event(), threading.Event()
+
+        @cache.cached(name="f", tags=["x"], early_refresh=0)
+        def function() -> str:
+            value = source[0]
+            reading.set()
+            go.wait(10)
+            return value
+
+        thread = threading.Thread(target=function)
+        thread.start()
+        assert reading.wait(10)
+        source[0] = "new"
+        admin.config_set("min-replicas-to-write", 1)
+        cache.invalidate_tags("x")
+        admin.config_set("min-replicas-to-write", 0)
+        assert cache.stats().pending_invalidations
+        go.set()
+        thread.join()
+        assert function() == "new"
+        wait_until("it was sent", lambda: not cache.stats().pending_invalidations)
+        assert [function(), function()] == ["new", "new"]

@@ -25,7 +25,7 @@ def commands_of(client: redis.Redis, work: Callable[[], object]) -> dict[str, in
 
 @pytest.mark.usefixtures("only_own_keys")
 def test_every_key_has_the_namespace_and_a_ttl(valkey: Valkey, namespace: str) -> None:
-    """So has a lock, and whatever a lock leaves behind."""
+    """So has a lock, and what a lock leaves behind."""
     with closing(AggregationCache(valkey.url, namespace, WITHOUT_NEAR)) as cache, valkey.client() as client:
 
         def compute() -> bytes:

@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from daxlite.aggregations import AggregationCache, AggregationConfig
-from daxlite.shared.bus import TRUST
+from daxlite.shared.bus import LEASE
 from tests.valkey import Valkey
 
 from . import tasks
 from .load import Numbers
 from .processes import Processes
-from .waiting import wait_until
+from .waiting import listen, wait_until
 
 WITHOUT_NEAR = AggregationConfig(near_bytes=0, timeout=5)
 
@@ -75,12 +75,12 @@ def test_p5_a_change_made_as_the_connection_of_the_bus_breaks_is_not_missed(own_
             numbers.now[0] = change
             client.client_kill_filter(_type="pubsub")
             other.invalidate_tags("number 0")
-            wait_until("this process found out", numbers.is_known, TRUST + 2.0)
+            wait_until("this process found out", numbers.is_known, LEASE + 2.0)
         wait_until("near hits are back", lambda: is_near(numbers))
         assert cache.stats().faults == 0
 
 
-def test_p5_who_may_not_listen_asks_the_server(own_valkey: Valkey, namespace: str) -> None:
+def test_p5_a_user_that_may_not_listen_asks_the_server(own_valkey: Valkey, namespace: str) -> None:
     """As long as the channel is forbidden; what changed meanwhile is seen at once."""
     url = f"redis://listener:secret@{own_valkey.host}:{own_valkey.port}/0"
     with own_valkey.client() as client:
@@ -90,7 +90,7 @@ def test_p5_who_may_not_listen_asks_the_server(own_valkey: Valkey, namespace: st
             closing(AggregationCache(own_valkey.url, namespace, WITHOUT_NEAR)) as other,
         ):
             client.execute_command("ACL", "SETUSER", "listener", "resetchannels")
-            wait_until("it knows that it does not hear", lambda: not cache.stats().is_listening, TRUST + 2.0)
+            wait_until("it knows that it does not hear", lambda: not cache.stats().is_listening, LEASE + 2.0)
             assert not is_near(numbers)
             for change in range(1, 6):
                 numbers.now[0] = change
@@ -108,7 +108,7 @@ def test_p5_a_server_that_is_silent_is_not_trusted_for_long(own_valkey: Valkey, 
         closing(AggregationCache(own_valkey.url, namespace, AggregationConfig(near_bytes=0, timeout=0.2))) as other,
     ):
         own_valkey.pause()
-        wait_until("it knows that it does not hear", lambda: not cache.stats().is_listening, TRUST + 2.0)
+        wait_until("it knows that it does not hear", lambda: not cache.stats().is_listening, LEASE + 2.0)
         assert not is_near(numbers)
         own_valkey.resume()
         numbers.now[0] = 1
@@ -130,9 +130,25 @@ def test_p5_a_process_that_was_stopped_does_not_trust_what_it_had(
     assert process.do(tasks.ask) == "computation 1 of truth 0"
     assert process.do(tasks.stats).total.near_hits > 0
     process.pause()
-    time.sleep(TRUST + 0.1)
+    time.sleep(LEASE + 0.1)
     with closing(AggregationCache(valkey.url, namespace, WITHOUT_NEAR)) as other:
         other.invalidate_tags("truth")
     process.begin(tasks.ask)
     process.resume()
     assert process.end() == "computation 2 of truth 0"
+
+
+@pytest.mark.usefixtures("only_own_keys")
+def test_p1_two_caches_of_one_url_in_one_process_hear_each_other_at_once(valkey: Valkey, namespace: str) -> None:
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(closing(AggregationCache(valkey.url, namespace))) for _ in range(2))
+        listen(one)
+        listen(other)
+        value = 0
+        function = other.cached(name="f", tags=["x"], early_refresh=0)(lambda: value)
+        for number in range(1, 101):
+            function()
+            value = number
+            one.invalidate_tags("x")
+            assert function() == number
+        assert other.stats().is_listening

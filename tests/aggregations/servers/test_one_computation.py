@@ -1,15 +1,21 @@
-"""One computation at a time, for everybody: threads, tasks and processes; whatever becomes of who computes."""
+"""One computation at a time, for all threads, tasks and processes, no matter what becomes of the one that computes."""
 
+import asyncio
+import threading
 import time
+from contextlib import ExitStack, closing
 
 import pytest
 
+from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggregationCache
 from tests.valkey import Valkey
 
 from . import tasks
 from .processes import Process, Processes
 from .tasks import Tally
 from .waiting import wait_until
+
+WITHOUT_NEAR = AggregationConfig(near_bytes=0, timeout=5)
 
 pytestmark = pytest.mark.usefixtures("only_own_keys")
 
@@ -24,7 +30,7 @@ def ready(processes: Processes, number: int, valkey: Valkey, namespace: str) -> 
 
 
 def locks(valkey: Valkey, namespace: str) -> dict[bytes, bytes | None]:
-    """Whose locks there are."""
+    """The locks that there are, with their tokens."""
     with valkey.client() as client:
         return {key: client.get(key) for key in client.scan_iter(f"{namespace}:*:lock", count=1000)}
 
@@ -48,13 +54,13 @@ class TestAColdKey:
         assert not locks(valkey, namespace)
 
 
-class TestWhoeverComputes:
+class TestAProcessThatComputes:
     def test_and_is_killed_delays_the_others_by_no_more_than_lock_ttl(
         self, valkey: Valkey, namespace: str, processes: Processes, tally: Tally
     ) -> None:
         holder, *others = ready(processes, 4, valkey, namespace)
         holder.begin(tasks.ask, wait_for="for ever", lock_ttl=0.8)
-        wait_until("somebody computes", lambda: tally.read("computations"))
+        wait_until("a process computes", lambda: tally.read("computations"))
         for other in others:
             other.begin(tasks.ask)
         holder.kill()
@@ -71,7 +77,7 @@ class TestWhoeverComputes:
         lock_ttl = 0.6
         every = ready(processes, 3, valkey, namespace)
         every[0].begin(tasks.ask, wait_for="enough", lock_ttl=lock_ttl)
-        wait_until("somebody computes", lambda: tally.read("computations"))
+        wait_until("a process computes", lambda: tally.read("computations"))
         for other in every[1:]:
             other.begin(tasks.ask, wait_for="enough", lock_ttl=lock_ttl)
         (before,) = locks(valkey, namespace).items()
@@ -87,7 +93,7 @@ class TestWhoeverComputes:
     def test_and_was_stopped_for_longer_than_lock_ttl_does_no_harm(
         self, valkey: Valkey, namespace: str, processes: Processes, tally: Tally, changes: bool
     ) -> None:
-        """He finds the lock in other hands and lets go of it; what changed meanwhile he does not store."""
+        """It finds the lock in other hands and leaves it alone; what changed meanwhile it does not store."""
         holder, other, witness = ready(processes, 3, valkey, namespace)
         holder.begin(tasks.ask, wait_for="first", lock_ttl=0.5)
         wait_until("one computes", lambda: tally.read("computations"))
@@ -100,12 +106,12 @@ class TestWhoeverComputes:
         (lock,) = locks(valkey, namespace).items()
         tally.add("first")
         holder.resume()
-        # What he had computed was right when he asked.
+        # What it had computed was right when it asked.
         assert holder.end() == "computation 1 of truth 0"
-        assert dict([lock]) == locks(valkey, namespace), "he gave back a lock that is not his"
+        assert dict([lock]) == locks(valkey, namespace), "it released a lock of another process"
         assert not other.is_done()
         if changes:
-            # Not an old one of truth 0: he waits for the other one.
+            # Not an old one of truth 0: it waits for the other one.
             witness.begin(tasks.ask)
             time.sleep(0.2)
             assert not witness.is_done()
@@ -130,5 +136,52 @@ class TestAFailingComputation:
         assert another.do(tasks.ask_and_fail, lock_ttl=30.0) == "failure 2"
         assert one.do(tasks.ask) == "computation 1 of truth 0"
         assert another.do(tasks.ask) == "computation 1 of truth 0"
-        assert time.monotonic() - began < 5.0, "somebody waited for a lock"
+        assert time.monotonic() - began < 5.0, "a caller waited for a lock"
         assert tally.read("failures") == 2
+
+
+def test_what_cannot_be_stored_is_not_computed_one_after_the_other(valkey: Valkey, namespace: str) -> None:
+    with ExitStack() as stack:
+        caches = [stack.enter_context(closing(AggregationCache(valkey.url, namespace, WITHOUT_NEAR))) for _ in range(4)]
+        together = threading.Barrier(4)
+        computed: list[object] = []
+
+        def compute() -> object:
+            if len(computed) >= len(caches):
+                together.wait(10)  # raises unless all of them compute at the same time
+            computed.append(object())
+            return computed[-1]
+
+        functions = [cache.cached(name="f")(compute) for cache in caches]
+        for function in functions:
+            function()
+        threads = [threading.Thread(target=function) for function in functions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert len(computed) == 2 * len(caches)
+
+
+def test_asyncio_over_threads_of_one_url_is_stored(valkey: Valkey, namespace: str) -> None:
+    with closing(AggregationCache(valkey.url, namespace, WITHOUT_NEAR)) as threads:
+        calls = []
+        inner = threads.cached(name="inner", tags=["inner"])(lambda: 1)
+
+        async def main() -> None:
+            cache = AsyncAggregationCache(valkey.url, namespace, WITHOUT_NEAR)
+
+            @cache.cached(name="outer", early_refresh=0)
+            async def outer() -> int:
+                calls.append(1)
+                return inner()
+
+            for _ in range(3):
+                await outer()
+            assert len(calls) == 1
+            await cache.invalidate_tags("inner")
+            await outer()
+            assert len(calls) == 2
+            await cache.close()
+
+        asyncio.run(main())

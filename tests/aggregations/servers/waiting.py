@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from daxlite.aggregations import AggregationCache
+
 
 def wait_until(what: str, holds: Callable[[], object], seconds: float = 10.0) -> float:
     """Wait until it holds, and return how long that took. It fails after these seconds."""
@@ -11,3 +13,9 @@ def wait_until(what: str, holds: Callable[[], object], seconds: float = 10.0) ->
         assert time.monotonic() - began < seconds, f"waited for {seconds} s in vain: {what}"
         time.sleep(0.005)
     return time.monotonic() - began
+
+
+def listen(cache: AggregationCache) -> None:
+    """Have a cache listen, and wait until it does."""
+    cache._near.now()
+    wait_until("it listens", lambda: cache.stats().is_listening)

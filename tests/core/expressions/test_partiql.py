@@ -1,4 +1,4 @@
-"""PartiQL: whatever is not plainly a read may write, and to any table unless the statement plainly says which."""
+"""PartiQL: a statement that is not certain to be a read may write, to any table unless it certainly names one."""
 
 from typing import Any
 

@@ -1,15 +1,21 @@
 """Projections: what they select, and when two of them are the same."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from daxlite.core.expressions.placeholders import Placeholders
-from daxlite.core.expressions.projections import Path, Projection, parse_projection, project, projection_of_attributes
+from daxlite.core.expressions.placeholders import Names
+from daxlite.core.expressions.projections import (
+    Projection,
+    parse_projection,
+    projection_of,
+    projection_of_attributes,
+)
+from daxlite.core.expressions.tokens import Path
 from daxlite.core.not_cacheable import NotCacheable
 from tests.strategies import FEW_NAMES, attribute_names, bare_names, items
 
@@ -51,12 +57,12 @@ def written(selection: Iterable[Path], draw: Any = None) -> tuple[str, dict[str,
     return ", ".join(texts), names
 
 
+def of(expression: str, names: Mapping[str, str] | None = None) -> Projection:
+    return projection_of(expression, None if names is None else tuple(names.items()))
+
+
 def parsed(selection: Iterable[Path]) -> Projection:
-    expression, names = written(selection)
-    placeholders = Placeholders(names)
-    projection = parse_projection(expression, placeholders)
-    placeholders.finish()
-    return projection
+    return of(*written(selection))
 
 
 def reference(item: dict[str, Any], selection: set[Path]) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def reference(item: dict[str, Any], selection: set[Path]) -> dict[str, Any]:
 def test_project_is_what_flattening_and_rebuilding_gives(item: dict[str, Any], selection: set[Path]) -> None:
     assume(compatible(selection))
     before = copy.deepcopy(item)
-    assert project(item, parsed(selection)) == reference(item, selection)
+    assert parsed(selection).select(item) == reference(item, selection)
     assert item == before
 
 
@@ -118,9 +124,7 @@ def test_equal_however_it_is_written(data: st.DataObject, selection: list[Path])
     expression, names = written(data.draw(st.permutations(selection)))
     for symbol in ".[],":
         expression = expression.replace(symbol, f" \t{symbol}\n ")
-    other = parse_projection(
-        expression.replace("#n", "#other"), Placeholders({f"#other{a[2:]}": names[a] for a in names})
-    )
+    other = of(expression.replace("#n", "#other"), {f"#other{a[2:]}": names[a] for a in names})
     assert one == other
     assert hash(one) == hash(other)
     assert one.signature == other.signature
@@ -138,7 +142,7 @@ def test_equal_only_if_the_paths_are(selection: set[Path], other: set[Path]) -> 
 
 @given(st.lists(bare_names, min_size=1, max_size=4, unique=True))
 def test_bare_names_need_no_alias(names: list[str]) -> None:
-    projection = parse_projection(",".join(names), Placeholders())
+    projection = of(",".join(names))
     assert projection == parsed([(name,) for name in names]) == projection_of_attributes(names)
 
 
@@ -147,34 +151,32 @@ def test_attributes_to_get_are_literal_names(names: list[str], item: dict[str, A
     projection = projection_of_attributes(names)
     assert projection == parsed([(name,) for name in names])
     assert projection.attributes == set(names)
-    assert project(item, projection) == {name: item[name] for name in names if name in item}
+    assert projection.select(item) == {name: item[name] for name in names if name in item}
 
 
 def test_an_alias_with_dots_is_one_name() -> None:
     item: dict[str, Any] = {"x.y": {"S": "one"}, "x": {"M": {"y": {"S": "two"}}}}
-    assert project(item, parse_projection("#a", Placeholders({"#a": "x.y"}))) == {"x.y": {"S": "one"}}
-    assert project(item, parse_projection("x.y", Placeholders())) == {"x": {"M": {"y": {"S": "two"}}}}
+    assert of("#a", {"#a": "x.y"}).select(item) == {"x.y": {"S": "one"}}
+    assert of("x.y").select(item) == {"x": {"M": {"y": {"S": "two"}}}}
 
 
 def test_elements_close_up_in_the_order_of_the_list() -> None:
     item: dict[str, Any] = {"a": {"L": [{"N": "0"}, {"M": {"c": {"N": "1"}, "d": {"N": "2"}}}, {"N": "3"}]}}
-    assert project(item, parse_projection("a[1].c, a[0]", Placeholders())) == {
-        "a": {"L": [{"N": "0"}, {"M": {"c": {"N": "1"}}}]}
-    }
-    assert project(item, parse_projection("a[2], a[1].d, a[1].c, a[9]", Placeholders())) == {
+    assert of("a[1].c, a[0]").select(item) == {"a": {"L": [{"N": "0"}, {"M": {"c": {"N": "1"}}}]}}
+    assert of("a[2], a[1].d, a[1].c, a[9]").select(item) == {
         "a": {"L": [{"M": {"c": {"N": "1"}, "d": {"N": "2"}}}, {"N": "3"}]}
     }
 
 
 def test_indexes_are_ordered_as_numbers() -> None:
     item = {"a": {"L": [{"N": str(number)} for number in range(12)]}}
-    assert project(item, parse_projection("a[10], a[9]", Placeholders())) == {"a": {"L": [{"N": "9"}, {"N": "10"}]}}
+    assert of("a[10], a[9]").select(item) == {"a": {"L": [{"N": "9"}, {"N": "10"}]}}
 
 
 def test_nothing_selected_of_an_item_is_an_empty_item() -> None:
     item: dict[str, Any] = {"a": {"M": {"x": {"S": ""}}}, "l": {"L": []}}
-    assert project(item, parse_projection("a.b, l[0], z, a.x.y", Placeholders())) == {}
-    assert project({}, parse_projection("a", Placeholders())) == {}
+    assert of("a.b, l[0], z, a.x.y").select(item) == {}
+    assert of("a").select({}) == {}
 
 
 @pytest.mark.parametrize(
@@ -187,28 +189,22 @@ def test_nothing_selected_of_an_item_is_an_empty_item() -> None:
 )
 def test_what_dynamodb_refuses_is_unrecognised(expression: str) -> None:
     with pytest.raises(NotCacheable):
-        parse_projection(expression, Placeholders())
+        of(expression)
 
 
 def test_overlaps_are_found_behind_aliases() -> None:
     with pytest.raises(NotCacheable):
-        parse_projection("#a, #b", Placeholders({"#a": "x", "#b": "x"}))
+        of("#a, #b", {"#a": "x", "#b": "x"})
     with pytest.raises(NotCacheable):
-        parse_projection("#a, x", Placeholders({"#a": "x"}))
-    assert len(parse_projection("#a, x.y", Placeholders({"#a": "x.y"})).paths) == 2
+        of("#a, x", {"#a": "x"})
+    assert len(of("#a, x.y", {"#a": "x.y"}).paths) == 2
 
 
 def test_one_expression_with_other_names_is_another_projection() -> None:
     expression = "#a, b"
-    one = parse_projection(expression, Placeholders({"#a": "x"}))
-    assert one == parse_projection(expression, Placeholders({"#a": "x", "#elsewhere": "z"}))
-    assert one != parse_projection(expression, Placeholders({"#a": "y"}))
-
-
-@pytest.mark.parametrize("expression", [None, 1, b"a", ["a"]])
-def test_an_expression_is_a_string(expression: Any) -> None:
-    with pytest.raises(NotCacheable):
-        parse_projection(expression, Placeholders())
+    one = of(expression, {"#a": "x"})
+    assert one == parse_projection(expression, Names((("#a", "x"), ("#elsewhere", "z"))))
+    assert one != of(expression, {"#a": "y"})
 
 
 @pytest.mark.parametrize("names", [[], (), ["a", "a"], [""], [None], [1], "ab", None, {"a": 1}, ["\ud800"], [["a"]]])
@@ -218,7 +214,7 @@ def test_attributes_to_get_that_dynamodb_or_botocore_refuses(names: Any) -> None
 
 
 def test_a_projection_is_immutable_and_hashable() -> None:
-    projection = parse_projection("a, b", Placeholders())
+    projection = of("a, b")
     with pytest.raises(AttributeError):
         projection.signature = b""  # type: ignore[misc]
     assert {projection: 1}[projection_of_attributes(["b", "a"])] == 1

@@ -1,0 +1,81 @@
+"""Listeners hear of what a call is about to read, and of what has just changed.
+
+    read   |-- AboutToRead: will_read(tags) -- lookup ---------- DynamoDB ------ fill --|
+    write  |-- DynamoDB ----- apply: the caches are true -- Notify: changed(tags) --|
+
+What a listener does is steps, so it may ask Redis; the driver takes them outside of the cache's lock. A fault of a
+listener is counted and never reaches the application.
+"""
+
+import itertools
+import weakref
+from collections.abc import Collection
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from ..core.steps import Invalidated, Notify, Steps
+from ..core.tags import Tag
+
+
+class ChangeListener(Protocol):
+    """Hears of every change that a wrapped client of this process makes or learns of."""
+
+    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
+        """Something changed, and the caches of this process are true again already.
+
+        tags: what the change bumped; None where anything at all may have changed. Where this process does not know the
+        table's keys, the table's own tag is among them, because other processes may know them. The steps are taken
+        before the call that made the change returns to the application.
+        """
+
+
+class ReadListener(Protocol):
+    """Hears of the reads of one context."""
+
+    def will_read(self, cache: Any, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
+        """A wrapped client is about to read, from its cache or from DynamoDB, what depends on these tags.
+
+        tags: None where it cannot be told what the answer depends on. lagging: those of the tags that are read
+        eventually consistent even when they have just changed, so that a replica may answer that has not heard of it.
+        """
+
+
+read_listener: Final[ContextVar[ReadListener | None]] = ContextVar("daxlite_read_listener", default=None)
+"""The listener to the reads of this context."""
+
+# By a number that is never used twice. Single dictionary operations need no lock, which a signal handler, a finaliser
+# or a child process might find taken.
+_listeners: Final[dict[int, weakref.ref[ChangeListener]]] = {}
+_numbers: Final = itertools.count()
+
+
+def add_change_listener(listener: ChangeListener) -> None:
+    """Notify the listener of every change from here on, for as long as something else refers to it."""
+    if listener not in change_listeners():
+        number = next(_numbers)
+        _listeners[number] = weakref.ref(listener, lambda gone: _listeners.pop(number, None))
+
+
+def remove_change_listener(listener: ChangeListener) -> None:
+    """Notify the listener no more."""
+    for number, ref in _listeners.copy().items():
+        if ref() is listener:
+            _listeners.pop(number, None)
+
+
+def change_listeners() -> list[ChangeListener]:
+    """All listeners to changes."""
+    if not _listeners:
+        return []
+    return [listener for ref in _listeners.copy().values() if (listener := ref()) is not None]
+
+
+def has_change_listeners() -> bool:
+    """Whether a change has to be announced at all."""
+    return bool(_listeners)
+
+
+def announce(cache: Invalidated, tags: Collection[Tag] | None) -> Steps[None]:
+    """Notify the listeners, if there are any, of what a change bumped. tags: None for anything at all."""
+    if _listeners and (tags is None or tags):
+        yield Notify(cache, tags)

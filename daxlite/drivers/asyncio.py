@@ -1,0 +1,169 @@
+"""Takes steps in a task of asyncio."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias, TypeVar, assert_never
+
+from ..calls.listeners import change_listeners, read_listener
+from ..core.replies import BrokenReply
+from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait, Waitable
+from .progress import Progress, Surface, log_background
+
+T = TypeVar("T")
+AsyncSend: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+async def _no_client(operation: str, params: dict[str, Any]) -> Any:
+    raise TypeError(f"{operation}: these steps were not expected to call DynamoDB")
+
+
+class AsyncioDriver:
+    """As ThreadDriver, for asyncio.
+
+    >>> import asyncio
+    >>> from ..core.steps import Sleep
+    >>> def steps():
+    ...     yield Sleep(0)
+    ...     return "done"
+    >>> asyncio.run(AsyncioDriver().drive(steps()))
+    'done'
+    """
+
+    def __init__(self, send: AsyncSend = _no_client) -> None:
+        self._send = send
+        self._tasks: set[asyncio.Task[None]] = set()
+        """In the background. The event loop itself keeps tasks only weakly."""
+
+    async def drive(self, steps: Steps[T], progress: Progress | None = None, *, surface: Surface | None = None) -> T:
+        """As ThreadDriver.drive."""
+        progress = progress or Progress()
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    reply = await self._take(step, progress)
+                except BaseException as error:  # noqa: BLE001 - CancelledError is one of them; as in ThreadDriver
+                    step = steps.throw(error if surface is None else surface(error))
+                else:
+                    step = steps.send(reply)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+        finally:
+            steps.close()
+
+    async def _take(self, step: Step, progress: Progress) -> Any:
+        match step:
+            case Call():
+                return await self._call(step, progress)
+            case Get(server, keys):
+                if server.asyncio is None:
+                    return await asyncio.to_thread(server.threads.get, keys)
+                return await server.asyncio.get(keys)
+            case Run(server, commands):
+                if server.asyncio is None:
+                    return await asyncio.to_thread(server.threads.run, commands)
+                return await server.asyncio.run(commands)
+            case AboutToRead(cache, tags, lagging):
+                await self._about_to_read(cache, tags, lagging)
+            case Notify(cache, tags):
+                await self._notify(cache, tags)
+            case Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case Wait(latch, seconds):
+                await self._wait(latch, seconds)
+            case Compute(call, listener):
+                return await self._compute(call, listener, progress)
+            case Spawn(steps, when_over):
+                return self._spawn(steps, when_over)
+            case _:
+                assert_never(step)
+        return None
+
+    async def _call(self, step: Call, progress: Progress) -> Any:
+        if step.operation != progress.operation:
+            return await self._send(step.operation, step.params)
+        progress.is_sent = True
+        try:
+            response = await self._send(step.operation, step.params)
+        except BrokenReply as broken:
+            progress.succeeded(broken.response)
+            raise
+        except BaseException as error:
+            progress.failed(error)
+            raise
+        progress.succeeded(response)
+        return response
+
+    async def _about_to_read(self, cache: Any, tags: Any, lagging: Any) -> None:
+        listener = read_listener.get()
+        if listener is not None:
+            try:
+                await self.drive(listener.will_read(cache, tags, lagging))
+            except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
+                cache.fault(error)
+
+    async def _notify(self, cache: Any, tags: Any) -> None:
+        for listener in change_listeners():
+            try:
+                await self.drive(listener.changed(tags))
+            except Exception as error:  # noqa: BLE001 - the other listeners are told all the same
+                cache.fault(error)
+
+    async def _wait(self, latch: Waitable, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        opened = loop.create_future()
+
+        def wake() -> None:
+            if not opened.done():
+                opened.set_result(None)
+
+        def call_back() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(wake)
+
+        latch.add_callback(call_back)
+        # A follower that is cancelled cancels its own future; the leader's flight goes on.
+        await asyncio.wait([opened], timeout=seconds)
+
+    async def _compute(self, call: Callable[[], Awaitable[Any]], listener: Any, progress: Progress) -> Any:
+        token = read_listener.set(listener)
+        try:
+            result = await call()
+        except BaseException as error:
+            progress.failed(error)
+            raise
+        finally:
+            read_listener.reset(token)
+        progress.succeeded(result)
+        return result
+
+    def _spawn(self, steps: Callable[[], Steps[Any]], when_over: Callable[[], Any]) -> Callable[[], Any]:
+        token = read_listener.set(None)  # the task is no part of a computation that happens to start it
+        try:
+            task = asyncio.get_running_loop().create_task(self._in_background(steps()), name="daxlite")
+        finally:
+            read_listener.reset(token)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: when_over())  # a task that is cancelled at once takes no step at all
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                task.cancel()
+
+        return stop
+
+    async def _in_background(self, steps: Steps[Any]) -> None:
+        try:
+            await self.drive(steps)
+        except Exception as error:  # noqa: BLE001 - no caller waits for it; the next caller computes for itself
+            log_background(error)
+
+    async def close(self) -> None:
+        """End what is under way in the background."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,202 @@
+"""What a change bumps, which is what `apply` returns; and changes that other processes made."""
+
+import math
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from daxlite import KeySchema, TableConfig, TableSchema
+from daxlite.core.changes import ABSENT, Change
+from daxlite.core.requests import ItemRead, PageRead
+from daxlite.core.schema import item_key, partition_value
+from daxlite.core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
+from tests.cache_bench import ID, ITEM, KEY, NEW, OLD, PLACE, SCHEMA, CacheBench
+
+ITEM_TAG, SCAN, TABLE = item_tag(PLACE, item_key(KEY)), scan_tag(PLACE, None), table_tag(PLACE)
+PARTITION = partition_tag(PLACE, None, partition_value([KEY["pk"]]))
+OF_ANN = {partition_tag(PLACE, "g", partition_value([ITEM["owner"]])), scan_tag(PLACE, "g")}
+WITH_SCHEMA = {ITEM_TAG, SCAN, PARTITION}
+WITHOUT_SCHEMA = {ITEM_TAG, SCAN, TABLE}
+
+
+def test_a_write_returns_what_it_bumped() -> None:
+    bench = CacheBench()
+    assert set(bench.write(NEW, old=OLD)) == WITH_SCHEMA | OF_ANN
+    assert set(bench.write(NEW)) == WITH_SCHEMA | {index_tag(PLACE, "g"), scan_tag(PLACE, "g")}
+    bumped = bench.cache.apply(Change(PLACE, KEY, ABSENT, ABSENT), Change(PLACE, {"pk": {"S": "b"}}, ABSENT, ABSENT))
+    assert {item_tag(PLACE, item_key({"pk": {"S": "b"}})), *WITH_SCHEMA} < set(bumped)
+
+
+def test_without_a_schema_the_table_is_bumped_but_its_entries_are_kept() -> None:
+    bench = CacheBench(tables={})
+    other = {"pk": {"S": "other"}}
+    bench.fill(key=other)
+    assert set(bench.write(NEW)) == WITHOUT_SCHEMA
+    assert bench.get(other) == OLD, "this process depends on no partition that it cannot name"
+
+
+@pytest.mark.parametrize("key", [KEY, None, {"pk": {"BOOL": True}}], ids=["key", "table", "no key"])
+def test_a_change_of_a_table_that_is_not_known(key: Any) -> None:
+    stranger = replace(PLACE, name="Stranger")
+    item = {item_tag(stranger, item_key(KEY)), scan_tag(stranger, None)} if key == KEY else set()
+    assert set(CacheBench().cache.apply(Change(stranger, key))) == {table_tag(stranger), *item}
+
+
+def test_a_change_bumps_the_tags_of_the_schema_of_each_identity() -> None:
+    """The table is known by two identities, of which one has not heard of an index."""
+    bench = CacheBench()
+    other = bench.cache.table(replace(ID, owner=("credentials", "AKIA")))
+    other.schema = TableSchema(KeySchema.of("pk"), {"h": KeySchema.of("owner")})
+    of_h = {partition_tag(PLACE, "h", partition_value([ITEM["owner"]])), scan_tag(PLACE, "h")}
+    bumped = bench.cache.apply(Change(PLACE, KEY, old=OLD, new=NEW))
+    assert set(bumped) == WITH_SCHEMA | OF_ANN | of_h
+    assert len(bumped) == len(set(bumped)), "each once"
+
+
+def test_p4_an_identity_that_was_never_described_makes_no_change_coarser() -> None:
+    """A client that learns its account with the first description leaves the table's first identity behind."""
+    bench = CacheBench()
+    unknown = bench.cache.table(replace(ID, owner=("credentials", "AKIA")))
+    assert set(bench.cache.apply(Change(PLACE, KEY, old=OLD, new=NEW))) == WITH_SCHEMA | OF_ANN
+    page = PageRead("query", None, b"q", {"pk": KEY["pk"]}, frozenset({"pk"}))
+    with bench.cache.read_flight(unknown, page) as flight:
+        bench.write(NEW)
+        assert flight.is_overtaken, "what is read by that identity hears of the change all the same"
+
+
+def test_forgetting_a_table_and_learning_other_keys_bump_the_table() -> None:
+    cache = CacheBench().cache
+    assert cache.forget(cache.table(ID)) == [TABLE]
+    assert cache.learn_key(cache.table(ID), {"pk"}) == []
+    assert cache.learn_key(cache.table(ID), {"another"}) == [TABLE]
+
+
+def test_a_description_of_another_table_bumps_the_table() -> None:
+    bench = CacheBench(tables={})
+    for schema, expected in ((SCHEMA, []), (SCHEMA, []), (type(SCHEMA)(SCHEMA.key), [TABLE, TABLE])):
+        with bench.cache.read_flight(bench.table, None) as flight:
+            assert bench.cache.describe(bench.table, schema, None, flight)[:1] == expected[:1]
+
+
+@pytest.mark.parametrize("told_by", ["description", "settings"])
+def test_p2_a_change_before_the_schema_was_known_settles_all_partitions_of_the_schema(told_by: str) -> None:
+    tables = {"T": TableConfig(schema=SCHEMA)} if told_by == "settings" else {}
+    bench = CacheBench(settle_window=5, tables={"S": TableConfig(schema=SCHEMA)} if told_by == "settings" else tables)
+    place = replace(PLACE, name="S" if told_by == "settings" else "T")
+    bench.cache.apply(Change(place, KEY))
+    table = bench.cache.table(replace(ID, name=place.name))
+    if told_by == "description":
+        with bench.cache.read_flight(table, None) as flight:
+            bench.cache.describe(table, SCHEMA, None, flight)
+    page = PageRead("query", "g", b"q", {"owner": {"S": "ann"}}, frozenset({"owner"}))
+    with bench.cache.read_flight(table, page) as flight:
+        assert flight.is_settling
+    bench.clock.now += 6
+    with bench.cache.read_flight(table, page) as flight:
+        assert not flight.is_settling
+
+
+def test_p2_after_a_change_of_anything_at_all_everything_settles() -> None:
+    bench = CacheBench(settle_window=5)
+    bench.fill()
+    bench.clock.now += 10
+    assert bench.cache.invalidate_all() is None
+    assert bench.get() == "unknown"
+    stranger = bench.cache.table(replace(ID, name="Stranger"))
+    with bench.cache.read_flight(stranger, ItemRead(b"")) as flight:
+        assert flight.is_settling, "a table that was not asked for yet may have changed as well"
+    bench.clock.now += 6
+    with bench.cache.read_flight(stranger, ItemRead(b"")) as flight:
+        assert not flight.is_settling
+
+
+# What changed elsewhere
+
+
+@pytest.mark.parametrize(
+    ("tag", "item", "page", "scan"),
+    [
+        (ITEM_TAG, False, True, False),
+        (partition_tag(PLACE, "g", partition_value([ITEM["owner"]])), True, False, False),
+        (partition_tag(PLACE, "g", partition_value([{"S": "bob"}])), True, True, False),
+        (index_tag(PLACE, "g"), True, False, False),
+        (SCAN, True, True, False),
+        (TABLE, False, False, False),
+        (table_tag(replace(PLACE, region="eu-west-2")), True, True, True),
+        (table_tag(replace(PLACE, name="Stranger")), True, True, True),
+    ],
+)
+def test_a_tag_invalidates_what_depends_on_it_and_nothing_else(tag: Tag, item: bool, page: bool, scan: bool) -> None:
+    """Every change of a table is also a change of its scans."""
+    bench = CacheBench()
+    bench.fill(NEW)
+    bench.fill_page()
+    bench.fill_page("s", kind="scan", index=None)
+    bench.cache.invalidate_tags({tag: math.inf})
+    assert (bench.get() != "unknown", bench.has_page(), bench.has_page("s", "scan")) == (item, page, scan)
+
+
+def test_a_page_that_was_read_before_the_keys_were_known_is_outdated_by_its_partition() -> None:
+    bench = CacheBench(tables={})
+    bench.fill_page()
+    with bench.cache.read_flight(bench.table, None) as flight:
+        bench.cache.describe(bench.table, SCHEMA, None, flight)
+    assert bench.has_page()
+    bench.cache.invalidate_tags({partition_tag(PLACE, "g", partition_value([ITEM["owner"]])): math.inf})
+    assert not bench.has_page()
+
+
+def test_p3_a_read_that_overlapped_is_not_stored_and_the_next_one_is_strong() -> None:
+    bench = CacheBench(settle_window=5)
+    with bench.flight() as flight:
+        bench.cache.invalidate_tags({ITEM_TAG: 0.0})
+        flight.fill_item(item_key(KEY), OLD)
+    assert bench.get() == "unknown"
+    with bench.flight() as flight:
+        assert flight.is_settling
+
+
+def test_how_long_something_settles() -> None:
+    bench = CacheBench(settle_window=5)
+    tags = OF_ANN
+    assert bench.cache.settles_for(tags) == bench.cache.settles_for([]) == 0
+    bench.cache.invalidate_tags(dict.fromkeys(tags, 0.0))
+    bench.clock.now += 2
+    assert bench.cache.settles_for(tags) == pytest.approx(3)
+    assert bench.cache.settles_for([index_tag(PLACE, "g")]) == 0
+    bench.cache.invalidate("T")
+    assert bench.cache.settles_for([index_tag(PLACE, "g")]) == 5, "the whole table settles"
+    assert CacheBench().cache.settles_for(tags) == 0
+
+
+@pytest.mark.parametrize(("age", "left"), [(0.0, 5), (2.0, 3), (5.0, 0), (60.0, 0), (math.inf, 0)])
+def test_a_change_elsewhere_settles_from_the_moment_at_which_it_was_made(age: float, left: float) -> None:
+    bench = CacheBench(settle_window=5)
+    bench.fill()
+    bench.cache.invalidate_tags({ITEM_TAG: age})
+    assert bench.get() == "unknown", "dropped, however long ago it was"
+    assert bench.cache.settles_for([ITEM_TAG]) == pytest.approx(left)
+    with bench.flight() as flight:
+        assert flight.is_settling == (left > 0)
+    stranger = replace(ID, name="Stranger")
+    bench.cache.invalidate_tags({table_tag(stranger.place): age})
+    assert (bench.cache.settles_for([table_tag(bench.cache.table(stranger).place)]) > 0) == (left > 0)
+
+
+def test_an_older_change_that_is_heard_of_later_does_not_end_the_settling_of_a_newer_one() -> None:
+    bench = CacheBench(settle_window=5)
+    bench.cache.invalidate_tags({ITEM_TAG: 1.0})
+    bench.cache.invalidate_tags({ITEM_TAG: 4.0})
+    assert bench.cache.settles_for([ITEM_TAG]) == pytest.approx(4)
+
+
+def test_within_the_lock_of_its_own_thread_nothing_is_raised() -> None:
+    """As a signal handler would find it."""
+    bench = CacheBench(settle_window=5)
+    bench.fill()
+    with bench.cache._state.locked():
+        bench.cache.invalidate_tags({ITEM_TAG: 0.0})
+        bench.cache.invalidate("T")
+        assert bench.cache.settles_for([ITEM_TAG]) == 5
+    assert bench.get() == "unknown"

@@ -1,0 +1,57 @@
+"""Listeners that record what is announced to them."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from daxlite.calls.listeners import read_listener
+from daxlite.core.steps import Steps
+from daxlite.core.tags import Tag
+
+
+class Recorder:
+    """The tags of each announcement, None for one of anything, and the result of `look` at that moment."""
+
+    def __init__(self, look: Callable[[], Any] = lambda: None) -> None:
+        self.announced: list[set[Tag] | None] = []
+        self.seen: list[Any] = []
+        self.look = look
+
+    def record(self, tags: Collection[Tag] | None) -> None:
+        self.announced.append(None if tags is None else set(tags))
+        self.seen.append(self.look())
+
+    def take(self) -> list[Any]:
+        """The announcements since the last call of this method."""
+        announced, self.announced = self.announced, []
+        return announced
+
+
+class ChangeRecorder(Recorder):
+    """A change listener."""
+
+    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
+        yield from ()
+        self.record(tags)
+
+
+class ReadRecorder(Recorder):
+    """A read listener."""
+
+    lagging: Collection[Tag] = frozenset()
+    """The tags of the last announcement that may lag."""
+
+    def will_read(self, cache: Any, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
+        yield from ()
+        self.lagging = set(lagging)
+        self.record(tags)
+
+
+@contextmanager
+def listening(listener: Any) -> Iterator[None]:
+    """Announce the reads of this context to a listener."""
+    token = read_listener.set(listener)
+    try:
+        yield
+    finally:
+        read_listener.reset(token)

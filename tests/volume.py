@@ -1,0 +1,40 @@
+"""How much the random and the heavy tests do.
+
+`make test` does the amounts below. `pytest --volume N` does N times as much, as `make soak` does with N = 10: more
+examples of each Hypothesis test, more orders in the demo. A Hypothesis test that states no number runs `EXAMPLES`
+examples.
+"""
+
+from typing import Final
+
+from hypothesis import settings
+
+EXAMPLES: Final = 100
+AMOUNTS: Final = {
+    "interleavings": 400,  # of each of the four tests of threads that share a client
+    "orders of two threads": 50,  # that Hypothesis chooses for the scheduler's own test
+    "programs beside a plain client": 30,  # each of up to 30 reads and writes
+    "programs of the simulator": 25,  # that a server answers, too
+    "demo orders": 30,
+    "demo reads": 120,
+}
+
+_volume = 1
+
+
+def set_volume(volume: int) -> None:
+    """Call this before any test module is imported: decorators take their amounts then."""
+    global _volume
+    _volume = volume
+    settings.register_profile("volume", max_examples=EXAMPLES * volume)
+    settings.load_profile("volume")
+
+
+def is_short() -> bool:
+    """Whether this is the short form, that of `make test`."""
+    return _volume == 1
+
+
+def amount(of: str) -> int:
+    """The number in `AMOUNTS`, times the volume."""
+    return AMOUNTS[of] * _volume
