@@ -58,9 +58,9 @@ class bypass(ContextDecorator):  # noqa: N801 - used like a function
 
 def is_bypassing() -> bool:
     """Whether reads of this context go straight to DynamoDB."""
-    within = _entered.get()
-    while within is not None:
-        if within.block() is not None:
-            return True
+    within = first = _entered.get()
+    while within is not None and within.block() is None:
         within = within.outer
-    return False
+    if within is not first:  # so that hits need not ask any more
+        _entered.set(within)
+    return within is not None

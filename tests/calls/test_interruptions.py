@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import daxlite
-from daxlite.calls.bypass import is_bypassing
+from daxlite.calls.bypass import is_bypassing, may_bypass
 from tests import invariants
 from tests.interrupting import Limit, answers_elsewhere, interrupted
 from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, made, page
@@ -119,6 +119,7 @@ def test_p7_an_interrupted_bypass_ends_with_its_block() -> None:
         del error  # it holds the frames of the block
         gc.collect()
         assert not is_bypassing(), f"moment {number}"
+        assert may_bypass() is None, f"moment {number}: hits would ask for ever"
         client.get()
         assert client.is_hit(client.get()), f"moment {number}"
     assert number > 10
