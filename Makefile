@@ -8,11 +8,12 @@ VOLUME ?= 10
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
-.PHONY: help demo test surface removals lint generate bench bench-report test-backends soak clean
+.PHONY: help demo test test-lowest surface removals lint generate bench bench-report test-backends soak clean
 
 help:
 	@echo "make demo           the main job, on a DynamoDB server of its own"
 	@echo "make test           the tests"
+	@echo "make test-lowest    the tests with the lowest versions that pyproject.toml allows, in $(VENV)-lowest"
 	@echo "make surface        records the public surface in tests/public_surface.txt"
 	@echo "make removals       which tests catch the removal of each guard; REMOVALS='--only settle' for some of them"
 	@echo "make lint           style, types, import contracts and generated code"
@@ -29,6 +30,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-lowest: $(VENV)-lowest/.dev
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal
 
 surface: $(VENV)/.dev
 	$(BIN)/python -m tests.public_surface --write
@@ -63,7 +67,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)
 
 clean:
-	rm -rf $(VENV) .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) $(VENV)-lowest .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -78,6 +82,12 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml
 $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)-lowest/.dev: pyproject.toml tools/lowest.py
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) -m tools.lowest > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]'
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.python pyproject.toml
 	$(PIP) install --editable '.[bench]'

@@ -84,7 +84,9 @@ def hit_ratio_of_daxlite(entries: int, reads: list[int]) -> float:
     one = daxlite.Cache(daxlite.CacheConfig(**forever))
     _read(daxlite.wrap(client, cache=one), 0)
     size = one.stats().total.bytes  # all entries have the same
-    cache = daxlite.Cache(daxlite.CacheConfig(**forever, max_bytes=entries * size, max_entry_bytes=size))
+    # Beside them the stamps of the table and of the read under way, which are less than another entry.
+    room = entries * size + one._state.changes.bytes + size - 1
+    cache = daxlite.Cache(daxlite.CacheConfig(**forever, max_bytes=room, max_entry_bytes=size))
     wrapped = daxlite.wrap(client, cache=cache)
     for number in reads:
         _read(wrapped, number)

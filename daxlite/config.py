@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from .core.schema import TableSchema
+from .core.tables import NAME_RULE, is_table_name
 
 MIB: Final = 1024 * 1024
+_MAX_ENTRY_BYTES: Final = 4 * MIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,7 @@ class TableConfig:
     item_ttl: float | UnsetType | None = UNSET
     query_ttl: float | UnsetType | None = UNSET
     negative_ttl: float | UnsetType | None = UNSET
+    expired_item_ttl: float | UnsetType | None = UNSET
     schema: TableSchema | None = None
     """The table's keys and indexes, for programs that may not call DescribeTable; it is not called then."""
     ttl_attribute: str | None = None
@@ -32,13 +35,15 @@ class TableConfig:
 
     def __post_init__(self) -> None:
         _check_type("enabled", self.enabled, bool, "True or False")
-        for name in ("item_ttl", "query_ttl", "negative_ttl"):
+        for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"):
             if getattr(self, name) is not UNSET:
                 _check_ttl(name, getattr(self, name))
         if self.schema is not None:
             _check_type("schema", self.schema, TableSchema, "a daxlite.TableSchema or None")
         if self.ttl_attribute is not None:
             _check_type("ttl_attribute", self.ttl_attribute, str, "an attribute's name or None")
+            if not self.ttl_attribute:
+                raise ValueError("ttl_attribute is ''; it must be an attribute's name or None")
 
     def __repr__(self) -> str:
         given = {name: getattr(self, name) for name in self.__slots__}
@@ -72,6 +77,9 @@ class CacheConfig:
     """How long a page of a Query or a Scan may."""
     negative_ttl: float | UnsetType | None = UNSET
     """How long it may be remembered that an item does not exist; unless given, as long as item_ttl."""
+    expired_item_ttl: float | None = 10.0
+    """How long an item may be answered, or a page that holds it, once the moment in its TTL attribute is over: DynamoDB
+    may take days to delete it."""
     jitter: float = 0.1
     """Each TTL is shortened by a random part of up to this fraction, so that what was stored together does not
     expire together."""
@@ -82,8 +90,9 @@ class CacheConfig:
     max_bytes: int = 256 * MIB
     """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; what is
     not asked for again goes first."""
-    max_entry_bytes: int = 4 * MIB
-    """The largest entry worth storing. A page of DynamoDB's is at most 1 MB."""
+    max_entry_bytes: int = _MAX_ENTRY_BYTES
+    """The largest entry worth storing, at most max_bytes; a smaller max_bytes cuts the default. A page of DynamoDB's is
+    at most 1 MB."""
     query_invalidation: Literal["exact", "ttl"] = "exact"
     """"exact": a write drops every cached query whose answer it could change. "ttl": writes leave cached queries alone,
     as DAX does; they are stale until they expire."""
@@ -93,6 +102,7 @@ class CacheConfig:
     def __post_init__(self) -> None:
         _check_ttl("item_ttl", self.item_ttl)
         _check_ttl("query_ttl", self.query_ttl)
+        _check_ttl("expired_item_ttl", self.expired_item_ttl)
         if self.negative_ttl is not UNSET:
             _check_ttl("negative_ttl", self.negative_ttl)
         if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
@@ -103,12 +113,18 @@ class CacheConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number of bytes, at least 1")
+        if self.max_bytes < self.max_entry_bytes != _MAX_ENTRY_BYTES:
+            raise ValueError(
+                f"max_entry_bytes is {self.max_entry_bytes}; it must be at most max_bytes, which is {self.max_bytes}"
+            )
         if self.query_invalidation not in ("exact", "ttl"):
             raise ValueError(f'query_invalidation is {self.query_invalidation!r}; it must be "exact" or "ttl"')
         _check_type("tables", self.tables, Mapping, "a mapping of table names to daxlite.TableConfig")
         for table, settings in self.tables.items():
             if isinstance(table, str) and table.startswith("arn:"):
                 raise ValueError(f"tables[{table!r}] must be under the table's name, which holds for its ARN too")
+            if isinstance(table, str) and not is_table_name(table):
+                raise ValueError(f"tables[{table!r}] must be under a table's name, which has {NAME_RULE}")
             if not isinstance(table, str) or not isinstance(settings, TableConfig):
                 raise TypeError(
                     f"tables[{table!r}] is {settings!r}; it must be a daxlite.TableConfig under a table's name"
@@ -123,6 +139,7 @@ class CacheConfig:
             item_ttl=item_ttl,
             negative_ttl=_first_set(table.negative_ttl, self.negative_ttl, item_ttl),
             query_ttl=_first_set(table.query_ttl, self.query_ttl),
+            expired_item_ttl=_first_set(table.expired_item_ttl, self.expired_item_ttl),
             exact=self.query_invalidation == "exact",
             schema=table.schema,
             ttl_attribute=table.ttl_attribute,
@@ -136,6 +153,7 @@ class TableSettings(Struct, frozen=True):
     item_ttl: float
     negative_ttl: float
     query_ttl: float
+    expired_item_ttl: float
     exact: bool
     schema: TableSchema | None
     ttl_attribute: str | None

@@ -87,4 +87,6 @@ def fetch_rate() -> Decimal:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/aggregations.py REDIS_URL")
     main(sys.argv[1])

@@ -24,4 +24,6 @@ def main(table: str, key: dict[str, dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("""usage: python examples/wrap_a_client.py TABLE '{"pk": {"S": "o#1"}}'""")
     main(sys.argv[1], json.loads(sys.argv[2]))

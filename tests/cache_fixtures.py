@@ -1,16 +1,42 @@
-"""Every test that makes a cache is also a test of the cache's invariants."""
+"""Every test that makes a cache is also a test of the cache's invariants. Each cache stands for a process of its own,
+but for those that are made within one `process()`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from daxlite import Cache
+from daxlite.cache import peers
 from tests import invariants
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_expected: makes daxlite fail on purpose, so stats().faults may count")
+
+
+@contextmanager
+def process() -> Iterator[None]:
+    """The caches that are made within are those of one process: for as long as they live, they hear of each other's
+    changes, and of no others."""
+    before, peers.PROCESS = peers.PROCESS, peers.Peers()
+    try:
+        yield
+    finally:
+        peers.PROCESS = before
+
+
+class Apart(peers.Peers):
+    """Caches that hear nothing of each other."""
+
+    def _others(self, number: int) -> tuple[()]:
+        return ()
+
+
+@pytest.fixture(autouse=True)
+def caches_stand_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "PROCESS", Apart())
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from daxlite.cache.lock import Lock
 
-INTERRUPTIBLE = re.compile(r"CALL|RESUME|JUMP_BACKWARD(?!_NO_INTERRUPT)")
+INTERRUPTIBLE = re.compile(r"CALL(?!_INTRINSIC)|RESUME|JUMP_BACKWARD(?!_NO_INTERRUPT)")
 """The instructions after which Python lets signal handlers run."""
 
 SECONDS = 5.0
@@ -49,8 +49,8 @@ def interrupted(
         if not is_concerned and frame not in last:
             return trace
         frame.f_trace_opcodes = True
-        if event == "call":
-            last[frame] = "RESUME"
+        if event == "call":  # RESUME, unless an exception is thrown into a generator, such as by its end
+            last[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
         elif event == "opcode":
             # What a signal handler raises is raised by the instruction before this one.
             name = dis.opname[frame.f_code.co_code[frame.f_lasti]] if is_concerned else ""
@@ -63,6 +63,7 @@ def interrupted(
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for a frame that asks for them at settrace alone
     sys.settrace(trace)
     try:
         do()
@@ -97,7 +98,7 @@ def _handlers(code: CodeType) -> tuple[Any, ...]:
 def is_of_the_lock(frame: FrameType) -> bool:
     """Whether it enters or leaves a Lock, or is about to, or has just done so."""
     path = frame.f_code.co_filename
-    return path == sys.modules[Lock.__module__].__file__ or "locked()" in linecache.getline(path, frame.f_lineno)
+    return path == sys.modules[Lock.__module__].__file__ or "locked()" in linecache.getline(path, frame.f_lineno or 0)
 
 
 def answers_elsewhere(do: Callable[[], Any]) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from daxlite import Cache
 from daxlite.cache.clock import Stamp
-from daxlite.cache.entries import ENTRY_OVERHEAD, Entries, Entry, Queue
+from daxlite.cache.entries import Entries, Entry, Queue, size_of
 
 
 def check_queues(entries: Entries) -> None:
@@ -47,7 +47,7 @@ def check(cache: Cache) -> None:
 
         limit = min(config.max_entry_bytes, config.max_bytes)
         for key, entry in entries.items():
-            assert entry.size == len(entry.data) + sum(len(part) for part in key[1:]) + ENTRY_OVERHEAD
+            assert entry.size == size_of(key, entry.data, entry.stamps)
             assert entry.size <= limit, "an entry is larger than any may be"
             kind = key[1] if isinstance(key[1], str) else "item"
             assert entry.counters is tables[key[0]].counters[kind], "an entry is counted elsewhere"  # type: ignore[index]

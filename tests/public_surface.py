@@ -94,7 +94,7 @@ def _function(start: str, signature: inspect.Signature) -> Iterator[str]:
 
 def _default(value: object) -> str:
     # The address in the repr of a function, or of a factory, is another one in each process.
-    if isinstance(value, types.BuiltinFunctionType):
+    if isinstance(value, types.BuiltinFunctionType | types.MethodType):
         return f"<{value.__qualname__}>"
     return "<factory>" if "factory" in repr(value) else repr(value)
 

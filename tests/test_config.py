@@ -14,7 +14,11 @@ TABLES = "must be a"
 NOT_SECONDS: list[Any] = [-1, -0.001, "300", True, math.nan, [], b""]
 NOT_BYTES: list[Any] = [0, -1, 1.5, "1", True, None, math.inf]
 WRONG: list[tuple[str, Any, str]] = [
-    *[(name, value, SECONDS) for name in ("item_ttl", "query_ttl", "negative_ttl") for value in NOT_SECONDS],
+    *[
+        (name, value, SECONDS)
+        for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl")
+        for value in NOT_SECONDS
+    ],
     *[(name, value, BYTES) for name in ("max_bytes", "max_entry_bytes") for value in NOT_BYTES],
     *[("jitter", value, FRACTION) for value in (-0.1, 1.1, "0.1", None, True, math.nan)],
     *[("query_invalidation", value, 'must be "exact" or "ttl"') for value in ("Exact", "", None, True, ["ttl"])],
@@ -35,7 +39,11 @@ def test_wrong_settings(name: str, value: Any, allowed: str) -> None:
 
 
 WRONG_OF_A_TABLE: list[tuple[str, Any, str]] = [
-    *[(name, value, SECONDS) for name in ("item_ttl", "query_ttl", "negative_ttl") for value in NOT_SECONDS],
+    *[
+        (name, value, SECONDS)
+        for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl")
+        for value in NOT_SECONDS
+    ],
     *[("enabled", value, "must be True or False") for value in (0, 1, None, "no")],
     *[("schema", value, "must be a daxlite.TableSchema or None") for value in ("pk", ("pk",), {})],
 ]

@@ -113,7 +113,7 @@ def test_fault_3_a_write_of_a_number_invalidates_every_notation_of_it(operation:
     ("module", "name"),
     [
         (state_module, "bumped_tags"),
-        (flight_module, "encode"),
+        (flight_module, "encode_exactly"),
         (state_module.State, "store"),
         (clock_module.ChangeClock, "bump"),
     ],

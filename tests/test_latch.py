@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from daxlite.latch import Latch
 
 
@@ -17,6 +19,31 @@ def test_all_threads_that_wait_get_through_and_so_do_later_ones() -> None:
     latch.wait(60)
     latch.open()
     latch.wait(60)
+
+
+def test_a_thread_that_gets_through_lets_the_next_one_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Well before the others would look for themselves."""
+    monkeypatch.setattr("daxlite.latch.POLL", 600)
+    latch = Latch()
+    plain, waiting = latch._lock, threading.Semaphore(0)
+
+    class Lock:
+        release = plain.release
+
+        def acquire(self, timeout: float) -> bool:
+            waiting.release()
+            return plain.acquire(timeout=timeout)
+
+    latch._lock = Lock()  # type: ignore[assignment]
+    threads = [threading.Thread(target=latch.wait, args=(600,), daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert waiting.acquire(timeout=20)
+    latch.open()
+    for thread in threads:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_a_latch_that_is_not_opened_is_waited_at_no_longer_than_asked() -> None:

@@ -29,7 +29,7 @@ def test_each_test_that_is_named_exists() -> None:
 
 def test_no_two_rows_have_one_name_or_one_removal() -> None:
     assert len({removal.guard for removal in REMOVALS}) == len(REMOVALS)
-    assert len({removal.hunks for removal in REMOVALS}) == len(REMOVALS)
+    assert len({(removal.file, removal.hunks) for removal in REMOVALS}) == len(REMOVALS)
 
 
 @pytest.mark.parametrize("each", LISTS, ids=lambda each: each.page.name)

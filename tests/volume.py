@@ -15,6 +15,12 @@ AMOUNTS: Final = {
     "orders of two threads": 50,  # that Hypothesis chooses for the scheduler's own test
     "programs beside a plain client": 30,  # each of up to 30 reads and writes
     "programs of the simulator": 25,  # that a server answers, too
+    "orders of callers and writers": 300,  # of one result
+    "programs of two processes": 120,  # each of up to 40 steps
+    "commands of the scripted Redis": 60,  # lists of up to 30, which fakeredis answers, too
+    "pairs of calls of a function": 40,  # of each signature
+    "results of an annotation": 40,  # of each
+    "remembered requests": 300,  # of each kind
     "demo orders": 30,
     "demo reads": 120,
 }

@@ -3,15 +3,17 @@
 import asyncio
 import functools
 import inspect
-import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from random import SystemRandom
+from types import MethodType
+from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
 from ..calls.bypass import bypass
+from ..calls.listeners import read_listener
 from ..core.steps import Steps
 from ..drivers.asyncio import AsyncioDriver
 from ..drivers.progress import Progress
@@ -29,6 +31,9 @@ from .settings import AggregationConfig, OptionNames, config_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_random: Final = SystemRandom().random
+"""Of the operating system: a generator of Python's own would be the same in each clone of a snapshot of memory."""
 
 
 class AsyncAggregationCache(Base):
@@ -86,7 +91,7 @@ class AsyncAggregationCache(Base):
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] = _random,
     ) -> None:
         # twin: leave out
         """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
@@ -234,8 +239,14 @@ class AsyncAggregationCache(Base):
         """The result of the function, where daxlite failed: as it is there already, or computed without a cache."""
         if progress.replies is not None:
             return progress.replies[0]
-        with bypass():  # the caches of this process may be behind
-            return await request.compute()
+        capture = self._watch()  # for the threads that the function starts, which do not bypass
+        token = read_listener.set(capture)
+        try:
+            with bypass():  # the caches of this process may be behind
+                return await request.compute()
+        finally:
+            read_listener.reset(token)
+            capture.close()
 
     async def _peek(self, request: ComputeRequest, default: Any) -> Any:
         return await self._drive(peek(self._engine, request, default), default)
@@ -257,6 +268,9 @@ class AsyncAggregationCache(Base):
 class AsyncCachedFunction(Generic[P, R]):
     """A coroutine function whose results are kept. Called like the function itself."""
 
+    is_known_by_name: Final = True
+    """Whether nothing in this object decides the result, beside the function."""
+
     def __init__(self, cache: AsyncAggregationCache, function: Callable[P, Awaitable[R]], known: Function) -> None:
         functools.update_wrapper(self, function, updated=())  # its __dict__ could hide attributes of ours
         # twin: leave out
@@ -272,6 +286,8 @@ class AsyncCachedFunction(Generic[P, R]):
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if isinstance(instance, type):
+            return MethodType(self, instance)  # as classmethod does it from Python 3.13 on
         return self if instance is None else CachedMethod(self, instance)
 
     def __reduce__(self) -> str:

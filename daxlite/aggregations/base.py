@@ -26,7 +26,7 @@ from ..shared.failures import FAILURES, Unavailable, raised_by_a_signal_handler,
 from ..shared.keyspace import Keyspace
 from ..shared.outbox import Outbox
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
-from .capture.capture import KnownStamps
+from .capture.capture import Capture, KnownStamps
 from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
 from .engine.engine import Engine
@@ -60,8 +60,8 @@ class Base:
         random: Callable[[], float],
         current_caller: Callable[[], object],
     ) -> None:
-        self.config: Final = config
-        self.namespace: Final = namespace
+        self._config: Final = config
+        self._namespace: Final = namespace
         self._defaults = AggregationOptions(ttl=self.config.ttl)
         keyspace = self._keyspace = Keyspace(namespace, connections.given)
         encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
@@ -74,7 +74,6 @@ class Base:
         self._outbox = Outbox(
             keyspace,
             partial(_bump, keyspace),
-            self._bus,
             connections,
             wall_clock,
             self._faults,
@@ -108,6 +107,16 @@ class Base:
 
     # For the application
 
+    @property
+    def config(self) -> AggregationConfig:
+        """The settings. They hold for the whole life of the cache."""
+        return self._config
+
+    @property
+    def namespace(self) -> str:
+        """What all keys begin with."""
+        return self._namespace
+
     def stats(self) -> AggregationStats:
         """A snapshot of all counts of this process."""
         near_entries, near_bytes = self._near.size()
@@ -116,7 +125,7 @@ class Base:
             functions={name: counters.snapshot() for name, counters in list(self._counters.items())},
             redis_errors=breaker.errors,
             skipped=breaker.skipped,
-            is_available=not breaker.is_open,
+            is_available=not breaker.is_open and not breaker.troubles.are_there,
             is_listening=self._bus.is_listening,
             pending_invalidations=len(self._outbox),
             near_entries=near_entries,
@@ -146,12 +155,15 @@ class Base:
         """A function that is to be cached. Raises TypeError or ValueError for a setting that is not allowed."""
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name is {name!r}; it must be a string that is not empty")
+        if isinstance(function, classmethod | staticmethod | property):
+            kind = type(function).__name__
+            raise TypeError(f"this is a {kind}, no function; write @{kind} above @aggregations.cached()")
         if not callable(function):
             raise TypeError(f"{function!r} is no function")
         if key is not None and not callable(key):
             raise TypeError(f"key is {key!r}; it must be a function of the arguments, or None")
         name = name_of(function) if name is None else name
-        self._register(name, function)
+        self._register(name, function, has_key=key is not None)
         return Function(
             self.namespace,
             function,
@@ -208,6 +220,13 @@ class Base:
             raise TypeError("ttl is a function; write @aggregations.cached() with parentheses")
         return replace(self._defaults, ttl=self.config.ttl if ttl is None else ttl, **options)
 
+    def _watch(self) -> Capture:
+        """A listener under which no cache of this process answers, and which does not ask Redis."""
+        engine = self._engine
+        capture = Capture(engine.keyspace, engine.server, engine.known_stamps, engine.wall_clock, is_recording=False)
+        capture.lose_redis()
+        return capture
+
     def _rescue(self, progress: Progress, error: BaseException) -> None:
         """Raise an error that is the application's; count one that is a fault of daxlite's own, and return."""
         if error is progress.error or not isinstance(error, Exception) or raised_by_a_signal_handler(error) is error:
@@ -222,11 +241,11 @@ class Base:
     def _counters_of(self, name: str) -> FunctionCounters:
         return self._counters.setdefault(name, FunctionCounters())
 
-    def _register(self, name: str, function: Callable[..., Any]) -> None:
+    def _register(self, name: str, function: Callable[..., Any], *, has_key: bool) -> None:
         """Note a function under its name. Raises ValueError if a different one has that name, as closures of one
-        definition have, or lambdas."""
+        definition have, lambdas, or the methods of two objects that cannot be part of a key."""
         known = self._functions.setdefault(name, function)
-        if may_differ(known, function):
+        if may_differ(known, function, has_key=has_key):
             raise ValueError(
                 f"two different functions are both called {name}: their results would be taken for each other's; "
                 "give each a name= of its own"

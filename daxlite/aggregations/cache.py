@@ -4,15 +4,17 @@
 
 import functools
 import inspect
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from random import SystemRandom
+from types import MethodType
+from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
 from ..calls.bypass import bypass
+from ..calls.listeners import read_listener
 from ..core.steps import Steps
 from ..drivers.progress import Progress
 from ..drivers.threads import ThreadDriver
@@ -30,6 +32,9 @@ from .settings import AggregationConfig, OptionNames, config_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_random: Final = SystemRandom().random
+"""Of the operating system: a generator of Python's own would be the same in each clone of a snapshot of memory."""
 
 
 class AggregationCache(Base):
@@ -62,7 +67,7 @@ class AggregationCache(Base):
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] = _random,
     ) -> None:
         """Several caches may share a server and a namespace. No connection is made yet.
 
@@ -193,8 +198,14 @@ class AggregationCache(Base):
         """The result of the function, where daxlite failed: as it is there already, or computed without a cache."""
         if progress.replies is not None:
             return progress.replies[0]
-        with bypass():  # the caches of this process may be behind
-            return request.compute()
+        capture = self._watch()  # for the threads that the function starts, which do not bypass
+        token = read_listener.set(capture)
+        try:
+            with bypass():  # the caches of this process may be behind
+                return request.compute()
+        finally:
+            read_listener.reset(token)
+            capture.close()
 
     def _peek(self, request: ComputeRequest, default: Any) -> Any:
         return self._drive(peek(self._engine, request, default), default)
@@ -216,6 +227,9 @@ class AggregationCache(Base):
 class CachedFunction(Generic[P, R]):
     """A function whose results are kept. Called like the function itself."""
 
+    is_known_by_name: Final = True
+    """Whether nothing in this object decides the result, beside the function."""
+
     def __init__(self, cache: AggregationCache, function: Callable[P, R], known: Function) -> None:
         functools.update_wrapper(self, function, updated=())  # its __dict__ could hide attributes of ours
         self._cache = cache
@@ -227,6 +241,8 @@ class CachedFunction(Generic[P, R]):
         return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if isinstance(instance, type):
+            return MethodType(self, instance)  # as classmethod does it from Python 3.13 on
         return self if instance is None else CachedMethod(self, instance)
 
     def __reduce__(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from ..cache.indexes import check_global_index
 from ..cache.regions import check_table, known_regions, places_of
 from ..core.native import key_argument
 from ..core.schema import item_key, partition_value
@@ -33,6 +34,11 @@ class Dependency:
         """What it depends on, wherever this process knows such a table to be. As it makes clients for more regions,
         that becomes more."""
         return tuple(tag for place in places_of(self.table, self.region) for tag in self._tags_at(place))
+
+    def _check(self) -> bool:
+        """Whether this is known to be right: its index is a global one of its table. Raises ValueError if it is known
+        to be wrong, for a change would never reach it. It is unknown as long as no client has described the table."""
+        return self.index is None or check_global_index(places_of(self.table, self.region), self.index)
 
     def _tags_at(self, place: Place) -> tuple[Tag, ...]:
         whole = table_tag(place)
@@ -72,8 +78,9 @@ def on_partition(
 ) -> Dependency:
     """Depend on one partition of a table or of a global index.
 
-    key: its partition key attribute (all of them, in their order, where an index has several), typed or native. The
-    rest is as in `on_table`.
+    key: its partition key attribute (all of them, in their order, where an index has several), typed or native. index:
+    a global index; a local one shares the partitions of its table. Raises ValueError for another one, here or, where no
+    client has described the table yet, at the first call after that. The rest is as in `on_table`.
 
     >>> on_partition("Orders", {"day": "2026-11-22"}, index="by_day", region="eu-west-1").tags[1].kind
     'partition'
@@ -81,9 +88,12 @@ def on_partition(
     check_table(table, region)
     if index is not None and (not isinstance(index, str) or not index):
         raise TypeError(f"index is {index!r}; it must be the name of a global index, or None for the table")
+    typed = key_argument(key)
     if index is None and len(key) != 1:
         raise ValueError(f"key has the attributes {sorted(key)}; a table has one partition key attribute")
-    return Dependency("partition", table, region, index, partition_value(key_argument(key).values()))
+    made = Dependency("partition", table, region, index, partition_value(typed.values()))
+    made._check()
+    return made
 
 
 class DeclaredTags:
@@ -93,17 +103,20 @@ class DeclaredTags:
     this process has come to know of another region.
     """
 
-    __slots__ = ("_dependencies", "_resolved")
+    __slots__ = ("_dependencies", "_resolved", "_unchecked")
 
     def __init__(self, dependencies: Iterable[Dependency | str]) -> None:
         """Raises TypeError for what is no list of dependencies."""
         self._dependencies = _checked(dependencies)
         self._resolved: tuple[tuple[str, ...] | None, tuple[bytes, ...]] = None, ()
+        self._unchecked = [each for each in self._dependencies if isinstance(each, Dependency) and each.index]
 
     def tags(self) -> tuple[bytes, ...]:
-        """The tags, in the regions that are known now."""
+        """The tags, in the regions that are known now. Raises ValueError for an index that turns out not to exist."""
         if not self._dependencies:
             return ()
+        if self._unchecked:
+            self._unchecked = [each for each in self._unchecked if not each._check()]
         known, tags = self._resolved
         now_known = known_regions()
         if known != now_known:
@@ -115,9 +128,13 @@ class DeclaredTags:
 def tags_of(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
     """The tags of dependencies, in the regions that are known now; a string is a tag that the application names.
 
-    Raises TypeError for what is no list of dependencies.
+    Raises TypeError for what is no list of dependencies, ValueError for an index that is known not to exist.
     """
-    return _resolved(_checked(dependencies))
+    found = _checked(dependencies)
+    for each in found:
+        if isinstance(each, Dependency):
+            each._check()
+    return _resolved(found)
 
 
 def named_tags(names: Iterable[str]) -> tuple[bytes, ...]:

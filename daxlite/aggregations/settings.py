@@ -1,11 +1,12 @@
 """The settings of an aggregation cache, apart from its server and its namespace."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypedDict
 
 from msgspec import UNSET
 
+from ..shared.encryption import check_keys
 from ..shared.envelope import Envelope
 from .options import AggregationOptions
 
@@ -40,7 +41,7 @@ class AggregationConfig:
     """The size of the largest result that is stored, before compression."""
     compress_above: int | None = 1024
     """Results of more bytes are compressed. None: no result is."""
-    encryption_keys: Sequence[bytes] = ()
+    encryption_keys: Sequence[bytes] = field(default=(), repr=False)
     """Keys of 32 bytes. The first key encrypts, every key decrypts, so that keys can be rotated. Needs the `encryption`
     extra."""
     timeout: float = 0.5
@@ -52,7 +53,8 @@ class AggregationConfig:
     threads each. Others are served as they are until there is room."""
     capture_threads: bool = True
     """Whether what is read in threads that a computation starts becomes a dependency of its result. For that,
-    `threading.Thread.start`, `ThreadPoolExecutor.submit` and the methods of multiprocessing's ThreadPool are wrapped,
+    `threading.Thread.start`, `_thread.start_new_thread`, the methods of ThreadPoolExecutor and of multiprocessing's
+    ThreadPool that take functions, and `Future.add_done_callback` are wrapped,
     once and for the whole process, when the first cache with this setting is made. False: this cache has nothing
     wrapped, and unless another one has, what such threads read must be given with `depends_on`. Tasks of asyncio and
     `asyncio.to_thread` are captured in any case."""
@@ -70,8 +72,7 @@ class AggregationConfig:
             raise TypeError(f"capture_threads is {self.capture_threads!r}; it must be True or False")
         if not _is_number(self.timeout) or not 0 < self.timeout <= 60:
             raise ValueError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0, up to 60")
-        if isinstance(self.encryption_keys, bytes | str) or not isinstance(self.encryption_keys, Sequence):
-            raise TypeError("encryption_keys must be a list of keys of 32 bytes")
+        check_keys("encryption_keys", self.encryption_keys)
         AggregationOptions(ttl=self.ttl)  # raises for a wrong TTL
         Envelope(self.compress_above)
 
@@ -83,7 +84,7 @@ def config_of(config: AggregationConfig | None, on_error: Any = UNSET) -> Aggreg
     if on_error is not UNSET:
         raise TypeError("give either on_error or a config, which has its own")
     if not isinstance(config, AggregationConfig):
-        raise TypeError(f"config is {config!r}; it must be a daxlite.aggregations.AggregationConfig")
+        raise TypeError(f"config is a {type(config).__name__}; it must be a daxlite.aggregations.AggregationConfig")
     return config
 
 

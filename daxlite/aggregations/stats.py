@@ -72,7 +72,8 @@ class AggregationStats:
     skipped: int
     """Commands not sent, because the circuit breaker was open."""
     is_available: bool
-    """Whether the circuit breaker lets commands through."""
+    """Whether Redis does all that was last asked of it: the circuit breaker is closed, and no command is refused, as
+    one is for which the user has no right. The log says what is missing."""
     is_listening: bool
     """Whether this process receives the changes of the others, so that its near cache may answer."""
     pending_invalidations: int

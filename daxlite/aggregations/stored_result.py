@@ -34,6 +34,9 @@ class StoredResult(msgspec.Struct, frozen=True, array_like=True, weakref=False):
     stamps: tuple[bytes, ...]
     """Of each tag, the stamp that it had before it was read."""
 
+    def __repr__(self) -> str:
+        return f"<stored result: {len(self.payload)} bytes>"  # without the result, which is not for logs
+
     @property
     def stamp_of(self) -> Mapping[bytes, bytes]:
         """The stamp of each tag."""

@@ -22,9 +22,20 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from ..core.encoding import room_of
+
 # So many settling tags are remembered. Beyond that number a floor rises: changes from before the moment of the floor
 # may have been forgotten, so until the floor itself has settled, every tag counts as settling.
 MAX_SETTLING: Final = 50_000
+
+
+MAX_SETTLING_BYTES: Final = 16 << 20
+"""The most that settling tags may take; the floor rises beyond it, too."""
+STAMP_OVERHEAD: Final = 560
+"""What Python keeps for a tag and its stamp beside the tag's value. Measured: up to 390 bytes for one that is held, 540
+for one that is settling."""
+_FORGOTTEN_BY_A_READ: Final = 100
+"""So many settled tags, at most, are forgotten when a read starts."""
 
 
 class Stamp(Struct, eq=False):
@@ -34,6 +45,8 @@ class Stamp(Struct, eq=False):
     tick: int = 0  # no change that a holder of this stamp has to know of
     changed_at: float = -math.inf
     holders: int = 0
+    size: int = 0
+    """Its bytes, with those of the tag."""
 
 
 Stamps: TypeAlias = tuple[Stamp, ...]
@@ -44,12 +57,15 @@ class ChangeClock:
 
     def __init__(self, settle_window: float = 0.0, most_settling: int = MAX_SETTLING, floor: float = -math.inf) -> None:
         self.now = 0
+        self.bytes = 0
+        """Those of all stamps but the settling ones, whose bound is their own."""
+        self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
-        self._window = settle_window
+        self.window = settle_window
         self._most_settling = most_settling
         self._floor = floor
 
@@ -60,7 +76,8 @@ class ChangeClock:
         for tag in tags:
             stamp = self.stamps.get(tag)
             if stamp is None:
-                stamp = self.stamps[tag] = Stamp(tag)
+                stamp = self.stamps[tag] = Stamp(tag, size=_size_of(tag))
+                self.bytes += stamp.size
             held.append(stamp)
         for stamp in held:
             stamp.holders += 1
@@ -77,19 +94,21 @@ class ChangeClock:
             stamp.holders -= 1
             if not stamp.holders:
                 del self.stamps[stamp.tag]
+                self.bytes -= stamp.size
 
     def bump(self, tags: Iterable[Hashable], moment: float, age: float = 0.0) -> int:
         """Note, at this moment, a change of these tags so many seconds ago; returns its tick."""
         self.now += 1
         changed_at = moment - age
         self.latest = max(self.latest, changed_at)
-        is_settling = age < self._window
+        is_settling = age < self.window
         for tag in tags:
             stamp = self.stamps.get(tag)
             if stamp is None:
                 if not is_settling:
                     continue  # no answer depends on it
-                stamp = self.stamps[tag] = Stamp(tag)
+                stamp = self.stamps[tag] = Stamp(tag, size=_size_of(tag))
+                self.bytes += stamp.size
             stamp.tick = self.now
             if is_settling:
                 if stamp.changed_at < changed_at:
@@ -99,14 +118,18 @@ class ChangeClock:
                 else:
                     stamp.holders += 1
                     self.settling[tag] = stamp
+                    self.bytes -= stamp.size
+                    self._settling_bytes += stamp.size
         self._forget_settled(moment)
         return self.now
 
     def is_settling(self, held: Stamps, moment: float) -> bool:
         """Whether a replica may not have heard of the last change of one of these tags."""
-        if not self._window:
+        if not self.window:
             return False
-        earliest = moment - self._window
+        if self.settling:
+            self._forget_settled(moment, _FORGOTTEN_BY_A_READ)
+        earliest = moment - self.window
         if self._floor > earliest:
             return True
         for stamp in held:  # noqa: SIM110 - as in `changed_since`
@@ -116,30 +139,45 @@ class ChangeClock:
 
     def settles_for(self, tags: Collection[Hashable], moment: float) -> float:
         """The seconds until every replica has heard of the last change of these tags."""
-        if not self._window or not tags:
+        if not self.window or not tags:
             return 0.0
         changed_at = [stamp.changed_at for tag in tags if (stamp := self.stamps.get(tag)) is not None]
-        return max(0.0, max([self._floor, *changed_at]) + self._window - moment)
+        return max(0.0, max([self._floor, *changed_at]) + self.window - moment)
+
+    def recent(self, window: float) -> tuple[list[Stamp], float]:
+        """What changed within the last so many seconds: the stamps of tags, and a moment until which any tag may
+        have."""
+        if window > self.window:  # what settled here may not have settled there
+            return [], self.latest
+        return list(self.settling.values()), self._floor
 
     def may_have_missed(self, since: float, now: float) -> bool:
         """Whether a change made after that moment, of a tag that was not held, may be forgotten by now."""
-        return self._floor >= since or now - since >= self._window
+        return self._floor >= since or now - since >= self.window
 
     def raise_floor(self, moment: float) -> None:
         """Let every tag count as settling for a window from this moment on: any of them may have changed."""
         self._floor = max(self._floor, moment)
         self.latest = max(self.latest, moment)
 
-    def _forget_settled(self, moment: float) -> None:
-        settled_before = moment - self._window
-        while self.settling:
+    def _forget_settled(self, moment: float, most: float = math.inf) -> None:
+        settled_before = moment - self.window
+        while self.settling and most:
+            most -= 1
             oldest = next(iter(self.settling.values()))
-            if len(self.settling) > self._most_settling:
+            if len(self.settling) > self._most_settling or self._settling_bytes > MAX_SETTLING_BYTES:
                 self._floor = max(self._floor, oldest.changed_at)
             elif oldest.changed_at > settled_before:
                 return
             del self.settling[oldest.tag]
+            self._settling_bytes -= oldest.size
+            self.bytes += oldest.size
             self.release((oldest,))
+
+
+def _size_of(tag: Hashable) -> int:
+    value = getattr(tag, "value", None)
+    return STAMP_OVERHEAD if value is None else STAMP_OVERHEAD + room_of(value)
 
 
 def changed_since(held: Stamps, tick: int) -> bool:

@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from ..core.encoding import room_of
 from .clock import Stamps, changed_since
 from .stats import KindCounters
 
@@ -30,6 +31,8 @@ EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, 
 # and its share of the ghost queue. Measured: 552 bytes while nothing is evicted
 # (`python -m benchmarks.memory`), and up to 703 in a cache that was filled twice over.
 ENTRY_OVERHEAD: Final = 720
+HOLD_OVERHEAD: Final = 80
+"""The tuple of an entry that holds stamps of its own. The stamps count in the change clock, once for all entries."""
 MAX_USES: Final = 3
 """Uses beyond this number are not counted, so that an entry that was popular once can be evicted."""
 SMALL_PART: Final = 10
@@ -73,6 +76,14 @@ class Entry(Struct, eq=False, gc=False):
         return changed_since(self.stamps, self.tick)
 
 
+def size_of(key: EntryKey, data: bytes, stamps: Stamps) -> int:
+    """The bytes of an entry. Its answer takes no more than its length; its key was not copied."""
+    size = ENTRY_OVERHEAD + len(data) + room_of(key[-1])
+    if len(key) > 2 and isinstance(key[1], bytes):
+        size += room_of(key[1])
+    return size if len(stamps) < 2 else size + HOLD_OVERHEAD
+
+
 class Queue:
     """First in, first out, except that an entry can leave from the middle."""
 
@@ -105,13 +116,16 @@ class Queue:
         self.bytes -= entry.size
 
 
-def unlink(*queues: Queue) -> None:
-    """Cut the references between the entries of queues that are not needed any more, so that their memory is freed."""
+def unlink(by_key: dict[EntryKey, Entry], *queues: Queue) -> None:
+    """Cut the references between entries that are not needed any more, so that their memory is freed: one by one, for a
+    dictionary frees all of its entries without letting another thread run."""
     for queue in queues:
         entry, queue.first, queue.last, queue.bytes = queue.first, None, None, 0
         while entry is not None:
             following, entry.queue, entry.previous, entry.next = entry.next, None, None, None
             entry = following
+    while by_key:
+        by_key.popitem()
 
 
 class Entries:
@@ -126,7 +140,7 @@ class Entries:
         self._small = Queue()
         self._main = Queue()
         self._gone = GhostQueue()
-        weakref.finalize(self, unlink, self._small, self._main).atexit = False
+        weakref.finalize(self, unlink, self._by_key, self._small, self._main).atexit = False
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -142,8 +156,9 @@ class Entries:
         """The bytes of all entries."""
         return self._small.bytes + self._main.bytes
 
-    def store(self, entry: Entry) -> None:
-        """Store an entry under its key. The entry that it replaces is dropped, and others are evicted to make room."""
+    def store(self, entry: Entry, beside: int = 0) -> None:
+        """Store an entry under its key. The entry that it replaces is dropped, and others are evicted to make room: for
+        it, and for so many bytes beside the entries."""
         key = entry.key
         replaced = self._by_key.get(key)
         queue = self._small
@@ -153,8 +168,8 @@ class Entries:
             self._remove(replaced)
         elif self._gone.recall(hash(key)):
             queue = self._main
-        if self._small.bytes + self._main.bytes + entry.size > self.maxsize:
-            self._make_room(entry.size)
+        if self._small.bytes + self._main.bytes + entry.size + beside > self.maxsize:
+            self._make_room(entry.size + beside)
         self._by_key[key] = entry
         queue.append(entry)
         entry.counters.entries += 1
@@ -176,16 +191,8 @@ class Entries:
         self.drop(key)
         return True
 
-    def drop_all(self) -> None:
-        for entry in list(self._by_key.values()):
-            self._remove(entry)
-        # An exception in the middle of a change, of which clearing everything is the cure, may have left them wrong.
-        unlink(self._small, self._main)
-        self._gone = GhostQueue()
-        self.get = self._by_key.get
-
     def suspend(self) -> None:
-        """Find nothing until everything is dropped. One assignment, for it may interrupt any change of the entries."""
+        """Find nothing any more. One assignment, for it may interrupt any change of the entries."""
         self.get = _nothing
 
     def _make_room(self, size: int) -> None:

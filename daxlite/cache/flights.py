@@ -14,15 +14,18 @@ from typing import Any, Final, Self, cast
 from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
-from ..core.encoding import encode
+from ..core.encoding import encode_exactly
 from ..core.requests import ItemRead, Read
+from ..core.schema import TableSchema
 from ..core.tags import Tag
-from ..core.ttl import seconds_left
+from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import EntryKey
-from .state import Moment, State
+from .moment import LONG_AGO, Moment
+from .peers import tell_others
+from .state import State
 from .stats import Kind, KindCounters
 from .table import Table
 
@@ -41,7 +44,7 @@ class _Flight(Struct, eq=False):
     _changes: ChangeClock | None = None
     _held: Stamps = ()
     _tick: int = 0
-    _began: Moment = Moment(0.0, 0.0)
+    _began: Moment = LONG_AGO
     _started: bool = False
 
     def __repr__(self) -> str:
@@ -80,16 +83,24 @@ class _Flight(Struct, eq=False):
         return changed_since(self._held, self._tick)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
-        """The stored form of an item, or of there being none; its TTL; and the seconds until DynamoDB may delete it."""
+        """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,
+        until it expires."""
         settings = self.table.settings
         if item is None:
             return ABSENT_ITEM, settings.negative_ttl, math.inf
-        return encode(item), settings.item_ttl, self._seconds_left((item,))
+        return encode_exactly(item), *self._lifetime((item,), settings.item_ttl)
 
-    def _seconds_left(self, items: Iterable[Item]) -> float:
-        """Seconds until DynamoDB may delete one of these items."""
+    def _lifetime(self, items: Iterable[Item], ttl: float) -> tuple[float, float]:
+        """The TTL of an answer with these items, and the seconds, from the start of the flight, until the
+        first of them expires.
+
+        An item that has expired may be there for days, or be deleted at any moment: its answer gets a short TTL.
+        """
         attribute = self.table.ttl_attribute
-        return math.inf if attribute is None else seconds_left(items, attribute, self._state.wall_clock())
+        if attribute is None:
+            return ttl, math.inf
+        left, has_expired = lifetime(items, attribute, self._began.wall)
+        return min(ttl, self.table.settings.expired_item_ttl) if has_expired else ttl, left
 
 
 class ReadFlight(_Flight, eq=False, kw_only=True):
@@ -106,6 +117,8 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
 
     _read: Read | None
     _key: EntryKey | None
+    _schema: TableSchema | None = None
+    """The schema by which it watches."""
     answer: bytes | None = None
     """What came of it, encoded, for the followers; None if nothing did."""
     is_settling: bool = False
@@ -139,12 +152,33 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         state = self._state
         with state.locked():
             leader = None if self._key is None else cast("ReadFlight | None", state.leaders.get(self._key))
-            if leader is None or changed_since(leader._held, leader._tick):
+            if leader is None or changed_since(leader._held, leader._tick) or leader._is_over(state.moment()):
                 self._start()
                 return None
             if leader.latch is None:
                 leader.latch = state.new_latch()
             return leader
+
+    def catch_up(self, table: Table, key: EntryKey) -> None:
+        """Watch what the table's description tells, which came after the start; followers may be waiting already.
+
+        Nothing of the read itself may have been sent: what changed until now, its answer will show.
+        """
+        if table is self.table and table.schema is self._schema and not self.is_overtaken:
+            return
+        with self._state.locked():
+            self._leave()
+            self.table, self._key = table, key
+            if self._changes is not self._state.changes:  # everything was dropped, and the followers were released
+                self.latch = None
+            self._start()
+
+    def _is_over(self, now: Moment) -> bool:
+        """Whether this began too long ago to be joined: the machine may have been frozen since DynamoDB answered."""
+        settings = self.table.settings
+        is_page = self._read is not None and not isinstance(self._read, ItemRead)
+        ttl = settings.query_ttl if is_page else max(settings.item_ttl, settings.negative_ttl)
+        return self._began.after(min(ttl, MAX_WAIT)).is_over(now)
 
     def release_followers(self) -> None:
         """Let the followers go: what this flight brings, if anything, is not for them."""
@@ -154,6 +188,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _start(self) -> None:
         state, read, table = self._state, self._read, self.table
         # Under the lock, for the schema must not change between the choice of tags and the watch on them.
+        self._schema = table.schema
         tags: tuple[Tag, ...] = ()
         if read is not None and (table.settings.exact or isinstance(read, ItemRead)):
             tags = read.tags(table.place, table.schema)
@@ -163,13 +198,16 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
             state.leaders[self._key] = self
 
     def _land(self) -> None:
-        if not self._started:
-            return
+        if self._started:
+            self._leave()
+            self.release_followers()
+
+    def _leave(self) -> None:
+        """Watch no more, and let nobody else join."""
         leaders = self._state.leaders
         if self._key is not None and leaders.get(self._key) is self:
             del leaders[self._key]
         _Flight._land(self)
-        self.release_followers()
 
     # Fill
 
@@ -189,8 +227,8 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
 
     def fill_page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> None:
         """Store a page of a Query or a Scan."""
-        place, left = self.table.page(kind, signature), self._seconds_left(page.get("Items", ()))
-        self._fill(kind, place, encode(page), self.table.settings.query_ttl, left, self._held)
+        ttl, left = self._lifetime(page.get("Items", ()), self.table.settings.query_ttl)
+        self._fill(kind, self.table.page(kind, signature), encode_exactly(page), ttl, left, self._held)
 
     def _fill(self, kind: Kind, key: EntryKey, data: bytes, ttl: float, left: float, stamps: Stamps) -> None:
         """Store the answer if nothing changed, and land, all under the lock once."""
@@ -220,8 +258,8 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
         return self
 
     def apply(self, change: Change) -> list[Tag]:
-        """Make every answer true again after this write, and store the new item if it is known. Returns what the change
-        bumped."""
+        """Make every answer of this process true again after this write, and store the new item if it is known. Returns
+        what the change bumped."""
         state, table = self._state, self.table
         new = None if change.new is ABSENT else change.new
         stored = self._stored(new) if new is None or isinstance(new, dict) else None
@@ -237,4 +275,4 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
                     key, since, tick = table.item(self._key), self._began, state.changes.now
                     state.store(table, "item", key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=table.own)
             self._land()
-        return bumped
+        return tell_others(state, bumped, lambda other: other.apply(change, is_own=False))

@@ -38,7 +38,8 @@ class Lock:
 
     def __init__(self, suspend: Callable[[], object], recover: Callable[[], object]) -> None:
         """suspend: lets the cache answer nothing; called inside the lock, at any moment of a change, so it must be one
-        assignment. recover: drops everything, and lets the cache answer again; called as the lock's holder."""
+        assignment. recover: drops everything, and lets the cache answer again; called as the lock's holder. What it
+        returns is let go outside of the lock."""
         self._mutex = threading.RLock()
         self._suspend = suspend
         self._recover = recover
@@ -58,11 +59,18 @@ class Lock:
             self._suspend()
             raise Reentered("a call within a call")
         if self._recovered != self._reentries:
+            dropped = None
             with self._mutex:
                 reentries = self._reentries
                 if self._recovered != reentries:
                     # Noted last of all, and up to the number from before: an exception of a signal handler in between,
                     # and a re-entry in between, leave it to the next caller.
-                    self._recover()
+                    dropped = self._recover()
                     self._recovered = reentries
+            del dropped  # outside of the lock, for it takes its time
         return self._mutex
+
+    def to_read(self) -> threading.RLock:
+        """The lock for a caller that only looks, for a `with` statement. A signal handler gets it within a change of
+        its own thread, too, and may see a part of that change."""
+        return self._mutex if self._mutex._is_owned() else self.locked()  # type: ignore[attr-defined]

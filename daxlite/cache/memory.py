@@ -1,11 +1,10 @@
 """The cache in the memory of one process: `lookup` an answer, fill one in (see `flights`), `apply` a change."""
 
 import os
-import random
 import time
-import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from contextlib import suppress
+from random import SystemRandom
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -17,6 +16,7 @@ from ..core.requests import Read
 from ..core.schema import TableSchema
 from ..core.tables import Place, Scope, TableId
 from ..core.tags import Tag, table_tag
+from . import peers
 from .clock import changed_since
 from .entries import MAX_USES, EntryKey
 from .flights import ReadFlight, WriteFlight
@@ -29,6 +29,10 @@ from .table_names import TableNames
 # As many credentials are remembered, with the account that they turned out to be of. A program may make a client for
 # each request; it does not have so many credentials at a time.
 MAX_SCOPES: Final = 1024
+
+# Not Python's own generator: two machines that start from one snapshot have it in one state, and their entries would
+# expire together.
+_random: Final = SystemRandom().random
 
 _UNCOUNTED: Final = KindCounters()
 """Takes the counts of look-ups that are not to be counted."""
@@ -43,16 +47,21 @@ class MemoryCache:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] | None = None,
     ) -> None:
         if config is not None and not isinstance(config, CacheConfig):
             raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
-        self.config: Final = config if config is not None else CacheConfig()
-        self._state = State(self.config, clock, wall_clock, random)
+        self._config: Final = config if config is not None else CacheConfig()
+        self._state = State(self._config, clock, wall_clock, random or _random)
         self.now: Final = clock
         """The moment, as the cache's clock has it."""
         self._names: LRUCache[Scope, TableNames] = LRUCache(MAX_SCOPES)
-        _caches.add(self)
+        peers.PROCESS.join(self._state)
+
+    @property
+    def config(self) -> CacheConfig:
+        """The settings. They hold for the whole life of the cache."""
+        return self._config
 
     # Lookup
 
@@ -129,10 +138,19 @@ class MemoryCache:
 
     # Apply
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether this process has no other cache."""
+        return not self._state.others()
+
     def apply(self, *changes: Change) -> list[Tag]:
-        """Make every answer true again after changes, wherever they were made. Returns what they bumped."""
-        with self._state.locked():
-            return [tag for change in changes for tag in self._state.apply(change)]
+        """Make every answer of this process true again after changes, wherever they were made. Returns what they
+        bumped."""
+
+        def change(state: State, is_own: bool) -> list[Tag]:
+            return [tag for each in changes for tag in state.apply(each, is_own=is_own)]
+
+        return self._change(change)
 
     def invalidate_places(self, places: Collection[Place], key: Mapping[str, Any] | None) -> list[Tag]:
         """As `apply`, for a change of one item, or of anything, of a table at each of these places.
@@ -140,14 +158,18 @@ class MemoryCache:
         key: the typed primary key, or None for the whole table. Raises ValueError for a key of other attributes than
         the table's.
         """
-        state = self._state
-        with state.locked():
-            for table in [table for place in places for table in state.tables_at(place)]:
-                if key is not None and table.key_names is not None and table.contradicts(key.keys()):
-                    raise ValueError(f"the key of {table.id.name} has the attributes {sorted(table.key_names)}")
-                if key is None:
-                    table.forget()  # it may have been made anew, or got other indexes
-            return [tag for place in places for tag in state.apply(Change(place, key))]
+
+        def change(state: State, is_own: bool) -> list[Tag]:
+            tables = [table for place in places for table in state.tables_at(place)]
+            others = [] if key is None else [table for table in tables if table.contradicts(key.keys())]
+            if others and is_own:
+                names = sorted(others[0].key_names or ())
+                raise ValueError(f"the key of {others[0].id.name} has the attributes {names}")
+            if key is None or others:  # they may have been made anew, or got other indexes
+                return [tag for place in places for tag in state.forget(place, is_own=is_own)]
+            return [tag for place in places for tag in state.apply(Change(place, key), is_own=is_own)]
+
+        return self._change(change)
 
     def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
         """Make every answer true again that depends on these tags: they changed in another process.
@@ -158,17 +180,41 @@ class MemoryCache:
         with suppress(Reentered), self._state.locked():  # a call within a call drops everything anyway
             self._state.invalidate_tags(ages)
 
-    def invalidate_all(self) -> list[Tag] | None:
-        """Drop everything: anything at all may have changed. Returns None, as no list of tags could hold that."""
-        with suppress(Reentered), self._state.locked():  # as above
-            self._state.invalidate_all()
+    def invalidate_all(self, *, everywhere: bool = True) -> list[Tag] | None:
+        """Drop everything: anything at all may have changed. Returns None, as no list of tags could hold that.
+
+        everywhere: in all caches of this process; False where nothing changed, but this cache may be wrong.
+        """
+        states = [self._state, *(self._state.others() if everywhere else ())]
+        try:
+            peers.drop_all(states)
+        except BaseException:  # of a signal handler's, in the middle of it
+            peers.drop_all(states)
+            raise
         return None
 
     def forget(self, *tables: Table) -> list[Tag]:
         """Drop everything of these tables, and what is known of their keys: they may have been made anew. Returns what
         that bumped."""
-        with self._state.locked():
-            return [tag for table in tables for tag in self._state.forget(table)]
+
+        def change(state: State, is_own: bool) -> list[Tag]:
+            return [tag for table in tables for tag in state.forget(table.place, is_own=is_own)]
+
+        return self._change(change)
+
+    def _change(self, change: Callable[[State, bool], list[Tag]]) -> list[Tag]:
+        """Make a change in this cache, then in the others of this process. change: is given the state of a cache, and
+        whether that is this one's; what it bumps in this one decides whether the others are told."""
+        own = self._state
+        try:
+            with own.locked():
+                bumped = change(own, True)
+            return peers.tell_others(own, bumped, lambda other: change(other, False))
+        except (Reentered, ValueError):
+            raise  # before anything was changed
+        except BaseException:  # of a signal handler's: it may have struck before the others were told
+            self.invalidate_all()
+            raise
 
     def settles_for(self, tags: Collection[Tag]) -> float:
         """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""
@@ -192,10 +238,14 @@ class MemoryCache:
         with self._state.locked():
             return self._names.setdefault(scope, TableNames(self.table, scope))
 
+    def is_described(self, table: Table) -> bool:
+        """Whether the table needs no description now."""
+        return table.is_described(self._state.moment(), None)
+
     def is_description_due(self, table: Table, index: str | None = None) -> bool:
         """Whether the caller, and no other, should call DescribeTable now: for the table, or for an index that is not
         known yet."""
-        now = self._state.now()
+        now = self._state.moment()
         if table.is_described(now, index):
             return False
         with self._state.locked():
@@ -206,31 +256,38 @@ class MemoryCache:
     ) -> list[Tag]:
         """Learn a table's schema and TTL attribute (UNSET if it could not be told) from the responses that this flight
         brought. Returns what that bumped."""
-        state = self._state
-        bumped: list[Tag] = []
-        with state.locked():
+
+        def learn(state: State, is_own: bool) -> list[Tag]:
+            if not is_own:
+                return state.forget(table.place, is_own=False)
+            bumped: list[Tag] = []
             if flight.is_overtaken:
                 return []  # the table changed, perhaps into another one, while it was described
             is_other = table.schema is not None and not schema.extends(table.schema)
             if is_other or table.contradicts(set(schema.key.names)):
-                bumped = state.forget(table)
+                bumped = state.forget(table.place)
             if table.schema != schema:
                 state.doubt_what_settles(table.place)
-            table.describe(schema, ttl_attribute, state.now())
-        return bumped
+            table.describe(schema, ttl_attribute, state.moment())
+            return bumped
+
+        return self._change(learn)
 
     def learn_key(self, table: Table, key: Set[str]) -> list[Tag]:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table. Returns what that
         bumped."""
         if table.key_names == key:
             return []
-        bumped: list[Tag] = []
-        with self._state.locked():
-            if table.contradicts(key):
-                bumped = self._state.forget(table)
+
+        def learn(state: State, is_own: bool) -> list[Tag]:
+            if not is_own:
+                return state.forget(table.place, is_own=False)
+            bumped = state.forget(table.place) if table.contradicts(key) else []
             if table.key_names is None:
                 table.key_names = frozenset(key)
-        return bumped
+            return bumped
+
+        return self._change(learn)
 
     # Counts
 
@@ -256,12 +313,9 @@ class MemoryCache:
         self._state.fault(error)
 
 
-_caches: Final[weakref.WeakSet[MemoryCache]] = weakref.WeakSet()
-
-
 def _begin_in_child() -> None:
-    for cache in list(_caches):
-        cache._state.begin()
+    for state in peers.PROCESS.states():
+        state.begin()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ..core.tables import Place, region_and_name
+from ..core.tables import NAME_RULE, Place, is_table_name, region_and_name
 
 _known: Final[dict[str, None]] = {}
 """The regions of all clients and tables so far; the empty string stands for endpoints that are not AWS's."""
@@ -44,6 +44,8 @@ def check_table(table: object, region: object) -> None:
             raise ValueError(f"table is {table!r}, which is not the ARN of a table")
         if region not in (None, in_arn):
             raise ValueError(f"region is {region!r}, and the ARN is of a table in {in_arn}")
+    elif not is_table_name(table):
+        raise ValueError(f"table is {table!r}; a table's name has {NAME_RULE}")
 
 
 def _default_region() -> str:

@@ -3,10 +3,9 @@
 Every method of State but `fault` expects the lock to be held, and none of them does anything slow.
 """
 
-import math
 import threading
-from collections.abc import Callable, Collection, Mapping
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Protocol
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
@@ -17,8 +16,9 @@ from ..core.tags import Tag, scan_tag, table_tag
 from ..faults import Faults
 from ..latch import Latch
 from .clock import ChangeClock, Stamps
-from .entries import ENTRY_OVERHEAD, Entries, Entry, EntryKey
+from .entries import Entries, Entry, EntryKey, size_of
 from .lock import Lock
+from .moment import Moment
 from .regions import note_region
 from .stats import Kind
 from .table import Table
@@ -28,23 +28,10 @@ from .table import Table
 MAX_TABLES: Final = 10_000
 
 
-MAX_UNNOTICED: Final = 60.0
-"""Seconds for which a machine may have been frozen before a table's description counts as older."""
-
-
 class Leader(Protocol):
     """A read under way that followers wait for; `flights.ReadFlight` is one."""
 
     def release_followers(self) -> None: ...
-
-
-class Moment(NamedTuple):
-    """One moment by two clocks. See "Expiry, frozen machines and forks" in docs/consistency.md."""
-
-    clock: float
-    """By the cache's clock, which never goes back, but stands still while the machine is frozen."""
-    wall: float
-    """By the wall clock, which may be set."""
 
 
 class State:
@@ -61,13 +48,14 @@ class State:
         self._max_entry_bytes = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
-        self._wall_is_ahead = wall_clock() - now()
         self._random = random
         self.new_latch: Callable[[], Latch] = Latch
         """Makes what followers wait at; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
         self.changes = ChangeClock(config.settle_window)
         self._faults = Faults()
+        self.others: Callable[[], Sequence[State]] = tuple
+        """The other caches of this process; see `peers`."""
         self.begin()
 
     def begin(self) -> None:
@@ -78,6 +66,8 @@ class State:
         self._lock = Lock(suspend=self._suspend, recover=self.invalidate_all)
         self.locked: Callable[[], threading.RLock] = self._lock.locked
         """The lock, for a `with` statement. Raises Reentered where the calling thread holds it already."""
+        self.to_read: Callable[[], threading.RLock] = self._lock.to_read
+        """The same for a caller that only looks, which never raises."""
         for table in self.tables.values():
             table.begin()
         self._start_anew()
@@ -111,17 +101,8 @@ class State:
         self._faults.note(error)
 
     def moment(self) -> Moment:
-        """The present moment. If the machine was frozen since this was last called, the descriptions of all tables are
-        older by that time."""
-        moment = Moment(self.now(), self.wall_clock())
-        ahead = moment.wall - moment.clock
-        if ahead - self._wall_is_ahead > MAX_UNNOTICED:
-            for table in self.tables.values():
-                table.grow_older(ahead - self._wall_is_ahead)
-            self._wall_is_ahead = ahead
-        elif ahead < self._wall_is_ahead:  # the wall clock was set back
-            self._wall_is_ahead = ahead
-        return moment
+        """The present moment. Takes no lock."""
+        return Moment(self.now(), self.wall_clock())
 
     # Tables
 
@@ -151,12 +132,12 @@ class State:
         if self.changes.settles_for((scan_tag(place, None),), self.now()) > 0:
             self._bump((table_tag(place),))
 
-    def forget(self, table: Table) -> list[Tag]:
+    def forget(self, place: Place, *, is_own: bool = True) -> list[Tag]:
         """Drop everything of a table, and what is known of its keys, by whatever identity: it may have been made
         anew."""
-        bumped = self.apply(Change(table.place))
-        for each in self.tables_at(table.place):
-            each.forget()
+        bumped = self.apply(Change(place), is_own=is_own)
+        for table in self.tables_at(place):
+            table.forget()
         return bumped
 
     # Entries
@@ -188,35 +169,34 @@ class State:
         tick: int,
         stamps: Stamps,
     ) -> None:
-        """Store an answer for `ttl` seconds from the moment `since`, but for no longer than `left` seconds from now.
+        """Store an answer for `ttl` seconds from the moment `since`, but for no longer than `left` seconds from then.
 
         The caller holds the stamps; the entry holds them too from now on.
         """
         if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        size = len(data) + len(key[1]) + (len(key[2]) if len(key) > 2 else 0) + ENTRY_OVERHEAD
+        size = size_of(key, data, stamps)
         if size > self._max_entry_bytes:
             self.entries.discard(key)
             return
-        lives = ttl * (1 - self._config.jitter * self._random())
+        lives = min(ttl * (1 - self._config.jitter * self._random()), left)
         expires, wall_expires = since.clock + lives, since.wall + lives
-        if left < math.inf:
-            expires = min(expires, self.now() + left)
-            wall_expires = min(wall_expires, self.wall_clock() + left)
         counters = table.counters[kind]
         if len(stamps) > 1:  # the table holds its own stamp for good
             self.changes.hold_again(stamps)
-        self.entries.store(Entry(data, key, expires, tick, stamps, counters, size, wall_expires))
+        entry = Entry(data, key, expires, tick, stamps, counters, size, wall_expires)
+        self.entries.store(entry, self.changes.bytes)
         counters.fills += 1
 
     # Changes
 
-    def apply(self, change: Change) -> list[Tag]:
+    def apply(self, change: Change, *, is_own: bool = True) -> list[Tag]:
         """Make every answer true again, by whatever identity it is known. Returns what the change bumped.
 
         Where no schema is known, the table's own tag is among the returned ones: other processes may know the schema
-        and depend on partitions that cannot be named here.
+        and depend on partitions that cannot be named here. is_own: False for a change that another cache of this
+        process made, which knows that better.
         """
         tables = self._at.get(change.table, ())
         # What was read without a schema depends on the table's scans, which every change bumps.
@@ -225,7 +205,7 @@ class State:
         for schema in schemas[1:]:
             bumped += [tag for tag in _bumped(change, schema) if tag not in bumped]
         self._bump(bumped)
-        return bumped if schemas else [*bumped, table_tag(change.table)]
+        return bumped if schemas or not is_own else [*bumped, table_tag(change.table)]
 
     def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago."""
@@ -233,22 +213,19 @@ class State:
             # Each change of a table is one of its scans too, and of the pages read before its keys were known.
             self._bump({tag, scan_tag(tag.table, None)}, age)
 
-    def clear(self) -> None:
-        """Drop everything, store nothing that is being read, and release all followers. Nothing here can fail."""
-        self.changes.bump({table_tag(table.place) for table in self.tables.values()}, self.now())
-        for leader in self.leaders.values():
-            leader.release_followers()
-        self.leaders.clear()
-        self.entries.drop_all()
+    def invalidate_all(self) -> object:
+        """Drop everything, store nothing that is being read, and release all followers: anything may have changed, even
+        tables that are not known yet, and just now. It also makes whole what an exception of a signal handler left half
+        changed.
 
-    def invalidate_all(self) -> None:
-        """Drop everything: anything may have changed, even tables that are not known yet, and just now. It also makes
-        whole what an exception of a signal handler left half changed."""
-        leaders = [*self.leaders.values()]
+        Returns what was dropped, to be let go outside of the lock: freeing it takes time for each entry.
+        """
+        leaders, dropped = [*self.leaders.values()], (self.entries, self.changes)
         self.changes.raise_floor(self.now())
         self._start_anew()
         for leader in leaders:
             leader.release_followers()
+        return dropped
 
     def _bump(self, tags: Collection[Tag], age: float = 0.0) -> None:
         """Note a change of these tags, so many seconds ago."""

@@ -19,7 +19,7 @@ class CacheCounts:
     hits: int = 0
     """Reads answered from the cache; in a BatchGetItem each key counts."""
     misses: int = 0
-    """Reads for which the cache had no answer. All but the joined ones were sent to DynamoDB."""
+    """Reads for which the cache had no answer yet. All but the joined ones were sent to DynamoDB."""
     joined: int = 0
     """Misses answered by the read of another caller that was in flight already."""
     consistent_misses: int = 0
@@ -42,9 +42,14 @@ class CacheCounts:
 
     @property
     def hit_ratio(self) -> float:
-        """Hits among hits and misses; 0 before the first read."""
+        """The part of the reads that were looked up for which DynamoDB was not asked: (hits + joined) / (hits +
+        misses), as a joined read is among the misses. 0 before the first read.
+
+        >>> CacheCounts(hits=2, misses=2, joined=1).hit_ratio
+        0.75
+        """
         looked_up = self.hits + self.misses
-        return self.hits / looked_up if looked_up else 0.0
+        return (self.hits + self.joined) / looked_up if looked_up else 0.0
 
 
 _NUMBERS: Final = tuple(part.name for part in fields(CacheCounts) if part.name != "bypasses")

@@ -1,6 +1,5 @@
 """What a cache knows of one table: its settings, its keys as far as they are known, its counts."""
 
-import math
 from collections.abc import Set
 from typing import Final
 
@@ -11,6 +10,7 @@ from ..core.schema import TableSchema
 from ..core.tables import TableId
 from .clock import Stamps
 from .entries import EntryKey
+from .moment import LONG_AGO, NEVER, Moment
 from .stats import KINDS, Kind, KindCounters
 
 # After a DescribeTable that failed, the table is described again no sooner than this. A missing permission may be
@@ -54,9 +54,9 @@ class Table:
 
     def begin(self) -> None:
         """Start with nothing cached and nothing in flight."""
-        self.described_until = -math.inf if self.settings.schema is None else math.inf
+        self.described_until = LONG_AGO if self.settings.schema is None else NEVER
         """The moment at which DynamoDB is to be asked once more what table this is."""
-        self._asked_at = -math.inf
+        self._ask_again_at = LONG_AGO
         self.counters: dict[Kind, KindCounters] = {kind: KindCounters() for kind in KINDS}
 
     # Keys of entries
@@ -77,16 +77,16 @@ class Table:
         table must have been made anew."""
         return self.key_names is not None and self.key_names != names
 
-    def is_description_due(self, now: float, index: str | None) -> bool:
+    def is_description_due(self, now: Moment, index: str | None) -> bool:
         """Whether to call DescribeTable now. True for one caller only; the others go on without a description."""
-        if self.settings.schema is not None or now < self._asked_at + DESCRIBE_AGAIN or self.is_described(now, index):
+        if self.settings.schema is not None or self.is_described(now, index) or not self._ask_again_at.is_over(now):
             return False
-        self._asked_at = now
+        self._ask_again_at = now.after(DESCRIBE_AGAIN)
         return True
 
-    def is_described(self, now: float, index: str | None) -> bool:
+    def is_described(self, now: Moment, index: str | None) -> bool:
         """Whether the table, and this index of it, need no description now."""
-        return now < self.described_until and (index is None or self.knows(index))
+        return not self.described_until.is_over(now) and (index is None or self.knows(index))
 
     def knows(self, index: str | None) -> bool:
         """Whether the schema of the table, and of this index, is known."""
@@ -99,23 +99,23 @@ class Table:
         """Whether strongly consistent reads of the table, or of this index, are known to be possible."""
         return index is None or (self.schema is not None and index in self.schema.local_indexes)
 
-    def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: float) -> None:
+    def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: Moment) -> None:
         self.schema = schema
         # Another program may change it, so it is described again now and then; soon, if only half of it could be
         # learned.
-        self.described_until = now + (DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
+        self.described_until = now.after(DESCRIBE_AGAIN if ttl_attribute is UNSET else DESCRIPTION_TTL)
         if self.settings.ttl_attribute is None and not isinstance(ttl_attribute, UnsetType):
             self.ttl_attribute = ttl_attribute
         self.key_names = frozenset(schema.key.names)
 
-    def grow_older(self, seconds: float) -> None:
-        """What is known of the table is older than the clock says: the machine was frozen for so long."""
-        self.described_until -= seconds
-        self._asked_at -= seconds
+    def doubt_description(self) -> None:
+        """The table may have got another index, so it is due to be described, unless the application did that."""
+        if self.settings.schema is None:
+            self.described_until = LONG_AGO
 
     def forget(self) -> None:
         """The table may have been made anew, with other keys."""
         if self.settings.schema is None:
             self.schema = None
             self.key_names = None
-            self.described_until = self._asked_at = -math.inf
+            self.described_until = self._ask_again_at = LONG_AGO

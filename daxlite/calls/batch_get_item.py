@@ -9,6 +9,7 @@ from ..core.requests import check_capacity, item_projection
 from ..core.schema import item_key
 from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
+from .batch_limit import certainly_fit, leave_out_what_does_not_fit
 from .batch_part import Part, Wanted
 from .context import Context
 from .get_item import CachedItem
@@ -33,12 +34,17 @@ def batch_get_item(context: Context, params: Params) -> Response | Steps[Respons
     for part in parts:
         part.look_up(context)
     if any(part.wanted for part in parts):
-        params = snapshot(params)
-        asked = context.dialect.request("BatchGetItem", params)["RequestItems"]
-        for part in parts:
-            part.take(params["RequestItems"][part.name], [item_key(key) for key in asked[part.name]["Keys"]])
-        return _miss(context, params, parts, capacity)
-    return _completed(context, parts, capacity, hit_response(Responses={}, UnprocessedKeys={}))
+        return _miss(context, _taken(context, params, parts), parts, capacity)
+    return _completed(context, params, parts, capacity, hit_response(Responses={}, UnprocessedKeys={}))
+
+
+def _taken(context: Context, params: Params, parts: list[Part]) -> Params:
+    """The parameters, for all parts to go on with, as a copy that the caller cannot change any more."""
+    params = snapshot(params)
+    asked = context.dialect.request("BatchGetItem", params)["RequestItems"]
+    for part in parts:
+        part.take(params["RequestItems"][part.name], [item_key(key) for key in asked[part.name]["Keys"]])
+    return params
 
 
 def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any]) -> Part:
@@ -55,13 +61,14 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
 
 
 def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps[Response]:
-    for part in parts:
-        if part.is_cached:
-            part.table = yield from context.described(part.name)
     with ExitStack() as flights:
         for part in parts:
             part.start_or_follow(context, flights)
         own = {one for part in parts for one in part.wanted if one.leader is None}
+        # After the start, so that readers of a table that is not known yet follow as well.
+        for part in parts:
+            if part.is_cached and not own.isdisjoint(part.wanted):
+                part.catch_up((yield from context.described(part.name)))
         response = yield from _send(context, params, parts, own)
     # The followers of these flights are released before this call follows any other.
     alone: set[Wanted] = set()
@@ -74,13 +81,13 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
                 alone.add(wanted)
             else:
                 context.cache.count_joined(wanted.flight)
-                part.add(context, CachedItem(answer))
+                part.add(context, wanted.key, CachedItem(answer))
     with ExitStack() as flights:
         for wanted in alone:
             if wanted.flight is not None:
                 flights.enter_context(wanted.flight).start()
         rest = yield from _send(context, params, parts, alone)
-    return _completed(context, parts, capacity, _merged(response, rest))
+    return _completed(context, params, parts, capacity, _merged(response, rest))
 
 
 def _send(context: Context, params: Params, parts: list[Part], wanted: Collection[Wanted]) -> Steps[Response | None]:
@@ -131,8 +138,11 @@ def _merged(one: Response | None, other: Response | None) -> Response:
     return one
 
 
-def _completed(context: Context, parts: list[Part], capacity: str, response: Response) -> Response:
+def _completed(context: Context, params: Params, parts: list[Part], capacity: str, response: Response) -> Response:
     """The response with the items that the cache answered."""
+    if not certainly_fit(parts, response):
+        _taken(context, params, parts)
+        leave_out_what_does_not_fit(context, parts, response)
     responses = response.setdefault("Responses", {})
     for part in parts:
         if part.answers or not part.was_sent:

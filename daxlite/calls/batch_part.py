@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from ..cache.flights import ReadFlight
 from ..cache.table import Table
+from ..core.encoding import decode
 from ..core.expressions.projections import Projection
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead
 from ..core.schema import item_key
 from ..core.steps import Params, Response
+from ..core.values import Item
 from .context import STRONGLY, Context
 from .get_item import CachedItem, entry_of, fill_found, find_item
 
@@ -49,7 +51,11 @@ class Part(Struct, eq=False):
     was_sent: bool = False
     """Whether DynamoDB was asked for any of it."""
     answers: list[dict[str, Any]] = []
-    """CachedItem without asking DynamoDB, as the application's client speaks."""
+    """Items that were found without asking DynamoDB, as the application's client returns them."""
+    found: list[bytes | None] = []
+    """What the cache held of whole items, key by key."""
+    others: list[tuple[bytes, CachedItem]] = []
+    """The answers that were not among those, with their keys."""
 
     def look_up(self, context: Context) -> None:
         """Answer what the cache can answer; the rest is wanted."""
@@ -61,11 +67,11 @@ class Part(Struct, eq=False):
             if found is None:
                 self.wanted.append(Wanted(key, given))
             else:
-                self.add(context, found)
+                self.add(context, key, found)
 
     def _look_up_whole_items(self, context: Context) -> None:
         """The same for the usual batch, with as few function calls as possible: it runs for up to a hundred keys."""
-        found = context.cache.lookup_items(self.table, self.keys)
+        self.found = found = context.cache.lookup_items(self.table, self.keys)
         decode = context.dialect.decode_for_caller
         self.answers = [decode(data) for data in found if data]
         if None in found:
@@ -81,10 +87,22 @@ class Part(Struct, eq=False):
         for wanted in self.wanted:
             wanted.given = given[wanted.key]
 
-    def add(self, context: Context, found: CachedItem) -> None:
+    def add(self, context: Context, key: bytes, found: CachedItem) -> None:
         """One more answer that did not have to be asked for."""
         if found.item is not None:
             self.answers.append(context.dialect.to_caller(found.item))
+            self.others.append((key, found))
+
+    @property
+    def encoded_bytes(self) -> int:
+        """The bytes of all answers as they are stored."""
+        return sum(map(len, filter(None, self.found))) + sum([found.size for _, found in self.others])
+
+    def origins(self) -> list[tuple[Any, Item]]:
+        """For each of the answers, its key as it was given, and the typed item."""
+        given = dict(zip(self.keys, self.asked["Keys"], strict=True))
+        found = [(given[key], decode(data)) for key, data in zip(self.keys, self.found, strict=False) if data]
+        return found + [(given[key], other.item) for key, other in self.others if other.item is not None]
 
     def start_or_follow(self, context: Context, flights: ExitStack) -> None:
         """Start the reads of what is wanted, but for those that are under way already."""
@@ -92,6 +110,13 @@ class Part(Struct, eq=False):
             entry = entry_of(self.table, wanted.key, self.projection)
             wanted.flight = flights.enter_context(context.cache.read_flight(self.table, ItemRead(wanted.key), entry))
             wanted.leader = wanted.flight.start_or_follow()
+
+    def catch_up(self, table: Table) -> None:
+        """Go on with what is known of the table by now."""
+        self.table = table
+        for wanted in self.wanted:
+            if wanted.flight is not None and wanted.leader is None:
+                wanted.flight.catch_up(table, entry_of(table, wanted.key, self.projection))
 
     @property
     def added(self) -> frozenset[str]:

@@ -22,7 +22,9 @@ def get_item(context: Context, params: Params) -> Response | Steps[Response]:
     """The whole item answers any projection of it; a projection that was read before answers itself."""
     # The most common call asks for a whole item and nothing else, so it runs through as few functions as possible.
     dialect = context.dialect
-    request = params if dialect.is_typed else dialect.request("GetItem", params)
+    request = params
+    if not dialect.is_typed:
+        request = dialect.request("GetItem", params)
     try:
         table = context.names.known[request["TableName"]]
     except (KeyError, TypeError):
@@ -31,9 +33,9 @@ def get_item(context: Context, params: Params) -> Response | Steps[Response]:
         return _get_item(context, params, request, table)
     key = item_key(request["Key"])
     data = context.cache.lookup(table.counters["item"], (table.number, key))
-    if data is None:
-        return _missed(context, params, table, key, None)
-    return hit_response() if data == ABSENT_ITEM else hit_response(Item=dialect.decode_for_caller(data))
+    if data:
+        return hit_response(Item=dialect.decode_for_caller(data))
+    return _missed(context, params, table, key, None) if data is None else hit_response()  # of an ABSENT_ITEM
 
 
 def _get_item(context: Context, params: Params, request: Request, table: Table) -> Response | Steps[Response]:
@@ -51,11 +53,13 @@ def _get_item(context: Context, params: Params, request: Request, table: Table) 
 class CachedItem:
     """What the cache holds of an item; `item` is None if it holds that there is no such item."""
 
-    __slots__ = ("item",)
+    __slots__ = ("item", "size")
 
     def __init__(self, data: bytes, projection: Projection | None = None) -> None:
         item: Item | None = None if data == ABSENT_ITEM else decode(data)
         self.item = item if item is None or projection is None else projection.select(item)
+        self.size = len(data)
+        """The bytes of what is stored."""
 
 
 def entry_of(table: Table, key: bytes, projection: Projection | None) -> EntryKey:
@@ -109,14 +113,16 @@ def _missed(
 def _miss(
     context: Context, params: Params, request: Request, table: Table, key: bytes, projection: Projection | None
 ) -> Steps[Response]:
-    if context.cache.now() >= table.described_until:
-        table = yield from context.described(params["TableName"])
     with context.cache.read_flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
         leader = flight.start_or_follow()
         if leader is not None:
             answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
                 return _answer(context, request, CachedItem(answer))
+        # After the start, so that readers of a table that is not known yet follow as well.
+        if not context.cache.is_described(table):
+            table = yield from context.described(params["TableName"])
+            flight.catch_up(table, entry_of(table, key, projection))
         if flight.is_settling:
             response = yield from context.send_strongly(table, "GetItem", params, flight)
         else:

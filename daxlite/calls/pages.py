@@ -58,13 +58,16 @@ def _answer(context: Context, request: Request, table: Table, read: PageRead, da
 
 
 def _miss(context: Context, params: Params, request: Request, operation: str, read: PageRead) -> Steps[Response]:
-    table = yield from context.described(params["TableName"], read.index)
+    table = context.table(params["TableName"])
     with context.cache.read_flight(table, read, table.page(read.kind, read.signature)) as flight:
         leader = flight.start_or_follow()
         if leader is not None:
             answer = yield from follow_leader(context, flight, leader)
             if answer is not None:
                 return _answer(context, request, table, read, answer)
+        # After the start, so that readers of a table that is not known yet follow as well.
+        table = yield from context.described(params["TableName"], read.index)
+        flight.catch_up(table, table.page(read.kind, read.signature))
         # Global indexes have no strongly consistent reads; what they answer while they settle is not stored.
         if flight.is_settling and table.reads_strongly(read.index):
             response = yield from context.send_strongly(table, operation, params, flight)

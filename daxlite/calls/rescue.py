@@ -58,6 +58,7 @@ def rescue(
 
 
 def _drop(cache: MemoryCache, may_have_changed: bool) -> Steps[None]:
-    cache.invalidate_all()
+    # A fault of a read changed nothing: the other caches of this process are as true as before.
+    cache.invalidate_all(everywhere=may_have_changed)
     if may_have_changed:
         yield from announce(cache, None)

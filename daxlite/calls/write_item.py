@@ -32,7 +32,7 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     table = context.names.table(request["TableName"])
     if table.settings.enabled:
         return _write(context, operation, params, request, table)
-    if not has_change_listeners():
+    if not has_change_listeners() and context.cache.is_alone:
         raise Bypassed("table_off")
 
     def apply(is_certain: bool) -> list[Tag]:
@@ -78,7 +78,7 @@ def change_of(table: Table, operation: str, request: Request) -> Change:
 
 
 def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps[Response]:
-    if context.cache.now() >= table.described_until:
+    if not context.cache.is_described(table):
         table = yield from context.described(request["TableName"])
     change = change_of(table, operation, request)
     additions = _additions(table, operation, request, change)

@@ -5,6 +5,7 @@ Only text, which needs no conversion, and maps and lists are converted here.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from boto3.dynamodb import types
@@ -14,6 +15,7 @@ from .not_cacheable import NotCacheable
 from .schema import item_key
 from .values import Item, canonical_item
 
+_KEY_VALUES: Final = (str, int, Decimal, bytes, bytearray, types.Binary, Mapping)
 _serialize: Final[Callable[[Any], Any]] = TypeSerializer().serialize
 _deserializer: Final[Any] = TypeDeserializer()
 
@@ -57,12 +59,18 @@ def typed_item(item: Mapping[str, Any], serialize: Callable[[Any], Any] = _seria
 def native_item(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A typed item as a resource returns it.
 
+    Raises NotCacheable for a number that the program's own number context refuses. Then the call is sent, and boto3
+    raises the error itself.
+
     >>> native_item({"pk": {"S": "o#1"}, "total": {"N": "3"}})
     {'pk': 'o#1', 'total': Decimal('3')}
     """
-    if _functions() == _OWN:
-        return _native_attributes(item)
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    try:
+        if _functions() == _OWN:
+            return _native_attributes(item)
+        return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    except ArithmeticError:
+        raise NotCacheable("native value") from None
 
 
 def _native_attributes(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,12 +98,24 @@ def key_argument(key: Any) -> Item:
     {'pk': {'S': 'o#1'}}
     """
     if not isinstance(key, Mapping):
-        raise TypeError(f"key is {key!r}; it must map attribute names to values, such as {{'pk': 'o#1'}}")
+        raise TypeError(
+            f"key is a {type(key).__name__}; it must map attribute names to values, such as {{'pk': 'o#1'}}"
+        )
+    for name, value in key.items():
+        if isinstance(value, float):
+            raise ValueError(f"key[{name!r}] is a float, which boto3 does not send either; use Decimal")
+        if not isinstance(value, _KEY_VALUES) or isinstance(value, bool):
+            raise ValueError(
+                f"key[{name!r}] is a {type(value).__name__}; a key attribute is a string, a number (int or Decimal) or "
+                "binary (bytes)"
+            )
     try:
         typed = typed_key(key)
         item_key(typed)
     except NotCacheable:
-        raise ValueError("key must hold attributes that are strings, numbers or binary") from None
+        raise ValueError(
+            "key must hold attributes that are strings, numbers or binary, native or typed, such as {'S': 'o#1'}"
+        ) from None
     return typed
 
 

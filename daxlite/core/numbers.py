@@ -14,8 +14,9 @@ _is_plain = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])").
 _DIGITS = 38  # significant digits that DynamoDB keeps; it refuses more
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130
-# Precise enough that a text is never rounded: rounding would give two different numbers one key.
-_EXACT = Context(prec=1000)
+# Precise enough that a text is never rounded: rounding would give two different numbers one key. All of it is given,
+# because a program may set defaults of its own.
+_EXACT = Context(prec=1000, Emin=-99999, Emax=99999, clamp=0, traps=[])
 
 
 def canonical_number(text: str) -> str:

@@ -1,6 +1,6 @@
 """Key schemas: which attributes form the key of a table or an index, and in which partition of it an item lies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +74,10 @@ class TableSchema:
         if not isinstance(self.global_indexes, Mapping):
             raise TypeError(f"global_indexes is {self.global_indexes!r}; it must map names to KeySchema")
         for name, schema in self.global_indexes.items():
-            if not isinstance(name, str) or not isinstance(schema, KeySchema):
+            if not isinstance(name, str) or not name or not isinstance(schema, KeySchema):
                 raise TypeError(f"global_indexes[{name!r}] is {schema!r}; it must be a KeySchema under an index's name")
-        if isinstance(self.local_indexes, str) or not all(isinstance(name, str) for name in self.local_indexes):
+        names = self.local_indexes
+        if not isinstance(names, Set) or not all(isinstance(name, str) and name for name in names):
             raise TypeError(f"local_indexes is {self.local_indexes!r}; it must be a set of names")
 
     def __repr__(self) -> str:
@@ -104,7 +105,7 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
     >>> item_key({"a": {"S": "x"}, "b": {"N": "1.0"}}) == item_key({"b": {"N": "1"}, "a": {"S": "x"}})
     True
     """
-    if not isinstance(key, dict) or not key:  # botocore accepts no other mapping
+    if not isinstance(key, dict):  # botocore accepts no other mapping
         raise NotCacheable("key")
     parts: list[tuple[str, str, str | bytes]] = []
     for name, value in key.items():
@@ -115,6 +116,8 @@ def item_key(key: Mapping[str, Mapping[str, Any]]) -> bytes:
             parts.append((plain_text(name), *key_scalar(value)))
     if len(parts) > 1:
         parts.sort()
+    elif not parts:
+        raise NotCacheable("key")
     try:
         return encode(parts)
     except UnicodeEncodeError:

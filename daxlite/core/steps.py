@@ -54,6 +54,9 @@ class Call(Struct, frozen=True):
     operation: str
     params: Params
 
+    def __repr__(self) -> str:
+        return f"Call({self.operation})"
+
 
 class Get(Struct, frozen=True):
     """Read keys of Redis. The reply is a list of bytes or None; `shared.connection.Unavailable` is raised."""
@@ -67,6 +70,9 @@ class Run(Struct, frozen=True):
 
     server: Server
     commands: tuple[Command, ...]
+
+    def __repr__(self) -> str:
+        return f"Run({', '.join(command[0] for command in self.commands)})"
 
 
 class Compute(Struct, frozen=True):

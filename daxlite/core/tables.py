@@ -16,6 +16,11 @@ from .not_cacheable import NotCacheable
 
 _ARN: Final = re.compile(r"arn:[^:]+:dynamodb:(?P<region>[^:]+):(?P<account>\d+):table/(?P<name>[^/:]+)", re.ASCII)
 
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}", re.ASCII)
+
+NAME_RULE: Final = "letters, digits, '_', '-' and '.' (patterns are not supported)"
+"""What a table's name may have, for messages."""
+
 AWS: Final = "aws"
 """Stands for every endpoint of AWS's own: public, dual-stack, FIPS, VPC and account-based ones."""
 
@@ -114,6 +119,15 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
         return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"])
     owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
     return TableId(scope.endpoint, scope.region, owner, name_or_arn)
+
+
+def is_table_name(name: str) -> bool:
+    """Whether DynamoDB allows such a name. Some servers take shorter ones than DynamoDB itself, so does this.
+
+    >>> is_table_name("Orders-2026.v1"), is_table_name("Orders*")
+    (True, False)
+    """
+    return _NAME.fullmatch(name) is not None
 
 
 def region_and_name(name_or_arn: str) -> tuple[str | None, str]:

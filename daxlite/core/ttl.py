@@ -9,15 +9,26 @@ from typing import Any, Final
 _IGNORED_AFTER: Final = 5 * 365 * 24 * 3600.0
 
 
-def seconds_left(items: Iterable[Mapping[str, Any]], attribute: str, now: float) -> float:
-    """Seconds until the first of these items may be deleted, negative if it is due; infinity if none will be deleted.
+def lifetime(items: Iterable[Mapping[str, Any]], attribute: str, now: float) -> tuple[float, bool]:
+    """Seconds until the first of these items expires, infinity if none will; and whether one of them has expired and
+    is still there.
 
     attribute: the table's TTL attribute. now: seconds since the epoch.
 
-    >>> seconds_left([{"expires": {"N": "160"}}, {"expires": {"N": "130"}}, {}], "expires", now=100.0)
-    30.0
+    >>> lifetime([{"expires": {"N": "160"}}, {"expires": {"N": "130"}}, {}], "expires", now=100.0)
+    (30.0, False)
+    >>> lifetime([{"expires": {"N": "160"}}, {"expires": {"N": "130"}}, {}], "expires", now=130.0)
+    (30.0, True)
     """
-    return min((_seconds_left(item.get(attribute), now) for item in items), default=math.inf)
+    least, has_expired = math.inf, False
+    for item in items:
+        if attribute in item:
+            left = _seconds_left(item[attribute], now)
+            if left <= 0:
+                has_expired = True
+            elif left < least:
+                least = left
+    return least, has_expired
 
 
 def _seconds_left(value: Any, now: float) -> float:

@@ -1,7 +1,6 @@
 """The cache as the application sees it."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from ..cache.lock import Reentered
@@ -21,7 +20,7 @@ class Cache(MemoryCache):
 
     config: the settings; CacheConfig() unless given.
     clock: seconds, never going back. wall_clock: seconds since the epoch, for the items' own TTL attribute.
-    random: numbers from 0 to 1, for the jitter of TTLs. Tests pass their own.
+    random: numbers from 0 to 1, for the jitter of TTLs; from the operating system unless given. Tests pass their own.
 
     >>> import daxlite
     >>> cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=60))
@@ -30,9 +29,12 @@ class Cache(MemoryCache):
     """
 
     def stats(self) -> CacheStats:
-        """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up."""
+        """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.
+
+        A signal handler may call it at any moment, and gets the counts as they are in the middle of a change.
+        """
         state = self._state
-        with state.locked():
+        with state.to_read():
             by_name: dict[str, dict[Kind, CacheCounts]] = {}
             for table in state.tables.values():
                 kinds = by_name.setdefault(table.id.name, {})
@@ -42,14 +44,9 @@ class Cache(MemoryCache):
             return CacheStats(tables=by_name, faults=state.faults, in_flight=state.in_flight)
 
     def clear(self) -> None:
-        """Drop everything. What is being read meanwhile is not stored either. Nothing changed, so no aggregation
-        goes."""
-        try:
-            with suppress(Reentered), self._state.locked():  # a call within a call drops everything anyway
-                self._state.clear()
-        except BaseException:  # of a signal handler's, in the middle of it
-            self.invalidate_all()
-            raise
+        """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
+        other cache and no aggregation goes."""
+        self.invalidate_all(everywhere=False)
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: it was changed by another program.

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import wrapt
 from botocore.client import BaseClient
 from botocore.credentials import Credentials
 
@@ -18,9 +17,10 @@ from ..core.tables import Scope, canonical_endpoint
 from .dispatcher import Dispatcher
 from .hooks import Hooks
 from .replies import call_checked, look_at, what_was_sent
+from .stand_in import StandIn
 
 
-class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
+class CachingClient(StandIn):
     """A stand-in for a boto3 client: the same attributes, methods and type, and one method of its own.
 
     Every operation of a client ends in `_make_api_call`, and so do the paginators and waiters that it makes. So it is
@@ -31,9 +31,6 @@ class CachingClient(wrapt.BaseObjectProxy[BaseClient]):
     def __init__(self, client: BaseClient, dispatcher: Dispatcher) -> None:
         super().__init__(client)
         self._self_dispatcher = dispatcher
-
-    def __repr__(self) -> str:
-        return f"<daxlite: {self.__wrapped__!r}>"
 
 
 def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:

@@ -13,6 +13,7 @@ from ..drivers.threads import Send, ThreadDriver
 from .hooks import Hooks
 
 _listener: Final = read_listener.get
+_row: Final = REGISTRY.get
 
 
 class Dispatcher:
@@ -28,7 +29,7 @@ class Dispatcher:
 
     def call(self, operation: str, params: Params) -> Response:
         """The response that the plain client could have given, from the cache where it has it."""
-        row = REGISTRY.get(operation) or operation_of(operation)
+        row = _row(operation) or operation_of(operation)
         hooks = self._hooks
         if hooks is not None:
             if hooks.seen is not hooks.emitter._lookup_cache:  # a hook was added or removed
@@ -45,8 +46,8 @@ class Dispatcher:
             planned = row.plan(self.context, params)
         except Exception as error:  # noqa: BLE001 - sorted out there
             planned = unplanned(self.context, row, params, error)
-        except BaseException:  # of a signal handler's, in the middle of a change of the cache
-            self.context.cache.invalidate_all()
+        except BaseException:  # of a signal handler's, in the middle of a change of the cache; nothing was sent
+            self.context.cache.invalidate_all(everywhere=False)
             raise
         if isinstance(planned, dict):  # a hit is here already; only what has to be sent takes steps
             return planned

@@ -1,14 +1,18 @@
 """A boto3 session whose DynamoDB clients and resources answer from a cache."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import boto3
-import wrapt
+
+from .stand_in import StandIn
 
 
-class CachingSession(wrapt.BaseObjectProxy[boto3.Session]):
-    """A stand-in for a session: what it makes for DynamoDB is wrapped, other services are as ever."""
+class CachingSession(StandIn):
+    """A stand-in for a session: what it makes for DynamoDB is wrapped, other services are as ever.
+
+    Its copies are copies of the session, and what they make shares the cache."""
 
     def __init__(self, session: boto3.Session, wrap: Callable[[Any], Any]) -> None:
         super().__init__(session)
@@ -23,5 +27,8 @@ class CachingSession(wrapt.BaseObjectProxy[boto3.Session]):
         made = self._self_session.resource(service_name, *args, **kwargs)
         return self._self_wrap(made) if service_name == "dynamodb" else made
 
-    def __repr__(self) -> str:
-        return f"<daxlite: {self.__wrapped__!r}>"
+    def __copy__(self) -> "CachingSession":
+        return CachingSession(copy.copy(self._self_session), self._self_wrap)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CachingSession":
+        return CachingSession(copy.deepcopy(self._self_session, memo), self._self_wrap)

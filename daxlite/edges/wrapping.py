@@ -13,6 +13,7 @@ from .cache import Cache
 T = TypeVar("T")
 
 _WRAPPABLE: Final = "a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3.Session"
+_OF_ASYNCIO: Final = ("aioboto3", "aiobotocore")
 
 
 def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) -> T:
@@ -32,6 +33,8 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
     """
     if cache is not None and config is not None:
         raise TypeError("give either a cache, which has its settings, or a config for a new one")
+    if isinstance(cache, CacheConfig):
+        raise TypeError("cache is a CacheConfig; give it by name: wrap(..., config=...)")
     if cache is not None and not isinstance(cache, Cache):
         raise TypeError(f"cache is {cache!r}; it must be a daxlite.Cache")
     # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
@@ -41,9 +44,9 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
     if issubclass(kind, CachingClient | CachingSession):
         raise TypeError("this is wrapped already")
-    if inspect.iscoroutinefunction(getattr(kind, "_make_api_call", None)):
-        raise TypeError(f"{x!r} is a client of asyncio; it must be {_WRAPPABLE}")
+    _check_synchronous(x)
     if issubclass(kind, boto3.Session):
+        _check_synchronous(getattr(x, "_session", None))
         shared = cache or Cache(config)
         return CachingSession(x, lambda made: wrap(made, shared))  # type: ignore[arg-type,return-value]
     given: Any = x
@@ -54,9 +57,27 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
         client = given.meta.client
         if issubclass(type(client), CachingClient):
             raise TypeError("this is wrapped already")
+        _check_synchronous(client)
         _check_service(client)
         return cast(T, wrap_resource(given, cache or Cache(config)))
-    raise TypeError(f"{x!r} cannot be wrapped; it must be {_WRAPPABLE}")
+    raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+
+
+def _check_synchronous(x: object) -> None:
+    """Refuse what aioboto3 and aiobotocore make: by inheritance it is boto3's, but its calls are coroutines."""
+    for ancestor in type(x).__mro__:
+        library = ancestor.__module__.partition(".")[0]
+        if library in _OF_ASYNCIO:
+            raise TypeError(f"{_named(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
+    if inspect.iscoroutinefunction(getattr(type(x), "_make_api_call", None)):
+        raise TypeError(f"{_named(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
+
+
+def _named(x: object) -> str:
+    """What something is, in a message: not its repr, which may hold a secret or an item."""
+    if isinstance(x, type) or inspect.ismodule(x):
+        return f"the {'class' if isinstance(x, type) else 'module'} {x.__name__}"
+    return f"an object of {type(x).__module__}.{type(x).__qualname__}"
 
 
 def _check_service(client: Any) -> None:

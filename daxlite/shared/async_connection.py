@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ..core.steps import Command
 from .breaker import Breaker
 from .clients import AsyncClient, LoopClients, is_of_a_cluster
-from .failures import FAILURES, Unavailable, checked, failed, raised_by_a_signal_handler
+from .failures import FAILURES, Unavailable, answered, checked, failed, raised_by_a_signal_handler
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -53,10 +53,10 @@ class AsyncConnection:
             if of_a_handler is not None:
                 raise of_a_handler from None
             if isinstance(error, FAILURES):
-                raise failed(self.breaker, error) from error
+                raise failed(self.breaker, error, what) from error
             raise
         lease.give_back()
-        self.breaker.succeeded()
+        answered(self.breaker, what)
         return replies
 
     async def _all_nodes(self, client: Any, commands: Sequence[Command]) -> list[Any]:

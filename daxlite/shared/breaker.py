@@ -8,6 +8,8 @@ closed --(failures in a row)--> open --(pause)--> one probe --(succeeds)--> clos
 from collections.abc import Callable
 from typing import Final
 
+from .troubles import Troubles
+
 FAILURES_TO_OPEN: Final = 3
 """Failures in a row after which it opens."""
 FIRST_PAUSE: Final = 1.0  # seconds
@@ -20,8 +22,8 @@ class Breaker:
     clock: returns the time in seconds; it should be monotonic.
 
     >>> breaker = Breaker(lambda: 0.0)
-    >>> for _ in range(FAILURES_TO_OPEN):
-    ...     breaker.failed()
+    >>> [breaker.failed() for _ in range(FAILURES_TO_OPEN)]
+    [False, False, True]
     >>> breaker.is_open, breaker.allows()
     (True, False)
     """
@@ -32,6 +34,8 @@ class Breaker:
         """Commands that failed, for any reason."""
         self.skipped = 0
         """Commands that were not sent."""
+        self.troubles = Troubles(clock)
+        """What is wrong with the server."""
         self.close()
 
     def close(self) -> None:
@@ -58,18 +62,23 @@ class Breaker:
         self._is_probing = True
         return True
 
-    def succeeded(self) -> None:
-        """Note that a command was answered."""
-        if self._failures:
-            self.close()
+    def succeeded(self) -> bool:
+        """Note that a command was answered. Returns whether that closed it."""
+        if not self._failures:
+            return False
+        was_open = self._open_until is not None
+        self.close()
+        return was_open
 
-    def failed(self) -> None:
-        """Note that a command was not answered."""
+    def failed(self) -> bool:
+        """Note that a command was not answered. Returns whether that opened it."""
         self._failures += 1
         if self._open_until is None:
             if self._failures >= FAILURES_TO_OPEN:
                 self._open_until = self._clock() + self._pause
+                return True
         elif self._is_probing:  # else this command was sent before the breaker opened
             self._is_probing = False
             self._pause = min(2 * self._pause, MAX_PAUSE)
             self._open_until = self._clock() + self._pause
+        return False

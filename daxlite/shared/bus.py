@@ -2,10 +2,12 @@
 
 Only trust in what a process keeps in its own memory depends on it: a process that has not heard from the server for a
 moment does not know what it missed, and asks Redis again (promise P5).
+
+A process takes its own messages like any other's. To tell them apart it would need a name of its own, and processes
+that were restored from one snapshot of memory share everything that could be one, even random numbers.
 """
 
 import math
-import os
 import threading
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -16,7 +18,7 @@ from ..core.encoding import encode
 from ..core.steps import Command
 from ..latch import Latch
 from .connection import Connection
-from .failures import FAILURES
+from .failures import FAILURES, OUTAGES
 from .tags import EVERYTHING
 
 POLL: Final = 0.1
@@ -28,12 +30,16 @@ LEASE: Final = 2.0
 FIRST_PAUSE: Final = 0.1  # seconds
 MAX_PAUSE: Final = 5.0  # seconds
 
-_decode: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+PING: Final = ("PING",)
+DEAF: Final = "nothing is kept in this process's near cache meanwhile"
+"""What it costs that the bus does not hear."""
+
+_decode: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def message(origin: bytes, tags: Collection[bytes], channel: str) -> Command:
-    """The command that tells the other processes which tags changed. origin: of the bus of this process."""
-    return ("PUBLISH", channel, encode((origin, list(tags))))
+def message(tags: Collection[bytes], channel: str) -> Command:
+    """The command that tells all processes which tags changed."""
+    return ("PUBLISH", channel, encode(list(tags)))
 
 
 class Bus:
@@ -47,20 +53,20 @@ class Bus:
         self._clock = clock
         self._wall_clock = wall_clock
         self.on_change: Callable[[Collection[bytes]], None] = lambda tags: None
-        """Is called with the tags that other processes changed."""
+        """Is called with the tags that any process changed."""
         self.on_fault: Callable[[Exception], None] = lambda error: None
         """Is called with an error that the bus does not expect."""
         self.begin()
 
     def begin(self) -> None:
         """Start without a thread, as a new process does after a fork."""
-        self.origin = os.urandom(8)
-        """Marks messages of this process, which it need not hear itself."""
         self.epoch = 0
         """How often listening began: messages may have been missed before each time."""
         self._alive_at: tuple[float, float] | None = None
         """The request of the last sign of life, by both clocks."""
         self._asked_at = -math.inf, -math.inf
+        self._asked: Command = ()
+        """The last request for a sign of life."""
         self._is_waiting = False
         self._stop = Latch()
         self._thread: threading.Thread | None = None
@@ -102,12 +108,13 @@ class Bus:
         while not stop.is_open:
             try:
                 with self._connection.clients.subscription() as subscription:
-                    self._ask(subscription.subscribe, self._channel)
+                    self._ask(subscription.subscribe, "SUBSCRIBE", self._channel)
                     while not stop.is_open:
-                        if self._poll(subscription):
+                        if self._poll(subscription) and self._asked == PING:
                             pause = FIRST_PAUSE
-            except FAILURES:
-                pass  # meanwhile nothing kept here is served, and the calls that ask Redis meet the error themselves
+            except FAILURES as error:  # meanwhile nothing that is kept here is served
+                if not stop.is_open:
+                    self._failed(error)
             except Exception as error:  # noqa: BLE001 - a thread that ended would never listen again
                 self.on_fault(error)
             self._alive_at = None
@@ -116,8 +123,19 @@ class Bus:
         # The cache was closed, or is garbage: then the connections for commands are, too.
         self._connection.clients.close()
 
-    def _ask(self, send: Callable[..., Any], *arguments: str) -> None:
+    def _failed(self, error: Exception) -> None:
+        """Count what keeps the bus from hearing, and log what is new of it. An outage counts once, where commands meet
+        it, and opens the circuit breaker there."""
+        breaker = self._connection.breaker
+        breaker.errors += 1
+        if isinstance(error, OUTAGES):
+            breaker.troubles.unanswered(error, self._asked, DEAF)
+        else:
+            breaker.troubles.refused(error, self._asked, DEAF)
+
+    def _ask(self, send: Callable[..., Any], name: str, *arguments: str) -> None:
         """Send something that the server answers."""
+        self._asked = (name, *arguments)
         self._asked_at = self._clock(), self._wall_clock()
         self._is_waiting = True
         send(*arguments)
@@ -125,7 +143,7 @@ class Bus:
     def _poll(self, subscription: Any) -> bool:
         """Take one message, after a request for a sign of life where one is due. Returns whether anything came."""
         if not self._is_waiting and self._clock() - self._asked_at[0] >= HEARTBEAT:
-            self._ask(subscription.ping)
+            self._ask(subscription.ping, *PING)
         received = subscription.get_message(timeout=POLL)
         if received is None:
             if self._alive_at is not None and not self.is_listening:
@@ -140,12 +158,13 @@ class Bus:
         # request has been heard by now. The answer does not tell how much of what came later is still to be read.
         self._is_waiting = False
         self._alive_at = self._asked_at
+        if self._connection.breaker.troubles.are_there:
+            self._connection.breaker.troubles.answered(self._asked)
         return True
 
     def _receive(self, data: bytes) -> None:
         try:
-            origin, tags = _decode(data)
+            tags = _decode(data)
         except msgspec.DecodeError:
-            origin, tags = b"", [EVERYTHING]  # of an unknown format: anything may have changed
-        if origin != self.origin:
-            self.on_change(tags)
+            tags = [EVERYTHING]  # of an unknown format: anything may have changed
+        self.on_change(tags)

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from .async_pool import AsyncLease, AsyncPool
 from .pool import Lease, Pool
+from .urls import check_url
 
 Client = redis.Redis | redis.RedisCluster
 AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
@@ -111,9 +112,10 @@ def is_of_a_cluster(client: Any) -> bool:
 def client_of(server: Any, timeout: float) -> Any:
     """A client for threads. One of the application's keeps its own timeouts and retries.
 
-    Raises TypeError for what is none, ValueError for a URL that is none, or has options that redis-py does not know.
+    Raises TypeError for what is none, ValueError for a URL that is none, or has options that are not allowed.
     """
     if isinstance(server, str):
+        check_url(server)
         # A connection that broke while it lay in the pool is worth a second attempt at once; a server that does not
         # answer in time is not.
         retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
@@ -129,6 +131,7 @@ def client_of(server: Any, timeout: float) -> Any:
 def async_client_of(server: Any, timeout: float) -> Any:
     """The same for asyncio."""
     if isinstance(server, str):
+        check_url(server)
         retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         return _checked(redis.asyncio.Redis.from_url(server, retry=retry, **times))

@@ -19,6 +19,9 @@ class Connections(Struct, eq=False):
     asyncio: AsyncConnection | None = None
     """None where only threads use the server."""
 
+    def __repr__(self) -> str:
+        return "Connections()"  # without the URL, which may hold a password
+
     def begin(self) -> None:
         """Connect anew, in a process that forked."""
         self.threads.clients.begin()

@@ -36,7 +36,9 @@ class Encryptor:
     __slots__ = ("_by_id", "_count", "_first", "_first_id", "_invalid")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        _check(keys)
+        check_keys("keys", keys)
+        if not keys:
+            raise ValueError("keys is empty; the first key encrypts")
         try:
             from cryptography.exceptions import InvalidTag
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -87,13 +89,12 @@ def _key_id(key: bytes) -> bytes:
     return hashlib.blake2b(key, digest_size=_ID_BYTES, person=b"daxlite-key-id").digest()
 
 
-def _check(keys: Sequence[bytes]) -> None:
+def check_keys(name: str, keys: Sequence[bytes]) -> None:
+    """Raises TypeError or ValueError for what is no list of keys. name: whose it is. Messages show no part of a key."""
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Sequence):
-        raise TypeError(f"keys must be a list of keys, of {KEY_BYTES} bytes each; it is a {type(keys).__name__}")
-    if not keys:
-        raise ValueError("keys is empty; the first key encrypts")
+        raise TypeError(f"{name} must be a list of keys, of {KEY_BYTES} bytes each; it is a {type(keys).__name__}")
     for at, key in enumerate(keys):
         if type(key) is not bytes:
-            raise TypeError(f"keys[{at}] is a {type(key).__name__}; it must be bytes")
+            raise TypeError(f"{name}[{at}] is a {type(key).__name__}; it must be bytes")
         if len(key) != KEY_BYTES:
-            raise ValueError(f"keys[{at}] has {len(key)} bytes; it must have {KEY_BYTES}")
+            raise ValueError(f"{name}[{at}] has {len(key)} bytes; it must have {KEY_BYTES}")

@@ -14,7 +14,7 @@ FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What redis-py raises where the fault is not in the program."""
 # These say that the server cannot be reached or will not answer for a while. Others, such as a full memory or a
 # replica that takes no writes, come at once and cost no time.
-_OUTAGES: Final = (
+OUTAGES: Final = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.exceptions.ClusterError,
@@ -38,14 +38,27 @@ def surfaced(error: BaseException) -> BaseException:
     return error.cause if error.cause is not None else redis.ConnectionError(str(error))
 
 
-def failed(breaker: Breaker, error: Exception) -> Unavailable:
-    """Count a failure at the breaker. Returns the error to raise."""
+def failed(breaker: Breaker, error: Exception, what: Any) -> Unavailable:
+    """Count a failure at the breaker, and log what is new of it. what: the command, or the commands. Returns the error
+    to raise."""
     breaker.errors += 1
-    if isinstance(error, _OUTAGES):
-        breaker.failed()
+    if isinstance(error, OUTAGES):
+        breaker.troubles.unanswered(error, what)
+        if breaker.failed():
+            breaker.troubles.left_alone(error, what)
     else:
-        breaker.succeeded()  # it answered, if only to refuse
+        breaker.troubles.refused(error, what)
+        if breaker.succeeded():  # it answered, if only to refuse
+            breaker.troubles.answers_again()
     return Unavailable(error)
+
+
+def answered(breaker: Breaker, what: Any) -> None:
+    """Note at the breaker that a command, or several, were answered."""
+    if breaker.succeeded():
+        breaker.troubles.answers_again()
+    if breaker.troubles.are_there:
+        breaker.troubles.answered(what)
 
 
 def checked(replies: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from ..core.steps import Run, Server, Steps
 from ..faults import Faults
 from ..latch import Latch
-from .bus import Bus, message
+from .bus import message
 from .failures import Unavailable
 from .keyspace import Keyspace
 from .stamps import remove, replace
@@ -32,7 +32,6 @@ class Outbox:
         self,
         keyspace: Keyspace,
         bump: Callable[[Collection[bytes]], None],
-        bus: Bus,
         server: Server,
         wall_clock: Callable[[], float],
         faults: Faults,
@@ -43,7 +42,6 @@ class Outbox:
         self._faults = faults
         self._keyspace = keyspace
         self._bump = bump
-        self._bus = bus
         self._server = server
         self._drive = drive
         self._tags: dict[bytes, int] = {}
@@ -80,7 +78,7 @@ class Outbox:
         if not sending:
             return
         # The stamps go first: a process that hears the message looks for them, and must not find them.
-        tell = message(self._bus.origin, sending, self._keyspace.channel)
+        tell = message(sending, self._keyspace.channel)
         keys = [*map(self._keyspace.stamp, sending)]
         try:
             yield Run(self._server, (*replace(keys, self._wall_clock()), tell))

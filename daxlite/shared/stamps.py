@@ -26,8 +26,8 @@ from .errors import CorruptValue
 MARGIN: Final = 60.0
 """Seconds by which a stamp outlives the results that it guards, so that a result never outlives it by a rounding."""
 MAX_COMPUTATION: Final = 3600.0
-"""Seconds for which a stamp lasts once it is taken. A computation that takes longer may find it gone, and its result is
-then not stored."""
+"""Seconds for which a stamp lasts once it is taken by a computation that does not prolong its life meanwhile. One that
+takes longer may find it gone, and its result is then not stored."""
 CHANGE_SHOWS_FOR: Final = 15.0
 """Seconds for which the stamp of a change lasts, if nothing depends on it. Lags of replicas may be as long."""
 
@@ -59,11 +59,12 @@ def seconds_since_change(stamp: bytes, now: float) -> float:
     return max(0.0, now - moment)  # clocks of two hosts may differ a little
 
 
-def take(keys: Sequence[str], new: Iterable[bytes]) -> list[Command]:
-    """The commands that ask for the stamps under these keys. new: become the stamps where there are none yet."""
-    milliseconds = round((MAX_COMPUTATION + MARGIN) * 1000)
+def take(keys: Sequence[str], new: Iterable[bytes], seconds: float) -> list[Command]:
+    """The commands that ask for the stamps under these keys, for so many seconds at least. new: become the stamps where
+    there are none yet."""
+    milliseconds = round((seconds + MARGIN) * 1000)
     make: list[Command] = [("SET", key, stamp, "NX", "PX", milliseconds) for key, stamp in zip(keys, new, strict=True)]
-    return [*make, *(("GET", key) for key in keys), *keep(keys, MAX_COMPUTATION)]
+    return [*make, *(("GET", key) for key in keys), *keep(keys, seconds)]
 
 
 def taken(replies: Sequence[Any], new: Sequence[bytes]) -> list[bytes]:

@@ -265,7 +265,7 @@ class ScriptedBus(Bus):
         if self.subscription is None and not self.is_deaf and not self._stop.is_open:
             subscription = self._connection.clients.subscription()
             try:
-                self._ask(subscription.subscribe, self._channel)
+                self._ask(subscription.subscribe, "SUBSCRIBE", self._channel)
             except (redis.RedisError, OSError):
                 return
             self.subscription = subscription
@@ -409,15 +409,25 @@ class World:
 class Counted:
     """A function that counts its calls, and returns what a test last said."""
 
-    def __init__(self, value: Any = 1, takes: Callable[[], Any] = lambda: None, name: str = "counted") -> None:
-        self.__qualname__ = name
-        self.value, self.calls, self.takes = value, 0, takes
+    value: Any
+    calls: int
+    takes: Callable[[], Any]
+
+    def __new__(cls, value: Any = 1, takes: Callable[[], Any] = lambda: None, name: str = "counted") -> "Counted":
+        def counted() -> Any:
+            it.calls += 1
+            value = it.value
+            it.takes()
+            return value
+
+        it: Any = counted  # a function, because an object would have to be part of the key
+        it.__qualname__ = name
+        it.value, it.calls, it.takes = value, 0, takes
+        made: Counted = it
+        return made
 
     def __call__(self) -> Any:
-        self.calls += 1
-        value = self.value
-        self.takes()
-        return value
+        """As the function."""
 
 
 def elsewhere() -> AbstractContextManager[None]:

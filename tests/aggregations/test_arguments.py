@@ -14,6 +14,7 @@ from daxlite.aggregations.errors import Unkeyable
 from daxlite.aggregations.functions.arguments import Arguments
 from daxlite.aggregations.serialization.canonical import canonical, digest
 from tests.aggregations.results import values, written
+from tests.volume import amount
 
 
 def nothing() -> Any:
@@ -89,7 +90,7 @@ def test_keys_are_equal_if_and_only_if_the_function_receives_the_same(function: 
             return None, None
         return written(seen), arguments.key(args, kwargs)
 
-    @settings(max_examples=40)
+    @settings(max_examples=amount("pairs of calls of a function"))
     @given(calls, calls)
     def check(one: Any, other: Any) -> None:
         (seen, key), (other_seen, other_key) = outcome(one), outcome(other)

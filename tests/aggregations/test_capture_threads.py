@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import subprocess
 import sys
@@ -105,9 +106,33 @@ def in_a_copied_context(read: Callable[[], Any], pool: ThreadPoolExecutor) -> No
     copy_context().run(read)
 
 
+def by_start_new_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    done = threading.Event()
+    _thread.start_new_thread(lambda: (read(), done.set()), ())
+    assert done.wait(SECONDS)
+
+
+def in_the_callback_of_a_future(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    begin, done = threading.Event(), threading.Event()
+    future = pool.submit(begin.wait, SECONDS)
+    future.add_done_callback(lambda _: (read(), done.set()))
+    begin.set()
+    assert done.wait(SECONDS)
+
+
+def in_an_initializer(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    with ThreadPoolExecutor(1, initializer=read) as made:
+        made.submit(int).result(SECONDS)
+    with ThreadPoolExecutor(1, "name", read) as made:
+        made.submit(int).result(SECONDS)
+
+
 @pytest.mark.parametrize(
     "way",
     [
+        by_start_new_thread,
+        in_the_callback_of_a_future,
+        in_an_initializer,
         in_a_thread,
         in_a_thread_of_a_thread,
         in_a_thread_of_its_own_class,
@@ -161,6 +186,19 @@ def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards
         captured(world.process(), lambda: pool.submit(client.get).result(SECONDS) and None)
         assert pool.submit(read_listener.get).result(SECONDS) is None
         assert [thread for thread in pool._threads if not thread.is_alive()] == []
+
+
+def test_an_initializer_belongs_to_the_computation_that_has_its_worker_started(
+    world: World, client: ScriptedClient
+) -> None:
+    process = world.process()
+    with ThreadPoolExecutor(1, initializer=client.get) as pool:
+        _, tags = captured(process, lambda: pool.submit(int).result(SECONDS))
+        assert tags == set(shared_tags(item()))
+        assert pool.submit(lambda: vars(threading.current_thread()).get("_daxlite_capture")).result(SECONDS) is None
+        assert pool.submit(read_listener.get).result(SECONDS) is None
+    with pytest.raises(TypeError, match="initializer"):
+        ThreadPoolExecutor(1, initializer=5)  # type: ignore[arg-type]
 
 
 def test_what_a_thread_reads_after_the_computation_is_over_does_not_matter(
@@ -253,6 +291,12 @@ def test_whether_threads_are_captured_is_true_or_false() -> None:
         AggregationConfig(capture_threads=1)  # type: ignore[arg-type]
 
 
+def called_back(begin: Callable[[Callable[..., Any]], Any], read: Callable[..., Any]) -> None:
+    done = threading.Event()
+    begin(lambda result: (read(result), done.set()))
+    assert done.wait(SECONDS)
+
+
 POOLED: dict[str, Callable[[ThreadPool, Callable[..., Any]], Any]] = {
     "map": lambda pool, read: pool.map(read, [0]),
     "map_async": lambda pool, read: pool.map_async(read, [0]).get(SECONDS),
@@ -261,6 +305,14 @@ POOLED: dict[str, Callable[[ThreadPool, Callable[..., Any]], Any]] = {
     "apply_async": lambda pool, read: pool.apply_async(read, (0,)).get(SECONDS),
     "imap": lambda pool, read: list(pool.imap(read, [0])),
     "imap_unordered": lambda pool, read: list(pool.imap_unordered(read, [0])),
+    "what imap works on": lambda pool, read: list(pool.imap(str, (read(each) for each in [0]))),
+    "what imap_unordered works on": lambda pool, read: list(pool.imap_unordered(str, (read(each) for each in [0]))),
+    "a callback": lambda pool, read: called_back(lambda call: pool.apply_async(int, callback=call), read),
+    "a positional callback": lambda pool, read: called_back(lambda call: pool.apply_async(int, (), {}, call), read),
+    "a callback of map": lambda pool, read: called_back(lambda call: pool.map_async(int, [0], callback=call), read),
+    "an error callback": lambda pool, read: called_back(
+        lambda call: pool.apply_async(int, ("x",), error_callback=call), read
+    ),
 }
 
 
@@ -294,3 +346,21 @@ def test_a_pool_that_one_computation_made_reads_for_the_next_one_too(world: Worl
     assert tags == set(shared_tags(item()))
     pools[0].close()
     pools[0].join()
+
+
+@pytest.mark.faults_expected
+def test_a_thread_of_a_function_that_is_computed_without_the_cache_reads_nothing_old(
+    world: World, client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get()  # kept here, and changed by another process
+    client.dynamodb.take()
+    process = world.process()
+
+    def fail(*args: Any) -> Any:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(process.cache._engine.store, "fetch", fail)
+    function = process.cache.cached(name="f")(lambda: in_a_thread(client.get, None))  # type: ignore[arg-type]
+    assert function() is None
+    assert client.dynamodb.take() == ["GetItem"]
+    assert process.cache.stats().faults == 1

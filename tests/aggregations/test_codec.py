@@ -23,6 +23,7 @@ from daxlite.aggregations.serialization.codec import Codec
 from daxlite.aggregations.serialization.mappings import FACTORIES
 from daxlite.shared.errors import CorruptValue, Unstorable
 from tests.aggregations.results import leaves, values, written
+from tests.volume import amount
 
 T = TypeVar("T")
 
@@ -151,7 +152,7 @@ def test_every_value_comes_back_exactly(value: Any) -> None:
 @pytest.mark.parametrize(
     "returns", [Any, object, int, "Report", Callable[..., Any], open, list[int] | set[int]], ids=repr
 )
-@settings(max_examples=40)
+@settings(max_examples=amount("results of an annotation"))
 @given(value=values)
 def test_every_value_comes_back_exactly_with_any_annotation(returns: Any, value: Any) -> None:
     codec = Codec(returns)
@@ -380,7 +381,7 @@ def test_the_cost_of_nesting_is_linear() -> None:
 def test_annotated_results_come_back_exactly(returns: Any, strategy: st.SearchStrategy[Any]) -> None:
     codec = Codec(returns)
 
-    @settings(max_examples=40)
+    @settings(max_examples=amount("results of an annotation"))
     @given(strategy)
     def check(value: Any) -> None:
         data = codec.encode(value)

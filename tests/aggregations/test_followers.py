@@ -137,8 +137,14 @@ def test_followers_of_a_failure_do_not_wait_for_each_other(play: Play) -> None:
     leader = play.lead()
     followers = [play.ask() for _ in range(3)]
     for follower in followers:
-        play.stage.turn(follower)
+        while follower in play.stage.able():
+            play.stage.turn(follower)
     play.fails = LookupError("for each caller")
+    play.stage.run_until(leader, lambda: leader.is_done)
+    for number, follower in enumerate(followers, 2):
+        while play.reads < number:
+            assert follower in play.stage.able(), "it waits for the one before"
+            play.stage.turn(follower)
     play.stage.run()
     assert all(isinstance(one.error, LookupError) for one in (leader, *followers))
     assert play.reads == 4

@@ -238,7 +238,7 @@ def test_peek_does_not_compute(world: World) -> None:
 def test_dependencies_can_be_a_function_of_the_arguments(world: World) -> None:
     process = world.process()
     calls: list[int] = []
-    total = process.cache.cached(name="f", depends_on=lambda shop: [f"shop {shop}"])(calls.append)
+    total = process.cache.cached(name="f", depends_on=lambda shop: [f"shop {shop}"])(lambda shop: calls.append(shop))
 
     assert total(1) is total(2) is total(1) is None
     process.cache.invalidate_tags("shop 1")
@@ -411,7 +411,8 @@ def test_what_a_program_defines_is_called_the_same_in_all_of_its_processes(
             sys.modules[name].__file__ = "/srv/somewhere_else.py"
     fingerprints, keys, names = set(), set(), set()
     for name in ("__main__", "__mp_main__", "report"):
-        total = dataclasses.make_dataclass("Total", [("n", int)], namespace={"__module__": name})
+        total = dataclasses.make_dataclass("Total", [("n", int)])
+        total.__module__ = name  # Python 3.12 has a parameter for that, and overrules the namespace
 
         def function() -> None: ...
 

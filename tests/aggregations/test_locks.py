@@ -17,6 +17,7 @@ from tests.aggregations.scripted import (
 )
 
 LOCK_TTL = 10.0
+MUCH_LATER = 10_000.0
 
 
 def kept(process: Process, function: Callable[[], Any], **options: Any) -> Any:
@@ -86,6 +87,7 @@ def test_no_caller_waits_longer_than_max_wait(world: World) -> None:
         return "slow"
 
     def one_renews() -> None:
+        assert world.clock() < MUCH_LATER, "it waits for ever"
         key = locked(world)
         world.server.data[key] = world.server.data[key][0], world.clock() + LOCK_TTL
 
@@ -149,6 +151,48 @@ def test_a_holder_renews_its_lock_as_long_as_it_computes(world: World) -> None:
 
     assert kept(process, slow)() == 1
     assert not process.driver.background, "it stops as soon as it is done"
+
+
+def test_a_holder_renews_its_stamps_as_long_as_it_computes(world: World) -> None:
+    process, seen = world.process(), []
+
+    def slow() -> int:
+        [steps] = renewals(process)
+        step = next(steps)
+        for _ in range(1000):
+            world.clock.advance(step.seconds)
+            step = steps.send(process.cache._connections.threads.run(steps.send(None).commands))
+            seen.append(len(world.server.keys(":stamp")))
+        return 1
+
+    total = kept(process, slow, ttl=86400)
+    assert total() == 1
+    assert min(seen) == max(seen) > 0
+    assert total() == 1
+    assert process.counts.computations == 1, "however long it took, the result was kept"
+
+
+def test_a_computation_without_the_lock_has_stamps_that_last(world: World) -> None:
+    one, other = world.process(), world.process()
+    slow = Counted(2, lambda: world.clock.advance(1000))
+
+    def refreshing() -> None:
+        with elsewhere():
+            assert kept(other, slow, ttl=86400).refresh() == 2
+
+    assert kept(one, Counted(1, refreshing))() == 1
+    assert other.counts.stored == 1, "the other process had the lock"
+
+
+def test_stamps_live_about_as_long_as_the_results_that_depend_on_them(world: World) -> None:
+    """300 results of two seconds left stamps for an hour."""
+    process = world.process()
+    total = process.cache.cached(ttl=2)(lambda number: number)
+    for number in range(300):
+        total(number)
+    assert world.server.keys(":stamp")
+    world.clock.advance(2 + 10 + 60)
+    assert not world.server.keys(":stamp")
 
 
 def test_a_holder_that_lost_its_lock_does_not_renew_the_next_one(world: World) -> None:

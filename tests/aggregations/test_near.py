@@ -10,6 +10,7 @@ from daxlite.aggregations.stored_result import StoredResult
 from daxlite.shared.tags import EVERYTHING
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import (
+    Clock,
     Counted,
     Process,
     World,
@@ -70,6 +71,47 @@ def test_p3_what_began_before_the_changes_that_are_remembered_is_not_kept(world:
     near.bump([b"another"])
     near.put(b"one", entry(b"1", b"a"), since)
     assert near.get(b"one", ()) is None
+
+
+def test_p5_clones_of_one_process_hear_each_other(world: World) -> None:
+    """Two machines that are restored from one snapshot of memory know the same of themselves."""
+    one, other = world.process(), world.process()
+    for process in (one, other):
+        process.bus.listen()
+        process.bus.pump()
+    vars(other.bus).update({name: value for name, value in vars(one.bus).items() if isinstance(value, bytes | str)})
+    source = Counted(1)
+    in_one, in_other = (process.cache.cached(tags=["x"])(source) for process in (one, other))
+    in_one(), in_other(), in_other()
+    assert other.counts.near_hits == 1
+    source.value = 2
+    one.cache.invalidate_tags("x")
+    assert in_other() == 2
+
+
+def test_p5_a_machine_that_was_frozen_believes_nothing_until_it_hears_anew(world: World) -> None:
+    """Its monotonic clock stood still, and the server gave its connection up meanwhile: a change was not heard."""
+    wall = Clock()
+    process, other = world.process(), world.process()
+    process.bus._wall_clock = wall
+    process.bus.listen()
+    process.bus.pump()
+    source = Counted(1)
+    total = process.cache.cached(tags=["x"])(source)
+    total(), total()
+    assert process.counts.near_hits == 1
+    process.bus.is_deaf = True
+    source.value = 2
+    other.cache.invalidate_tags("x")
+    wall.advance(3600)
+    assert total() == 2
+    assert process.counts.near_hits == 1
+    process.bus.is_deaf = False
+    process.bus.lose()
+    process.bus.listen()
+    process.bus.pump()
+    assert [total(), total()] == [2, 2]
+    assert process.counts.near_hits == 2, "it hears again"
 
 
 def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, near: NearCache) -> None:

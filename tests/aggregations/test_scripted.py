@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from daxlite.aggregations.engine.store import _RENEW, _UNLOCK
 from tests.aggregations.scripted import Client, Clock, Server
+from tests.volume import amount
 
 keys = st.sampled_from(["a", "b", "c"])
 tokens = st.sampled_from([b"1", b"2"])
@@ -37,7 +38,7 @@ def in_a_pipeline(client: Any, command: tuple[Any, ...]) -> Any:
         return pipeline.execute(raise_on_error=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount("commands of the scripted Redis"), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([alone, in_a_pipeline]), commands, st.sampled_from([0, 0, 0.4, 4.0])), max_size=30

@@ -21,6 +21,7 @@ from daxlite.shared.bus import LEASE
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import World
 from tests.scripted_client import SCHEMA, TABLE, ScriptedClient, made
+from tests.volume import amount
 
 TTL, GRACE = 60.0, 20.0
 NAMES = ["a", "b"]
@@ -257,4 +258,6 @@ class TwoProcesses(RuleBasedStateMachine):
 
 
 TestTwoProcesses = TwoProcesses.TestCase
-TestTwoProcesses.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestTwoProcesses.settings = settings(
+    max_examples=amount("programs of two processes"), stateful_step_count=40, deadline=None
+)

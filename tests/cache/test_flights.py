@@ -156,6 +156,22 @@ def test_followers_are_released_at_once_when_everything_is_dropped() -> None:
         assert leader.answer is None
 
 
+def test_a_leader_that_starts_again_after_everything_was_dropped_is_waited_for_anew() -> None:
+    """While it describes the table, say: the followers of before were released, and those of now are not yet."""
+    bench = CacheBench()
+    with reading(bench) as leader, reading(bench) as before, reading(bench) as after:
+        leader.start_or_follow()
+        assert before.start_or_follow() is leader
+        bench.cache.clear()
+        leader.catch_up(bench.table, bench.table.item(item_key(KEY)))
+        assert after.start_or_follow() is leader
+        assert leader.latch is not None
+        assert not leader.latch.is_open
+        leader.fill_item(item_key(KEY), OLD)
+        assert leader.latch.is_open
+    assert bench.get() == OLD
+
+
 def test_a_follower_that_waited_in_vain_reads_by_itself_and_is_followed_in_its_turn() -> None:
     bench = CacheBench()
     with reading(bench) as leader, reading(bench) as follower:
@@ -233,6 +249,18 @@ def test_a_strong_read_is_not_stored_if_something_changed_meanwhile() -> None:
         bench.cache.apply(Change(PLACE, KEY))
         flight.fill_item(item_key(KEY), OLD)
     assert bench.get() == "unknown"
+
+
+def test_p3_an_entry_has_the_tick_at_which_its_read_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second line of defence: an answer from before a change is not served, even if it came to be stored."""
+    bench = CacheBench()
+    monkeypatch.setattr(ReadFlight, "is_overtaken", False)
+    with paging(bench) as page:
+        page.start_or_follow()
+        bench.write(NEW)
+        page.fill_page("query", b"q", {"Count": 0})
+    assert bench.count("query").fills == 1
+    assert not bench.has_page()
 
 
 def test_what_was_written_is_stored_though_it_settles() -> None:

@@ -1,13 +1,18 @@
 """How long an entry may be served, and which are never stored."""
 
 import math
+import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from daxlite.core.requests import PageRead
+from daxlite import Cache, CacheConfig, TableConfig
+from daxlite.cache.flights import MAX_WAIT
+from daxlite.core.requests import ItemRead, PageRead
 from daxlite.core.schema import item_key
-from tests.cache_bench import KEY, OLD, CacheBench
+from tests.cache_bench import ID, KEY, OLD, SCHEMA, CacheBench
+from tests.scripted_client import ITEM, ScriptedClient, description, made, refused
 
 
 @pytest.mark.parametrize(("ttl", "lives", "dies"), [(10, 9.99, 10), (0.5, 0.4, 0.5), (None, 10**9, math.inf)])
@@ -24,6 +29,18 @@ def test_ttl(ttl: float | None, lives: float, dies: float) -> None:
         assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == ("unknown", "unknown", False)
         assert bench.cache.stats().total.expirations == 3
         assert bench.cache.stats().total.entries == 0
+
+
+def test_the_ttl_of_what_a_batch_looks_up() -> None:
+    bench = CacheBench(item_ttl=10, jitter=0)
+    bench.fill()
+    key = item_key(KEY)
+    bench.clock.now += 9.99
+    assert bench.cache.lookup_items(bench.table, [key]) != [None]
+    bench.clock.now += 0.01
+    bench.clock.wall_is_ahead -= 5.0  # the wall clock was set back, so only the other one tells
+    assert bench.cache.lookup_items(bench.table, [key]) == [None]
+    assert bench.count().expirations == 1
 
 
 def test_the_ttl_runs_from_when_the_read_began() -> None:
@@ -114,3 +131,81 @@ def test_a_ttl_without_limit_outlasts_every_freeze() -> None:
     bench.fill()
     bench.clock.wall_is_ahead = 10.0**9
     assert bench.get() == OLD
+
+
+def test_a_reader_does_not_join_a_leader_that_was_frozen() -> None:
+    """DynamoDB may have answered it just before the freeze, eight hours ago."""
+    bench = CacheBench(item_ttl=300)
+    key = bench.table.item(item_key(KEY))
+    flights = [bench.cache.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(3)]
+    with flights[0] as leader, flights[1] as follower, flights[2] as late:
+        leader.start_or_follow()
+        bench.clock.wall_is_ahead = MAX_WAIT - 1
+        assert follower.start_or_follow() is leader
+        bench.clock.wall_is_ahead = 8 * 3600.0
+        assert late.start_or_follow() is None
+
+
+def test_a_leader_is_not_joined_for_longer_than_its_answer_could_be_kept() -> None:
+    bench = CacheBench(item_ttl=2, negative_ttl=1)
+    key = bench.table.item(item_key(KEY))
+    flights = [bench.cache.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(2)]
+    with flights[0] as leader, flights[1] as late:
+        leader.start_or_follow()
+        bench.clock.now += 2
+        assert late.start_or_follow() is None
+
+
+def test_no_item_outlives_its_own_moment_because_of_a_freeze_while_it_is_stored() -> None:
+    """The machine may stop between any two instructions: here between a look at the clock and the next."""
+    bench = CacheBench(item_ttl=None, tables={"T": TableConfig(schema=SCHEMA, ttl_attribute="expires")})
+    expires = bench.clock.wall() + 100
+    store = bench.cache._state.store
+
+    def frozen_before(*args: Any, **kwargs: Any) -> None:
+        bench.clock.wall_is_ahead = 8 * 3600.0
+        store(*args, **kwargs)
+
+    bench.cache._state.store = frozen_before  # type: ignore[method-assign]
+    bench.fill({**OLD, "expires": {"N": str(expires)}})
+    assert bench.get() == "unknown"
+
+
+def test_a_table_is_described_again_at_the_first_call_after_a_freeze() -> None:
+    client = ScriptedClient(
+        schema=None, DescribeTable=description("pk"), GetItem=made(Item=ITEM), PutItem=made(Attributes=ITEM)
+    )
+    calls: list[tuple[Callable[[], Any], str]] = [(client.get, "GetItem"), (client.put, "PutItem")]
+    for number, (call, operation) in enumerate(calls):
+        client.cache.clear()
+        call()
+        client.cache.clear()
+        client.dynamodb.take()
+        client.clock.wall_is_ahead += 8 * 3600.0
+        call()
+        assert client.dynamodb.take() == ["DescribeTable", operation], number
+
+
+def test_a_description_that_failed_is_asked_for_again_though_the_machine_runs_for_moments_only() -> None:
+    client = ScriptedClient(
+        schema=None, DescribeTable=[refused("ThrottlingException"), description("pk")], GetItem=made(Item=ITEM)
+    )
+    client.get()
+    client.dynamodb.take()
+    client.clock.wall_is_ahead += 60.0
+    client.get(Key={"pk": {"S": "b"}})
+    assert client.dynamodb.take() == ["DescribeTable", "GetItem"]
+
+
+def test_two_machines_from_one_snapshot_draw_other_ttls() -> None:
+    """Both have Python's generator in one state; their entries would expire together."""
+    drawn = []
+    for _ in range(2):
+        random.seed(7)
+        cache = Cache(CacheConfig(jitter=0.5, tables={"T": TableConfig(schema=SCHEMA)}), clock=float, wall_clock=float)
+        table = cache.table(ID)
+        for letter in "abc":
+            with cache.read_flight(table, ItemRead(letter.encode())) as flight:
+                flight.fill_item(letter.encode(), OLD)
+        drawn.append([entry.expires for entry in cache._state.entries._by_key.values()])
+    assert drawn[0] != drawn[1]

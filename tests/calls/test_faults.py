@@ -22,7 +22,7 @@ SECRET = "4111-1111"
 STORED = {**ITEM, "card": {"S": SECRET}}
 # Everything that daxlite runs of its own before, between and after the calls it sends, by where a fault would strike.
 PLACES: dict[str, tuple[Any, str]] = {
-    "encode": (flights, "encode"),
+    "encode": (flights, "encode_exactly"),
     "decode an item": (get_item, "decode"),
     "decode a page": (pages, "decode"),
     "lookup": (MemoryCache, "lookup"),
@@ -211,7 +211,7 @@ def test_faults_are_logged_once_and_without_what_they_hold(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = full_client()
-    monkeypatch.setattr(flights, "encode", explode)
+    monkeypatch.setattr(flights, "encode_exactly", explode)
     with caplog.at_level(logging.DEBUG, logger="daxlite"):
         for _ in range(3):
             assert client.get()["Item"] == STORED

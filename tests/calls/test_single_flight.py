@@ -11,7 +11,7 @@ from daxlite.cache.flights import MAX_WAIT
 from daxlite.latch import Latch
 from tests.calls.threads import OLD, READS, TABLE, Threads, key
 from tests.responses import essence
-from tests.scripted_client import refused
+from tests.scripted_client import ITEM, SCOPE, ScriptedClient, description, made, refused
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
@@ -86,7 +86,7 @@ def test_followers_of_a_leader_in_which_daxlite_fails_get_their_own_answers(
     def fail(item: Any) -> bytes:
         raise RuntimeError("no encoding today")
 
-    monkeypatch.setattr(flight_module, "encode", fail)
+    monkeypatch.setattr(flight_module, "encode_exactly", fail)
     threads.leader(lambda: read(threads))
     threads.followers(3, lambda: read(threads))
     results = threads.end()
@@ -170,3 +170,87 @@ def test_a_follower_whose_wait_ends_becomes_the_next_leader(threads: Threads) ->
     results = threads.end()
     assert all(result["Item"]["v"] == OLD for result in results.values())
     assert len(threads.dynamodb.sent) == 2
+
+
+# A table that is not known yet
+
+COLD = {name: read for name, read in READS.items() if name != "query an index"}
+
+
+@pytest.fixture
+def cold() -> Threads:
+    """Threads whose DynamoDB has a table that is not described yet; DescribeTable is held back as reads are."""
+    made_threads = Threads()
+    dynamodb = made_threads.dynamodb
+    dynamodb.DescribeTable = lambda params: description("pk")  # type: ignore[attr-defined]
+    dynamodb.DescribeTimeToLive = lambda params: made()  # type: ignore[attr-defined]
+    client = ScriptedClient(schema=None, config={"settle_window": 0}, dynamodb=dynamodb)
+    client.cache._state.new_latch = made_threads._new_latch
+    made_threads.client, made_threads.cache = client, client.cache
+    return made_threads
+
+
+@pytest.mark.parametrize("read", COLD.values(), ids=COLD)
+def test_readers_of_a_cold_table_ask_dynamodb_once(cold: Threads, read: Callable[[Threads], Any]) -> None:
+    cold.leader(lambda: read(cold))
+    assert [operation for operation, _ in cold.dynamodb.sent] == ["DescribeTable"]
+    cold.followers(3, lambda: read(cold))
+    results = cold.end()
+    assert len(cold.dynamodb.sent) == 3, "the description, that of the TTL, and one read"
+    first = essence(results["leader 0"])
+    assert all(essence(result) == first for result in results.values())
+    sent = len(cold.dynamodb.sent)
+    assert essence(read(cold)) == first
+    assert len(cold.dynamodb.sent) == sent, "the answer was stored"
+    total = cold.cache.stats().total
+    things = 3 if read is COLD["batch"] else 1
+    assert (total.misses, total.joined, total.hits) == (4 * things, 3 * things, things)
+    assert total.hit_ratio == 4 / 5
+
+
+@pytest.mark.parametrize("name", ["query", "get a part"])
+def test_p4_the_first_answer_of_a_cold_table_depends_on_no_more_than_later_ones(cold: Threads, name: str) -> None:
+    cold.dynamodb.release()
+    READS[name](cold)
+    cold.put("other")
+    sent = len(cold.dynamodb.sent)
+    READS[name](cold)
+    assert len(cold.dynamodb.sent) == sent, "a write of another partition dropped it"
+    cold.put("a")
+    if name == "get a part":  # which the put left in the cache as a whole
+        cold.cache.invalidate(TABLE, key("a"))
+    READS[name](cold)
+    assert len(cold.dynamodb.sent) > sent + 1
+
+
+@pytest.mark.parametrize("read", COLD.values(), ids=COLD)
+def test_p3_what_changes_while_a_cold_table_is_described_is_in_the_answer(
+    cold: Threads, read: Callable[[Threads], Any]
+) -> None:
+    """The read is sent after the description, so what changed before is no reason not to store it."""
+    cold.leader(lambda: read(cold))
+    cold.followers(1, lambda: read(cold))
+    cold.put("a")
+    results = cold.end()
+    assert all("new" in str(result) for result in results.values())
+    sent = len(cold.dynamodb.sent)
+    assert "new" in str(read(cold))
+    assert len(cold.dynamodb.sent) == sent, "it was stored"
+
+
+def test_a_cold_table_that_must_not_be_described_is_read_once(cold: Threads) -> None:
+    def refuse(params: Any) -> Any:
+        raise refused("AccessDeniedException")
+
+    cold.dynamodb.DescribeTable = refuse  # type: ignore[attr-defined]
+    cold.dynamodb.release()
+    cold.get()
+    cold.get()
+    assert [operation for operation, _ in cold.dynamodb.sent] == ["DescribeTable", "GetItem"]
+
+
+def test_a_cold_table_that_is_known_by_its_account_from_then_on_keeps_the_answer() -> None:
+    scope = SCOPE._replace(account=None)
+    client = ScriptedClient(schema=None, scope=scope, DescribeTable=description("pk"), GetItem=made(Item=ITEM))
+    client.get()
+    assert client.is_hit(client.get())

@@ -37,8 +37,8 @@ def test_gets_and_batches_join_each_other(threads: Threads) -> None:
     assert values(results[all_of_it]) == ["a", "b"]
 
 
-def test_two_batches_that_wait_for_each_other_both_end(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each starts one of two items, then finds that the other one has started the second."""
+def start_crosswise(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start two batches. Each starts one of two items, then finds that the other one has started the second."""
     meet = threading.Barrier(2, timeout=PATIENCE)
     turns: Counter[int] = Counter()
     start_or_follow = ReadFlight.start_or_follow
@@ -55,10 +55,27 @@ def test_two_batches_that_wait_for_each_other_both_end(threads: Threads, monkeyp
     threads.start("other", lambda: threads.batch("ba"))
     for _ in range(2):
         assert threads.dynamodb.arrived.acquire(timeout=PATIENCE)
+
+
+def test_two_batches_that_wait_for_each_other_both_end(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_crosswise(threads, monkeypatch)
     results = threads.end()
     assert threads.dynamodb.keys_asked == {"a": 1, "b": 1}
     assert [values(results[name]) for name in ("one", "other")] == [["a", "b"]] * 2
     assert threads.cache.stats().total.joined == 2
+
+
+def test_two_batches_that_wait_for_what_the_other_one_does_not_get_both_end(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave_all(params: dict[str, Any]) -> dict[str, Any]:
+        return made(Responses={TABLE: []}, UnprocessedKeys={**params["RequestItems"]})
+
+    monkeypatch.setattr(threads.dynamodb, "BatchGetItem", leave_all)
+    start_crosswise(threads, monkeypatch)
+    results = threads.end()
+    assert threads.dynamodb.keys_asked == {"a": 2, "b": 2}, "each asks for both in the end"
+    assert all(values(results[name]) == [] for name in ("one", "other"))
 
 
 def test_a_key_that_the_leader_left_unprocessed_is_asked_for_again(threads: Threads) -> None:

@@ -1,4 +1,5 @@
-"""An entry never outlives the moment that its item's own TTL attribute names."""
+"""An entry never outlives the moment that its item's own TTL attribute names. After that moment the item is kept for a
+short time each time that it is read, for as long as DynamoDB has not deleted it."""
 
 from typing import Any
 
@@ -66,6 +67,17 @@ def test_the_moment_comes_though_the_machine_is_frozen() -> None:
     assert not client.is_hit(client.get())
 
 
+def test_the_moment_comes_though_the_wall_clock_is_set_back() -> None:
+    client = expiring_client()
+    client.dynamodb.answers["GetItem"] = made(Item=item(60.0))
+    client.get()
+    client.clock.wall_is_ahead = -10.0
+    client.clock.now += 59.0
+    assert client.is_hit(client.get())
+    client.clock.now += 1.0
+    assert not client.is_hit(client.get())
+
+
 @pytest.mark.parametrize("freezes", [[8 * 3600.0], [50.0] * 80])
 def test_what_was_described_before_a_freeze_is_described_again(freezes: list[float]) -> None:
     """Another program may have made the table anew, or given it another TTL attribute; also during many short
@@ -80,11 +92,72 @@ def test_what_was_described_before_a_freeze_is_described_again(freezes: list[flo
     assert client.dynamodb.take().count("DescribeTable") == 1
 
 
-def test_an_item_that_expired_and_is_not_deleted_yet_is_not_stored() -> None:
+def test_an_item_that_has_expired_and_is_not_deleted_yet_is_kept_for_a_short_time() -> None:
     client = expiring_client()
     client.dynamodb.answers["GetItem"] = made(Item=item(-1.0))
+    client.put(item(-1.0))  # a written item, too
+    for _ in range(2):
+        client.clock.now += 9.0
+        assert client.is_hit(client.get())
+        client.clock.now += 1.0
+        assert not client.is_hit(client.get())
+
+
+def test_a_page_with_an_item_that_has_expired_is_kept_for_a_short_time_or_until_the_next_one_expires() -> None:
+    client = expiring_client()
+    client.dynamodb.answers["Query"] = [page(item(-1.0), item(60.0), KEY), page(item(-1.0), item(14.0), KEY)]
+    client.query()
+    client.clock.now += 9.0
+    assert client.is_hit(client.query())
+    client.clock.now += 1.0
+    assert not client.is_hit(client.query())
+    client.clock.now += 3.0
+    assert client.is_hit(client.query())
+    client.clock.now += 1.0
+    assert not client.is_hit(client.query())
+
+
+def test_an_item_that_expires_while_it_is_cached_is_read_anew_and_then_kept_for_a_short_time() -> None:
+    client = expiring_client()
+    client.dynamodb.answers["GetItem"] = made(Item=item(60.0))
     client.get()
+    client.clock.now += 60.0
     assert not client.is_hit(client.get())
+    client.clock.now += 9.0
+    assert client.is_hit(client.get())
+    client.dynamodb.answers["GetItem"] = made()  # DynamoDB deletes it
+    client.clock.now += 1.0
+    assert "Item" not in client.get()
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({"expired_item_ttl": 3}, 3.0),
+        ({"expired_item_ttl": None}, 300.0),
+        ({"expired_item_ttl": 600}, 300.0),
+        ({"tables": {TABLE: TableConfig(expired_item_ttl=2)}}, 2.0),
+    ],
+)
+def test_how_long_it_is_kept_is_a_setting_and_never_longer_than_the_ttl(
+    settings: dict[str, Any], seconds: float
+) -> None:
+    client = expiring_client(**settings)
+    client.dynamodb.answers |= {"GetItem": made(Item=item(-1.0)), "Query": page(item(-1.0))}
+    for read in (client.get, client.query):
+        read()
+        client.clock.now += seconds - 0.1
+        assert client.is_hit(read())
+        client.clock.now += 0.1
+        assert not client.is_hit(read())
+
+
+def test_with_a_setting_of_0_an_item_that_has_expired_is_not_stored() -> None:
+    client = expiring_client(expired_item_ttl=0)
+    client.dynamodb.answers |= {"GetItem": made(Item=item(-1.0)), "Query": page(item(-1.0), KEY)}
+    for read in (client.get, client.query):
+        read()
+        assert not client.is_hit(read())
 
 
 @pytest.mark.parametrize("moment", ["0", "-5", "1"])

@@ -1,5 +1,8 @@
 """Numbers: every notation of one value is one text, the text of no other value, and the one that DynamoDB returns."""
 
+import subprocess
+import sys
+import textwrap
 from decimal import Decimal
 from fractions import Fraction
 
@@ -165,3 +168,19 @@ def test_no_rounding_makes_two_numbers_one() -> None:
     """Python's default context would round them to 28 digits."""
     texts = [f"1.{'0' * 36}{last}" for last in range(10)] + [f"{'1' * 37}{last}" for last in range(10)]
     assert len({canonical_number(text) for text in texts}) == 20
+
+
+def test_the_number_context_of_the_program_does_not_count() -> None:
+    """A program sets it before it imports anything, so that is done in a process of its own."""
+    code = """
+        import decimal
+        for context in (decimal.DefaultContext, decimal.getcontext()):
+            context.prec, context.Emax, context.Emin, context.clamp = 3, 5, -5, 1
+            for signal in context.traps:
+                context.traps[signal] = True
+        from daxlite.core.numbers import canonical_number
+        assert canonical_number("1.50e-20") == "0." + "0" * 19 + "15"
+        assert canonical_number("12345678.90e20") == "123456789" + "0" * 19
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -16,6 +16,7 @@ from daxlite.core.requests import PageRead, item_projection, read_query, read_sc
 from daxlite.core.values import value_signature
 from tests.core import plain_requests
 from tests.core.plain_requests import ALLOWED
+from tests.volume import amount
 
 Params = dict[str, Any]
 
@@ -174,13 +175,13 @@ QUERIES = pairs(KeyConditionExpression=KEY_CONDITIONS, FilterExpression=FILTERS,
 SCANS = pairs(FilterExpression=FILTERS, ProjectionExpression=PROJECTIONS)
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount("remembered requests"))
 @given(QUERIES)
 def test_queries_are_read_as_in_the_plain_way(given: list[Params]) -> None:
     check_pages("query", read_query, given)
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount("remembered requests"))
 @given(SCANS)
 def test_scans_are_read_as_in_the_plain_way(given: list[Params]) -> None:
     check_pages("scan", read_scan, given)

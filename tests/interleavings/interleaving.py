@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from daxlite import CacheConfig, TableConfig
+from daxlite import Cache, CacheConfig, TableConfig
+from tests.cache_fixtures import process
 from tests.differential.tables import attributes, index, keys
 from tests.interleavings.programs import INDEX, LOCAL, SCHEMA, Op
 from tests.simulated_client import TABLE, SimulatedClient
@@ -50,15 +51,28 @@ def _refuse(operation: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 class Interleaving(SimulatedClient):
-    """A client that is shared by threads, whose steps the test orders. Every call is recorded."""
+    """Clients that are shared by threads, whose steps the test orders. Every call is recorded."""
 
-    def reset(self, items: Sequence[Any] = (), shape: dict[str, Any] = SHAPE) -> None:
-        """Make the table anew, with these items that have settled, and a cache that is empty."""
+    def reset(
+        self, items: Sequence[Any] = (), shape: dict[str, Any] = SHAPE, *, caches: int = 1, is_cold: bool = False
+    ) -> None:
+        """Make the table anew, with these items that have settled, and caches of one process that are empty.
+
+        caches: so many clients, each with a cache of its own; the threads take turns at them. is_cold: the schema is
+        not configured, so the table has to be described.
+        """
         super().reset(items, shape)
         self.simulator.replicas.base_lag = self.simulator.replicas.index_lag = LAG
         self.simulator.settle()
         self.simulator.clock.advance(SETTLE_WINDOW)
-        self.use_cache(CacheConfig(settle_window=SETTLE_WINDOW, tables={TABLE: TableConfig(schema=SCHEMA)}))
+        config = CacheConfig(settle_window=SETTLE_WINDOW, tables={} if is_cold else {TABLE: TableConfig(schema=SCHEMA)})
+        self.caches: list[Cache] = []
+        self.clients: list[Any] = []
+        with process():
+            for _ in range(caches):
+                self.use_cache(config)
+                self.caches.append(self.cache)
+                self.clients.append(self.client)
         self.events: list[Event] = []
 
     def call(self, thread: str, op: Op) -> Event:
@@ -67,7 +81,8 @@ class Interleaving(SimulatedClient):
         event = Event(thread, op, began=history.tick())
         known = len(history.calls)
         try:
-            event.response = self.client._make_api_call(op.operation, op.request)
+            client = self.clients[sum(map(ord, thread)) % len(self.clients)]
+            event.response = client._make_api_call(op.operation, op.request)
         except (ClientError, BotoCoreError) as error:
             event.error = error
         event.ended = history.tick()
@@ -75,14 +90,14 @@ class Interleaving(SimulatedClient):
         self.events.append(event)
         return event
 
-    def hits(self, ops: Sequence[Op]) -> list[dict[str, Any] | None]:
-        """The answer of the cache to each read; None where it has to ask DynamoDB."""
+    def hits(self, client: Any, ops: Sequence[Op]) -> list[dict[str, Any] | None]:
+        """The answer of a client's cache to each read; None where it has to ask DynamoDB."""
         found: list[dict[str, Any] | None] = []
         self.raw._make_api_call = _refuse  # a miss is not worth the work of botocore
         try:
             for op in ops:
                 try:
-                    found.append(self.client._make_api_call(op.operation, op.request))
+                    found.append(client._make_api_call(op.operation, op.request))
                 except MissError:
                     found.append(None)
         finally:
@@ -97,7 +112,8 @@ class Interleaving(SimulatedClient):
     ) -> Scheduler:
         """Run all threads to their end, in the order that is chosen; replicas show what is chosen."""
         scheduler = Scheduler(self.simulator.clock, points=("sent", "part", "applied", "replied"))
-        self.cache._state.new_latch = scheduler.event  # type: ignore[assignment]
+        for cache in self.caches:
+            cache._state.new_latch = scheduler.event  # type: ignore[assignment]
         self.simulator.at = scheduler.at
         self.simulator.replicas.choose = scheduler.in_driver(choose_replica)
         current: dict[str, Op] = {}

@@ -20,9 +20,11 @@ def _get(key: Any, names: str) -> Op:
 PROJECTED = [_get(key, names) for key in KEYS for names in ("n", "n, #d")]
 
 
-def check(interleaving: Interleaving, data: st.DataObject, program: Program) -> None:
+def check(
+    interleaving: Interleaving, data: st.DataObject, program: Program, *, caches: int = 1, is_cold: bool = False
+) -> None:
     """Run a program in an order that Hypothesis draws, and judge it."""
-    interleaving.reset(program.items)
+    interleaving.reset(program.items, caches=caches, is_cold=is_cold)
     for op in program.warm:
         interleaving.call("warm", op)
     interleaving.run(
@@ -38,8 +40,9 @@ def judge(interleaving: Interleaving) -> None:
     for event in interleaving.events:
         if not event.op.is_write and event.response is not None:
             _judge_read(interleaving, event)
-    invariants.check(interleaving.cache)
-    assert interleaving.cache.stats().faults == 0, "daxlite failed, and hid it"
+    for cache in interleaving.caches:
+        invariants.check(cache)
+        assert cache.stats().faults == 0, "daxlite failed, and hid it"
     _judge_what_is_left(interleaving)
 
 
@@ -105,7 +108,10 @@ def _judge_what_is_left(interleaving: Interleaving) -> None:
     """Each entry in the cache, once all is quiet, is the truth."""
     now = interleaving.simulator.history.now
     kept = [op for op in (*READS, *PROJECTED) if op.operation != "BatchGetItem"]
-    for op, response in zip(kept, interleaving.hits(kept), strict=True):
+    answers = [
+        pair for client in interleaving.clients for pair in zip(kept, interleaving.hits(client, kept), strict=True)
+    ]
+    for op, response in answers:
         if response is not None:
             truth = _form(interleaving.simulator.answer_at(now, op.operation, op.request))
             assert _form(response) == truth, f"left in the cache for {op}: {_form(response)}, the truth is {truth}"

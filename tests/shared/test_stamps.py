@@ -51,7 +51,7 @@ def test_any_other_stamp_says_that_nothing_changed_lately(stamp: bytes) -> None:
 
 
 def test_a_change_leaves_another_stamp_which_ends_by_itself(server: Server) -> None:
-    run(server, take(["a"], [b"1"]))
+    run(server, take(["a"], [b"1"], MAX_COMPUTATION))
     run(server, replace(["a", "b"], server.clock()))
     found = [server.execute(("GET", key)) for key in "ab"]
     assert b"1" not in found
@@ -62,16 +62,16 @@ def test_a_change_leaves_another_stamp_which_ends_by_itself(server: Server) -> N
 
 def test_a_result_that_depends_on_it_keeps_the_stamp_of_a_change(server: Server) -> None:
     run(server, replace(["a"], server.clock()))
-    run(server, take(["a"], [b"1"]))
+    run(server, take(["a"], [b"1"], MAX_COMPUTATION))
     server.clock.advance(CHANGE_SHOWS_FOR + 1)  # type: ignore[attr-defined]
     assert server.keys() == ["a"]
 
 
 def test_where_there_is_a_stamp_it_is_taken_and_where_there_is_none_it_is_made(server: Server) -> None:
-    assert taken(run(server, take(["a"], [b"1"])), [b"1"]) == [b"1"]
-    assert taken(run(server, take(["a", "b"], [b"2", b"3"])), [b"2", b"3"]) == [b"1", b"3"]
+    assert taken(run(server, take(["a"], [b"1"], MAX_COMPUTATION)), [b"1"]) == [b"1"]
+    assert taken(run(server, take(["a", "b"], [b"2", b"3"], MAX_COMPUTATION)), [b"2", b"3"]) == [b"1", b"3"]
     run(server, remove(["a"]))
-    assert taken(run(server, take(["a"], [b"4"])), [b"4"]) == [b"4"]
+    assert taken(run(server, take(["a"], [b"4"], MAX_COMPUTATION)), [b"4"]) == [b"4"]
 
 
 def test_one_that_is_gone_as_it_is_read_matches_no_stamp(server: Server) -> None:
@@ -85,10 +85,12 @@ def test_a_reply_that_is_no_stamp(reply: object) -> None:
 
 
 def test_a_stamp_lives_as_long_as_a_computation_may_take_and_a_result_after_it(server: Server) -> None:
-    run(server, take(["a"], [b"1"]))
+    run(server, take(["a"], [b"1"], 10))
+    assert server.data["a"][1] == server.clock() + 10 + MARGIN
+    run(server, take(["a"], [b"2"], MAX_COMPUTATION))
     assert server.data["a"][1] == server.clock() + MAX_COMPUTATION + MARGIN
     run(server, keep(["a", "unknown"], 86400))
     assert server.data["a"][1] == server.clock() + 86400 + MARGIN
     run(server, keep(["a"], 1))
-    run(server, take(["a"], [b"2"]))
+    run(server, take(["a"], [b"2"], MAX_COMPUTATION))
     assert server.data["a"][1] == server.clock() + 86400 + MARGIN, "what guards one result is not shortened for another"

@@ -151,6 +151,10 @@ class SimulatedEvent:
     def is_set(self) -> bool:
         return self._set
 
+    @property
+    def is_open(self) -> bool:
+        return self._set
+
     def set(self) -> None:
         self._set = True
 

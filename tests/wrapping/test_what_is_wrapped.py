@@ -1,11 +1,15 @@
 """`wrap`: what may be wrapped, and that what comes out looks like what went in."""
 
+import copy
+import pickle
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
 import boto3
 import botocore.client
 import pytest
+from boto3.resources.base import ServiceResource
 from botocore.exceptions import OperationNotPageableError
 
 import daxlite
@@ -53,14 +57,107 @@ def test_wrapping_twice_is_refused(client: Any, resource: Any) -> None:
     made.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"), [("cache", 3), ("cache", CacheConfig()), ("config", {}), ("config", Cache())]
-)
+@pytest.mark.parametrize(("name", "wrong"), [("cache", 3), ("config", {}), ("config", Cache())])
 def test_wrong_settings_are_refused(client: Any, name: str, wrong: Any) -> None:
     with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
         daxlite.wrap(client, **{name: wrong})
     with pytest.raises(TypeError, match=rf"{name} is .*must be a daxlite.Cache"):
         daxlite.wrap(boto3.Session(region_name="eu-west-1"), **{name: wrong})
+
+
+def test_settings_in_the_place_of_a_cache_are_given_by_name(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"config=\.\.\."):
+        daxlite.wrap(client, CacheConfig())  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_wrapped_is_named_by_its_type_alone() -> None:
+    for thing, name in (({"password": "s3cret"}, "builtins.dict"), (boto3, "module boto3"), (boto3.Session, "Session")):
+        with pytest.raises(TypeError, match=name) as refused:
+            daxlite.wrap(thing)
+        assert "s3cret" not in str(refused.value)
+
+
+def of_asyncio(library: str, base: type) -> type:
+    """A class as aioboto3 and aiobotocore have them: a subclass of boto3's; and one of an application's below that."""
+    theirs = type("Theirs", (base,), {"__module__": f"{library}.resources.base"})
+    return type("Own", (theirs,), {"__module__": "application"})
+
+
+@pytest.mark.parametrize("library", ["aioboto3", "aiobotocore"])
+def test_what_is_of_asyncio_is_refused_by_name(library: str, client: Any, resource: Any) -> None:
+    plain_session = boto3.Session(region_name="eu-west-1")
+    their_client = copy.copy(resource.meta)
+    their_client.client = object.__new__(of_asyncio(library, type(client)))
+    of_their_client = copy.copy(resource)
+    of_their_client.meta = their_client
+    on_their_session = copy.copy(plain_session)
+    on_their_session._session = object.__new__(of_asyncio(library, type(plain_session._session)))
+    for thing in (
+        object.__new__(of_asyncio(library, boto3.Session)),
+        on_their_session,
+        object.__new__(of_asyncio(library, type(client))),
+        object.__new__(of_asyncio(library, ServiceResource)),
+        of_their_client,
+        object.__new__(of_asyncio(library, object)),  # such as the context manager that makes a client
+    ):
+        with pytest.raises(TypeError, match=rf"{library}'s, for asyncio, which is not supported; it must be a boto3"):
+            daxlite.wrap(thing)
+
+
+def test_a_client_whose_calls_are_coroutines_is_refused() -> None:
+    class Client(botocore.client.BaseClient):
+        async def _make_api_call(self, operation_name: str, api_params: Any) -> Any: ...
+
+    with pytest.raises(TypeError, match="for asyncio, which is not supported"):
+        daxlite.wrap(object.__new__(Client))
+
+
+COPIES: tuple[Callable[[Any], Any], ...] = (copy.copy, copy.deepcopy, pickle.dumps)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_wrapped_session_shares_its_cache(copied: Callable[[Any], Any]) -> None:
+    cache = Cache()
+    session = boto3.Session(region_name="eu-west-1")
+    copied(session)  # boto3's own can be copied
+    copy_of_it = copied(
+        {"session": daxlite.wrap(session, cache)} if copied is copy.deepcopy else daxlite.wrap(session, cache)
+    )
+    other = copy_of_it["session"] if copied is copy.deepcopy else copy_of_it
+    assert other._session is session._session if copied is copy.copy else other._session is not session._session
+    first, second = other.client("dynamodb", **HERE), other.client("dynamodb", **HERE)
+    answer(first, GetItem=made(Item=ITEM))
+    assert first._self_dispatcher.context.cache is cache
+    assert not is_hit(first.get_item(TableName=TABLE, Key=KEY))
+    assert is_hit(second.get_item(TableName=TABLE, Key=KEY))
+    for made_by_it in (first, second):
+        made_by_it.close()
+
+
+def test_a_copy_of_a_wrapped_resource_is_wrapped(resource: Any) -> None:
+    for wrapped in (daxlite.wrap(resource), daxlite.wrap(resource.Table(TABLE))):
+        assert copy.copy(wrapped).meta.client is wrapped.meta.client
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_what_boto3_does_not_copy_is_not_copied_when_wrapped(
+    copied: Callable[[Any], Any], client: Any, resource: Any
+) -> None:
+    things = [client, resource, resource.Table(TABLE), boto3.Session(region_name="eu-west-1")]
+    for thing in things:
+        try:
+            copied(thing)
+        except (TypeError, AttributeError, RecursionError, pickle.PicklingError):
+            with pytest.raises((TypeError, pickle.PicklingError), match=r"copy or pickle <daxlite|Can't pickle <class"):
+                copied(daxlite.wrap(thing))
+
+
+def test_a_wrapped_client_is_not_iterable(client: Any) -> None:
+    """wrapt's proxies are in one version, and not in the other."""
+    for wrapped in (daxlite.wrap(client), daxlite.wrap(boto3.Session(region_name="eu-west-1"))):
+        assert not isinstance(wrapped, Iterable)
+        with pytest.raises(TypeError, match="not iterable"):
+            iter(wrapped)
 
 
 def test_a_cache_and_settings_together_are_refused(client: Any) -> None:

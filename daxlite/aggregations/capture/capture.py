@@ -19,7 +19,7 @@ from ...core.tags import Tag, scan_tag, table_tag
 from ...shared.errors import CorruptValue
 from ...shared.failures import Unavailable
 from ...shared.keyspace import Keyspace
-from ...shared.stamps import new_stamp, seconds_since_change, take, taken
+from ...shared.stamps import MAX_COMPUTATION, new_stamp, seconds_since_change, take, taken
 from ...shared.tags import shared_tag
 from ..stored_result import StoredResult
 
@@ -76,15 +76,17 @@ class Capture:
         *,
         ttl: float = math.inf,
         is_recording: bool = True,
+        stamps_last: float = MAX_COMPUTATION,
     ) -> None:
-        """is_recording: whether what is read becomes a dependency. Otherwise reads are only watched, so that no cache
-        of this process answers with something old."""
+        """stamps_last: seconds for which stamps last once they are taken. is_recording: whether what is read becomes a
+        dependency. Otherwise reads are only watched, so that no cache of this process answers with something old."""
         self._wall_clock = wall_clock
         self._ttl = ttl
         self._is_recording = is_recording
         self.keys = keys
         """The results that wait for this computation: its own, and those that are computed from it."""
         self.keyspace = keyspace
+        self.stamps_last = stamps_last
         self._server = server
         self._known_stamps = known_stamps
         self._taken: dict[bytes, bytes] = {}
@@ -109,6 +111,11 @@ class Capture:
         """Add stamps that were taken before anything was read."""
         for tag, stamp in stamps.items():
             self._taken.setdefault(tag, stamp)
+
+    @property
+    def taken(self) -> tuple[bytes, ...]:
+        """The tags whose stamps have been taken so far."""
+        return tuple(self._taken)
 
     def depend(self, tags: Collection[bytes]) -> None:
         """Depend on tags whose stamps have been added."""
@@ -183,7 +190,7 @@ class Capture:
         keys = [self.keyspace.stamp(tag) for tag in tags]
         new = [new_stamp() for _ in keys]
         try:
-            replies = yield Run(self._server, tuple(take(keys, new)))
+            replies = yield Run(self._server, tuple(take(keys, new, self.stamps_last)))
             self.add_stamps(dict(zip(tags, taken(replies, new), strict=True)))
         except (Unavailable, CorruptValue):
             self.lose_redis()

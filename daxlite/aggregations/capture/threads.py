@@ -1,15 +1,18 @@
 """Threads that a computation starts belong to it: what they read is captured too.
 
 Tasks of asyncio and `asyncio.to_thread` inherit the context in which they are started, threads and pools do not. So the
-functions that start them are wrapped, once for the whole process, when the first aggregation cache that captures
-threads is made. Outside of a computation nothing changes, and within one only the read listener is passed on.
+functions that start them, or that have them call something, are wrapped, once for the whole process, when the first
+aggregation cache that captures threads is made. Outside of a computation nothing changes, and within one only the read
+listener is passed on.
 """
 
+import _thread
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from multiprocessing.pool import ThreadPool
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 
@@ -19,16 +22,27 @@ from .capture import Capture, open_capture
 _is_installed = False
 _installing = threading.Lock()
 
+_submitting: Final[ContextVar[Capture | None]] = ContextVar("daxlite_submitting", default=None)
+"""The computation that has a pool start a worker."""
+_CAPTURE: Final = "_daxlite_capture"
+"""The attribute of a worker's thread that holds the same, for its initializer."""
+
 
 def capture_in_threads() -> None:
-    """Wrap `threading.Thread.start` and `ThreadPoolExecutor.submit`, once."""
+    """Wrap what starts threads and what has pools of them call something, once."""
     global _is_installed
     with _installing:
         if not _is_installed:
             wrapt.wrap_function_wrapper(threading.Thread, "start", _start)
+            for name in ("start_new_thread", "start_new"):
+                wrapt.wrap_function_wrapper(_thread, name, _pass_on)
+            wrapt.wrap_function_wrapper(ThreadPoolExecutor, "__init__", _make_pool)
             wrapt.wrap_function_wrapper(ThreadPoolExecutor, "submit", _submit)
-            for way_in in ("apply_async", "_map_async", "imap", "imap_unordered"):
-                wrapt.wrap_function_wrapper(ThreadPool, way_in, _pool)
+            wrapt.wrap_function_wrapper(Future, "add_done_callback", _pass_on)
+            for way_in in ("apply_async", "_map_async"):
+                wrapt.wrap_function_wrapper(ThreadPool, way_in, _pass_on)
+            for way_in in ("imap", "imap_unordered"):
+                wrapt.wrap_function_wrapper(ThreadPool, way_in, _iterate)
             _is_installed = True
 
 
@@ -39,7 +53,24 @@ def _start(
     if capture is not None:
         # On the instance: a subclass's own run() is what it calls.
         thread.run = _captured(capture, thread.run)  # type: ignore[method-assign]
+    elif (submitting := _submitting.get()) is not None:
+        setattr(thread, _CAPTURE, submitting)
     start(*args, **kwargs)
+
+
+def _pass_on(call: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Call with functions that belong to the computation, whichever of the arguments they are."""
+    capture = open_capture()
+    if capture is None:
+        return call(*args, **kwargs)
+    named = {name: _captured(capture, value) if name in _FUNCTIONS else value for name, value in kwargs.items()}
+    positional = (_captured(capture, value) if at in _POSITIONS else value for at, value in enumerate(args))
+    return call(*positional, **named)
+
+
+_FUNCTIONS: Final = frozenset(("func", "fn", "callback", "error_callback"))
+_POSITIONS: Final = frozenset((0, 3, 4, 5))
+"""Of the functions in `apply_async` and `_map_async`; `_captured` leaves what is no function as it is."""
 
 
 def _submit(
@@ -53,22 +84,62 @@ def _submit(
         return submit(*args, **kwargs)
     function, *rest = args
     token = read_listener.set(None)  # a worker that the pool starts for this outlives the computation
+    worker = _submitting.set(capture)
     try:
         return submit(_captured(capture, function), *rest, **kwargs)
     finally:
+        _submitting.reset(worker)
         read_listener.reset(token)
 
 
-def _pool(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """The same for multiprocessing's pool of threads."""
+def _make_pool(make: Callable[..., None], pool: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Have the initializer of a pool's worker belong to the computation that has the worker started."""
+    if len(args) > 2:
+        args = (*args[:2], _initializer(args[2]), *args[3:])
+    elif "initializer" in kwargs:
+        kwargs = {**kwargs, "initializer": _initializer(kwargs["initializer"])}
+    make(*args, **kwargs)
+
+
+def _initializer(function: Any) -> Any:
+    if not callable(function):
+        return function  # it is none, or the pool raises
+
+    def initialize(*args: Any) -> None:
+        thread = threading.current_thread()
+        capture = getattr(thread, _CAPTURE, None)
+        if capture is None:
+            function(*args)
+            return
+        delattr(thread, _CAPTURE)  # the worker outlives the computation
+        _captured(capture, function)(*args)
+
+    return initialize
+
+
+def _iterate(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The same for a pool that also takes what it works on in a thread of its own."""
     capture = open_capture()
-    if capture is None or not args:
+    if capture is None or len(args) < 2:
         return call(*args, **kwargs)
-    function, *rest = args
-    return call(_captured(capture, function), *rest, **kwargs)
+    function, values, *rest = args
+    return call(_captured(capture, function), _captured_values(capture, values), *rest, **kwargs)
 
 
-def _captured(capture: Capture, function: Callable[..., Any]) -> Callable[..., Any]:
+def _captured_values(capture: Capture, values: Iterable[Any]) -> Iterator[Any]:
+    following = _captured(capture, iter(values).__next__)
+    while True:
+        try:
+            value = following()
+        except StopIteration:
+            return
+        yield value
+
+
+def _captured(capture: Capture, function: Any) -> Any:
+    if not callable(function):
+        return function
+
     def run(*args: Any, **kwargs: Any) -> Any:
         token = read_listener.set(capture)
         try:

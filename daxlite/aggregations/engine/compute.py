@@ -16,6 +16,7 @@ from typing import Any, Final
 from ...core.steps import Compute, Sleep, Spawn, Steps
 from ...shared.errors import CorruptValue, Unstorable
 from ...shared.failures import Unavailable
+from ...shared.stamps import MARGIN, MAX_COMPUTATION
 from ..capture.capture import Capture, open_capture
 from ..capture.nesting import depend_on_computation, depend_on_result
 from ..stored_result import StoredResult
@@ -53,8 +54,10 @@ def compute(
         keys,
         ttl=options.ttl,
         is_recording=options.capture,
+        # With the lock, the life of the stamps is renewed.
+        stamps_last=MAX_COMPUTATION if token is None else options.lock_ttl,
     )
-    renewal = LockRenewal()
+    renewal = Renewal(capture)
     try:
         if is_reachable:
             yield from _prepare(engine, request, capture, old, token, renewal)
@@ -98,7 +101,7 @@ def _prepare(
     capture: Capture,
     old: FoundResult | None,
     token: bytes | None,
-    renewal: "LockRenewal",
+    renewal: "Renewal",
 ) -> Steps[None]:
     """Take the stamps of what the result will depend on, as far as that is known, and start to renew the lock."""
     # A result depends on about the same as the one before.
@@ -115,7 +118,7 @@ def _prepare(
         return
     if token is not None:
         weak = weakref.ref(renewal)
-        renewal.stop = yield Spawn(lambda: _renew_lock(engine, request, token, weak), lambda: None)
+        renewal.stop = yield Spawn(lambda: _renew(engine, request, token, weak), lambda: None)
 
 
 def _store(
@@ -194,37 +197,40 @@ def _stale_if_error(engine: Engine, request: ComputeRequest, old: FoundResult | 
     return result
 
 
-class LockRenewal:
-    """Tells the steps in the background how long to renew a lock: until the end of the computation, or until no frame
-    refers to this any more. An exception of a signal handler may come at any moment, even before the renewal could be
-    told to end."""
+class Renewal:
+    """Tells the steps in the background how long to renew a lock and the life of stamps: until the end of the
+    computation, or until no frame refers to this any more. An exception of a signal handler may come at any moment,
+    even before the renewal could be told to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
         self.is_over = False
         self.stop: Callable[[], None] = lambda: None
 
     def end(self) -> None:
-        """Renew the lock no more."""
+        """Renew the lock and the stamps no more."""
         self.is_over = True
         self.stop()
 
 
-def _renew_lock(
-    engine: Engine, request: ComputeRequest, token: bytes, weak: Callable[[], LockRenewal | None]
-) -> Steps[None]:
-    """Renew the lock for as long as the computation takes."""
+def _renew(engine: Engine, request: ComputeRequest, token: bytes, weak: Callable[[], Renewal | None]) -> Steps[None]:
+    """Renew the lock, and the life of the stamps, for as long as the computation takes."""
     seconds = request.options.lock_ttl
+    kept_at = engine.clock()
     while True:
         yield Sleep(seconds / 3)
         renewal = weak()
         if renewal is None or renewal.is_over:
             return
+        is_time = engine.clock() - kept_at >= MARGIN / 2
+        tags = renewal.capture.taken if is_time else ()
         del renewal  # a reference from here would keep it alive
         try:
-            if not (yield from engine.store.renew_lock(request.key, token, seconds)):
+            if not (yield from engine.store.renew_lock(request.key, token, seconds, tags)):
                 return
+            kept_at = engine.clock() if is_time else kept_at
         except Unavailable:
-            pass  # the lock may last until the next time
+            pass  # both may last until the next time
 
 
 def unlock(engine: Engine, request: ComputeRequest, token: bytes) -> Steps[None]:

@@ -115,7 +115,9 @@ class Store:
         reply that is no stamp."""
         wanted = list(dict.fromkeys(tags))
         new = [stamps.new_stamp() for _ in wanted]
-        replies = yield Run(self._server, tuple(stamps.take([*map(self.keyspace.stamp, wanted)], new)))
+        replies = yield Run(
+            self._server, tuple(stamps.take([*map(self.keyspace.stamp, wanted)], new, capture.stamps_last))
+        )
         capture.add_stamps(dict(zip(wanted, stamps.taken(replies, new), strict=True)))
 
     def expected_tags(self, key: bytes) -> tuple[bytes, ...]:
@@ -141,11 +143,12 @@ class Store:
         (reply,) = yield Run(self._server, (command,))
         return bool(reply)
 
-    def renew_lock(self, key: bytes, token: bytes, seconds: float) -> Steps[bool]:
-        """Let a lock last for so many seconds from now. Returns whether it is still the caller's."""
-        name = self.keyspace.lock(key)
-        (reply,) = yield Run(self._server, (("EVAL", _RENEW, 1, name, token, round(seconds * 1000)),))
-        return bool(reply)
+    def renew_lock(self, key: bytes, token: bytes, seconds: float, tags: Iterable[bytes] = ()) -> Steps[bool]:
+        """Let a lock last for so many seconds from now, and the stamps of tags a while longer. Returns whether the lock
+        is still the caller's."""
+        renew = ("EVAL", _RENEW, 1, self.keyspace.lock(key), token, round(seconds * 1000))
+        is_ours, *_ = yield Run(self._server, (renew, *stamps.keep(map(self.keyspace.stamp, tags), seconds)))
+        return bool(is_ours)
 
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
         """Release a lock, if it is still the caller's."""

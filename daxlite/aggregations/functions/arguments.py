@@ -4,15 +4,16 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from ..errors import Unkeyable
+from ..errors import Unkeyable, type_name
 from ..serialization.canonical import canonical, canonical_list
+from .callables import signature
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Arguments:
-    """The parameters of one function. Raises TypeError for a function that has no signature.
+    """The parameters of one function itself, also where it wraps another one. Raises TypeError if it has no signature.
 
     >>> def orders(region, day="today", *, limit=10): ...
     >>> arguments = Arguments(orders)
@@ -25,7 +26,7 @@ class Arguments:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = getattr(function, "__qualname__", type(function).__qualname__)
         try:
-            self._signature = inspect.signature(function)
+            self._signature = signature(function)
         except ValueError:
             raise TypeError(
                 f"{self._name} has no signature, so its arguments cannot be told apart; wrap it in a def"
@@ -63,12 +64,23 @@ class Arguments:
         except Unkeyable as error:
             raise self._named(error, values) from None
 
+    @property
+    def takes_class(self) -> bool:
+        """Whether the first parameter is called `cls`, as that of a classmethod."""
+        return self._names[:1] == ("cls",)
+
     def _named(self, error: Unkeyable, values: Sequence[Any]) -> Unkeyable:
         """The error, with the name of the first parameter that causes it."""
         for name, value in zip(self._names, values, strict=True):
             try:
                 canonical([value])
             except Unkeyable as cause:
+                if name == self._names[0] and name in ("self", "cls"):
+                    shown = ", ".join((name, *self._names[1:2]))
+                    return Unkeyable(
+                        f"argument {name!r}: a value of type {type_name(type(value))} cannot be part of a key; "
+                        f"give the method one, such as key=lambda {shown}: ({name}.id, ...)"
+                    )
                 return Unkeyable(f"argument {name!r}: {cause}")
         return error
 

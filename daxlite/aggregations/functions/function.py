@@ -17,6 +17,7 @@ from ..serialization.codec import Codec
 from ..serialization.modules import module_of
 from ..stats import FunctionCounters
 from .arguments import Arguments
+from .callables import bound_below, check_class, class_name, in_key, is_opaque, surroundings, unbind
 
 DependsOn: TypeAlias = Iterable[Dependency | str] | Callable[..., Iterable[Dependency | str]]
 """What results depend on in addition to what is captured, or a function that returns it for the arguments of a call."""
@@ -48,9 +49,14 @@ class Function:
         if isinstance(returns, str):
             raise TypeError(f"returns is {returns!r}; it must be a type")
         self._codec = Codec(return_type(function) if returns is msgspec.UNSET else returns)
-        self._identity = digest("function", namespace, name, version)
-        self._arguments = Arguments(function)
+        unbound = unbind(function)
+        self._arguments = Arguments(unbound.function)
         self._key = key
+        around = surroundings(unbound.function)
+        self._identity = digest("function", namespace, name, version, *((around,) if around else ()))
+        self._is_in_class = _scope_of(unbound.function).rpartition(".")[2] not in ("", "<locals>")
+        self._bound = unbound if unbound.bound else None
+        self._below = bound_below(unbound.function)
         self._depends_on = depends_on if callable(depends_on) else None
         self._declared = DeclaredTags(() if callable(depends_on) else depends_on)
         self.tag = function_tag(self._identity)
@@ -77,9 +83,29 @@ class Function:
 
     def key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """The key of the result for these arguments: 20 bytes."""
-        if self._key is None:
-            return digest(self._identity, self._arguments.key(args, kwargs))
-        return digest(self._identity, "by", self._key(*args, **kwargs))
+        if self._key is not None:
+            return digest(self._identity, "by", self._key(*args, **kwargs))
+        if self._bound is not None:
+            args = (*map(in_key, self._bound.args), *args)
+            kwargs = {**{name: in_key(value) for name, value in self._bound.kwargs.items()}, **kwargs}
+        elif self._is_in_class:
+            args = self._with_class_by_name(args)
+        if self._below:
+            return digest(self._identity, self._arguments.key(args, kwargs), [*map(in_key, self._below)])
+        return digest(self._identity, self._arguments.key(args, kwargs))
+
+    def _with_class_by_name(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, with the class of a classmethod as what it is in a key."""
+        if args and isinstance(args[0], type):
+            check_class(args[0])
+            return (class_name(args[0]), *args[1:])
+        if self._arguments.takes_class:
+            # Else `Shop.total.invalidate("monday")` would take the day for the class, and invalidate nothing.
+            raise TypeError(
+                f"{self.name}() needs the class as its first argument; so do refresh, peek and invalidate of a "
+                "classmethod: Shop.total.invalidate(Shop, day)"
+            )
+        return args
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -90,17 +116,27 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{module_of(function)}.{name}"
 
 
-def may_differ(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
+def may_differ(known: Callable[..., Any], function: Callable[..., Any], *, has_key: bool = False) -> bool:
     """Whether two functions of one name may return different results for the same arguments.
 
     A function that is defined again, as in a notebook or by a reload, replaces the one before it: this is no conflict.
+    has_key: whether the application says what the key is, so that nothing that is bound is part of it.
     """
+    if _opaque(known, has_key) != _opaque(function, has_key):
+        return not _is_being_redefined(known)
+    known, function = unbind(known).function, unbind(function).function
     if known is function:
         return False
     code = getattr(function, "__code__", None)
     if code is None or code != getattr(known, "__code__", None):
         return not _is_being_redefined(known)
-    return _closure(known) != _closure(function)
+    return _closure(known) != _closure(function) and not _is_being_redefined(known)
+
+
+def _opaque(function: Callable[..., Any], has_key: bool) -> list[int]:
+    """The identities of what is bound to a function without being part of the key."""
+    unbound = unbind(function)
+    return [id(value) for value in (*unbound.bound, *bound_below(unbound.function)) if has_key or is_opaque(value)]
 
 
 def _is_being_redefined(known: Callable[..., Any]) -> bool:
@@ -121,6 +157,11 @@ def _closure(function: Callable[..., Any]) -> list[int]:
         except ValueError:  # not yet assigned
             found.append(0)
     return found
+
+
+def _scope_of(function: Callable[..., Any]) -> str:
+    """The qualified name of what a function is defined in; nothing for a module."""
+    return str(getattr(function, "__qualname__", "")).rpartition(".")[0]
 
 
 def return_type(function: Callable[..., Any]) -> Any:

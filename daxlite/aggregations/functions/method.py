@@ -13,26 +13,26 @@ class CachedMethod:
     def __init__(self, function: Any, instance: Any) -> None:
         functools.update_wrapper(self, function, updated=())
         self.__self__ = instance
-        self._function = function
+        self.function = function
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self.__self__, self._function.__name__)  # the same as for a bound method
+        return getattr, (self.__self__, self.function.__name__)  # the same as for a bound method
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function(self.__self__, *args, **kwargs)
+        return self.function(self.__self__, *args, **kwargs)
 
     def refresh(self, *args: Any, **kwargs: Any) -> Any:
         """See CachedFunction.refresh."""
-        return self._function.refresh(self.__self__, *args, **kwargs)
+        return self.function.refresh(self.__self__, *args, **kwargs)
 
     def peek(self, *args: Any, **kwargs: Any) -> Any:
         """See CachedFunction.peek."""
-        return self._function.peek(self.__self__, *args, **kwargs)
+        return self.function.peek(self.__self__, *args, **kwargs)
 
     def invalidate(self, *args: Any, **kwargs: Any) -> Any:
         """See CachedFunction.invalidate."""
-        return self._function.invalidate(self.__self__, *args, **kwargs)
+        return self.function.invalidate(self.__self__, *args, **kwargs)
 
     def clear(self) -> Any:
         """See CachedFunction.clear: clears the results for all objects, not only for this one."""
-        return self._function.clear()
+        return self.function.clear()

@@ -12,8 +12,9 @@ from typing import Any
 def module_of(thing: Any) -> str:
     """The module in which a function or a class is defined.
 
-    >>> module_of(Path)
-    'pathlib'
+    >>> import decimal
+    >>> module_of(decimal.Decimal)
+    'decimal'
     """
     name = getattr(thing, "__module__", None) or ""
     if name not in ("__main__", "__mp_main__"):

@@ -2,8 +2,8 @@
 
 An extension code stands for a row of the table. Data cannot name a class or a module.
 
->>> decode(encode({(1, "a"): {2.5, None}}))
-{(1, 'a'): {2.5, None}}
+>>> decode(encode({(1, "a"): {2.5}}))
+{(1, 'a'): {2.5}}
 """
 
 from collections.abc import Callable
