@@ -8,7 +8,7 @@ VOLUME ?= 10
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
-.PHONY: help demo test test-lowest surface removals lint generate bench bench-report test-backends soak clean
+.PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak clean
 
 help:
 	@echo "make demo           the main job, on a DynamoDB server of its own"
@@ -20,6 +20,7 @@ help:
 	@echo "make generate       the classes for threads, from those for asyncio"
 	@echo "make bench          benchmarks, in less than ten minutes; BENCH='--seconds 2' for a first look"
 	@echo "make bench-report   docs/benchmarks.md and its pictures, from the last benchmarks"
+	@echo "make workloads      hits by workload, every answer judged, in less than three minutes; into docs/benchmarks.md"
 	@echo "make soak           the tests with VOLUME=$(VOLUME) times their random programs, then random interleavings of threads"
 	@echo "                    for SECONDS=$(SECONDS); a printed seed replays a failure"
 	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
@@ -57,6 +58,9 @@ bench: $(VENV)/.bench
 
 bench-report: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.report
+
+workloads: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.workloads --write
 
 test-backends: $(VENV)/.dev
 	$(BIN)/python -m tests.install_servers dynalite ministack

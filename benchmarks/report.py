@@ -1,15 +1,20 @@
-"""From the JSON of a run to docs/benchmarks.md and its pictures: `python -m benchmarks.report [JSON]`."""
+"""From the JSON of a run to docs/benchmarks.md and its pictures: `python -m benchmarks.report [JSON]`.
+
+The section of `benchmarks.workloads` stays as it is.
+"""
 
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.canned import ROOT
 from benchmarks.interleave import Ratio, median
+from benchmarks.markdown import table
 from benchmarks.pictures import PICTURES, draw, file_name
 from benchmarks.results import Results
 from benchmarks.targets import TARGETS, Target
+from benchmarks.workloads.report import SECTION as WORKLOADS
 
 LATEST = ROOT / ".benchmarks" / "latest.json"
 DOCS = ROOT / "docs"
@@ -132,7 +137,7 @@ def targets(results: Results) -> str:
         shown = "not measured" if measured is None else _measured(target, measured)
         met = "" if measured is None else "yes" if target.is_met(measured) else "**no**"
         rows.append([target.row, target.what, wanted, shown, met])
-    return _table(["", "", "target", "measured", "met"], rows, words=2)
+    return table(["", "", "target", "measured", "met"], rows, words=2)
 
 
 def _measured(target: Target, measured: Ratio) -> str:
@@ -162,7 +167,7 @@ def _cases(results: Results, test: str) -> str:
         percentiles = case["percentiles"]
         times = (median(case["rounds"]).median, percentiles["50"], percentiles["99"], case["first"])
         rows.append([name, *(f"{seconds * 1e6:,.2f}" for seconds in times), f"{case['calls']:,}"])
-    return _table(["microseconds", "time", "p50", "p99", "first", "calls"], rows)
+    return table(["microseconds", "time", "p50", "p99", "first", "calls"], rows)
 
 
 def _threads(results: Results) -> Iterator[str]:
@@ -182,7 +187,7 @@ def _threads(results: Results) -> Iterator[str]:
         ]
         for count, hits in figures["hits"].items()
     ]
-    yield _table(["threads", "hits a second", "idlest by busiest thread", "floor, calls a second"], rows)
+    yield table(["threads", "hits a second", "idlest by busiest thread", "floor, calls a second"], rows)
 
 
 def _memory(results: Results) -> Iterator[str]:
@@ -196,7 +201,7 @@ def _memory(results: Results) -> Iterator[str]:
         ["resident memory of the process", f"{figures['entries']:,}", f"{figures['resident']:.0f}"],
         ["what Python says it allocated", f"{figures['traced_entries']:,}", f"{figures['traced']:.0f}"],
     ]
-    yield _table(["", "items", "bytes each"], rows)
+    yield table(["", "items", "bytes each"], rows)
     yield (
         f"A full garbage collection took {figures['collection_without'] * 1e3:.0f} ms before "
         f"{figures['entries']:,} items were cached, and {figures['collection'] * 1e3:.0f} ms after."
@@ -226,20 +231,15 @@ def _hit_ratios(results: Results) -> Iterator[str]:
         [words, *(f"**{row[name]:.3f}**" if row[name] == max(row.values()) else f"{row[name]:.3f}" for name in names)]
         for words, row in ratios.items()
     ]
-    yield _table(["", *names], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """words: how many of the columns are text."""
-    lines = [head, [*["---"] * words, *["---:"] * (len(head) - words)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    yield table(["", *names], rows)
 
 
 def main(path: Path) -> None:
     """Write the page and the pictures."""
     results = Results.read(path)
     draw(results, DOCS / "pictures")
-    (DOCS / "benchmarks.md").write_text(report(results))
+    page = DOCS / "benchmarks.md"
+    page.write_text(WORKLOADS.put_into(report(results), WORKLOADS.of(page.read_text())))
     print(targets(results))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
 from .core.schema import TableSchema
 from .core.tables import NAME_RULE, is_table_name
 
@@ -40,10 +41,8 @@ class TableConfig:
                 _check_ttl(name, getattr(self, name))
         if self.schema is not None:
             _check_type("schema", self.schema, TableSchema, "a daxlite.TableSchema or None")
-        if self.ttl_attribute is not None:
-            _check_type("ttl_attribute", self.ttl_attribute, str, "an attribute's name or None")
-            if not self.ttl_attribute:
-                raise ValueError("ttl_attribute is ''; it must be an attribute's name or None")
+        if self.ttl_attribute is not None and not is_name(self.ttl_attribute):
+            raise TypeError(f"ttl_attribute is {shown(self.ttl_attribute)}; it must be an attribute's name or None")
 
     def __repr__(self) -> str:
         given = {name: getattr(self, name) for name in self.__slots__}
@@ -85,8 +84,12 @@ class CacheConfig:
     expire together."""
     settle_window: float = 5.0
     """For so long after a change, DynamoDB's replicas may not have heard of it. A miss on what changed is then
-    sent as a strongly consistent read, at twice the read units, and a Query of a global index, which has no such
-    reads, is answered but not stored. 0: off."""
+    sent as a strongly consistent read, at twice the read units. 0: off."""
+    index_settle_factor: float = 1.0
+    """A global index has no strongly consistent reads. What is read from it within the settle window, so many seconds
+    after the last change that the page covers, is cached for that time again, times this factor: for 20 ms at least,
+    but not beyond the window. So with 1 a page shows a change at most twice as late as the index itself. 0: it is not
+    cached."""
     max_bytes: int = 256 * MIB
     """The most that all entries may take, with their keys and an allowance for Python's own bookkeeping; what is
     not asked for again goes first."""
@@ -105,33 +108,43 @@ class CacheConfig:
         _check_ttl("expired_item_ttl", self.expired_item_ttl)
         if self.negative_ttl is not UNSET:
             _check_ttl("negative_ttl", self.negative_ttl)
-        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
-            raise ValueError(f"jitter is {self.jitter!r}; it must be a fraction from 0 to 1")
-        if not _is_number(self.settle_window) or not 0 <= self.settle_window < math.inf:
-            raise ValueError(f"settle_window is {self.settle_window!r}; it must be a number of seconds, 0 for none")
+        if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter is {shown(self.jitter)}; it must be a fraction from 0 to 1")
+        if not is_number(self.settle_window) or not 0 <= self.settle_window < math.inf:
+            raise ValueError(
+                f"settle_window is {shown(self.settle_window)}; it must be a number of seconds, 0 for none"
+            )
+        factor = self.index_settle_factor
+        if not is_number(factor) or not 0 <= factor < math.inf:
+            raise ValueError(f"index_settle_factor is {shown(factor)}; it must be a number, 0 for not cached")
         for name in ("max_bytes", "max_entry_bytes"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number of bytes, at least 1")
+            if not is_whole(value, 1):
+                raise ValueError(
+                    f"{name} is {shown(value)}; it must be a whole number of bytes, at least 1, at most {MOST_BYTES}"
+                )
         if self.max_bytes < self.max_entry_bytes != _MAX_ENTRY_BYTES:
             raise ValueError(
                 f"max_entry_bytes is {self.max_entry_bytes}; it must be at most max_bytes, which is {self.max_bytes}"
             )
         if self.query_invalidation not in ("exact", "ttl"):
-            raise ValueError(f'query_invalidation is {self.query_invalidation!r}; it must be "exact" or "ttl"')
+            raise ValueError(f'query_invalidation is {shown(self.query_invalidation)}; it must be "exact" or "ttl"')
         _check_type("tables", self.tables, Mapping, "a mapping of table names to daxlite.TableConfig")
         for table, settings in self.tables.items():
             if isinstance(table, str) and table.startswith("arn:"):
-                raise ValueError(f"tables[{table!r}] must be under the table's name, which holds for its ARN too")
+                raise ValueError(f"tables[{shown(table)}] must be under the table's name, which holds for its ARN too")
             if isinstance(table, str) and not is_table_name(table):
-                raise ValueError(f"tables[{table!r}] must be under a table's name, which has {NAME_RULE}")
+                raise ValueError(f"tables[{shown(table)}] must be under a table's name, which has {NAME_RULE}")
             if not isinstance(table, str) or not isinstance(settings, TableConfig):
                 raise TypeError(
-                    f"tables[{table!r}] is {settings!r}; it must be a daxlite.TableConfig under a table's name"
+                    f"tables[{shown(table)}] is {shown(settings)}; it must be a daxlite.TableConfig under a "
+                    "table's name"
                 )
 
     def for_table(self, name: str) -> "TableSettings":
-        """What holds for one table."""
+        """What holds for one table. Raises TypeError for what is not a name."""
+        if not is_name(name):
+            raise TypeError(f"name is {shown(name)}; it must be a table's name")
         table = self.tables.get(name) or TableConfig()
         item_ttl = _first_set(table.item_ttl, self.item_ttl)
         return TableSettings(
@@ -165,15 +178,11 @@ def _first_set(*ttls: float | UnsetType | None) -> float:
 
 
 def _check_ttl(name: str, value: Any) -> None:
-    if value is None or (_is_number(value) and value >= 0 and not math.isnan(value)):
+    if value is None or (is_number(value) and value >= 0):
         return
-    raise ValueError(f"{name} is {value!r}; it must be a number of seconds, 0 (never cached) or None (no limit)")
+    raise ValueError(f"{name} is {shown(value)}; it must be a number of seconds, 0 (never cached) or None (no limit)")
 
 
 def _check_type(name: str, value: Any, kind: Any, allowed: str) -> None:
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {value!r}; it must be {allowed}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        raise TypeError(f"{name} is {shown(value)}; it must be {allowed}")

@@ -1,6 +1,7 @@
 """Every test that makes a cache is also a test of the cache's invariants. Each cache stands for a process of its own,
 but for those that are made within one `process()`."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,9 +35,12 @@ class Apart(peers.Peers):
         return ()
 
 
-@pytest.fixture(autouse=True)
-def caches_stand_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "PROCESS", Apart())
+@pytest.fixture(autouse=True, scope="session")
+def caches_stand_for_processes() -> Iterator[None]:
+    """Of the session, so that it holds for the caches of all fixtures, too."""
+    before, peers.PROCESS = peers.PROCESS, Apart()
+    yield
+    peers.PROCESS = before
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +59,15 @@ def invariants_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         invariants.check(cache)
         if request.node.get_closest_marker("faults_expected") is None:
             assert cache.stats().faults == 0, "daxlite failed, and hid it"
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """The garbage collector runs only where the test asks for it: what it calls is not the work of an interrupted call.
+    It looks at what the test made, and not at the objects of all tests before, which takes long."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()

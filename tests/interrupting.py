@@ -55,7 +55,7 @@ def interrupted(
             # What a signal handler raises is raised by the instruction before this one.
             name = dis.opname[frame.f_code.co_code[frame.f_lasti]] if is_concerned else ""
             before, last[frame] = last.get(frame, ""), name
-            if is_concerned and INTERRUPTIBLE.match(before) and _is_handled_alike(frame):
+            if is_concerned and INTERRUPTIBLE.match(before) and _is_handled_alike(frame.f_code, frame.f_lasti):
                 left -= 1
                 if left == -1:
                     last.clear()  # it would keep the frames
@@ -74,13 +74,15 @@ def interrupted(
     return None
 
 
-def _is_handled_alike(frame: FrameType) -> bool:
-    """Whether an exception that is raised now has the handler that it would have had an instruction earlier. After the
-    last call within a `with` it has not: Python raises there what a signal handler raises, a tracer behind it."""
-    before = max(each.offset for each in _instructions(frame.f_code) if each.offset < frame.f_lasti)
+@cache
+def _is_handled_alike(code: CodeType, at: int) -> bool:
+    """Whether an exception that is raised at this offset has the handler that it would have had an instruction earlier.
+    After the last call within a `with` it has not: Python raises there what a signal handler raises, a tracer behind
+    it."""
+    before = max(each.offset for each in _instructions(code) if each.offset < at)
     handlers = [
-        next((entry.target for entry in _handlers(frame.f_code) if entry.start <= offset < entry.end), None)
-        for offset in (before, frame.f_lasti)
+        next((entry.target for entry in _handlers(code) if entry.start <= offset < entry.end), None)
+        for offset in (before, at)
     ]
     return handlers[0] == handlers[1]
 

@@ -34,8 +34,8 @@ def undocumented() -> list[str]:
     for module in map(importlib.import_module, MODULES):
         for name in module.__all__:
             thing = getattr(module, name)
-            methods = _methods(thing) if isinstance(thing, type) else ()
-            documented = {name: thing, **{f"{name}.{method}": function for method, function in methods}}
+            found = methods(thing) if isinstance(thing, type) else ()
+            documented = {name: thing, **{f"{name}.{method}": function for method, function in found}}
             missing += [each for each, value in documented.items() if not inspect.getdoc(value)]
     return missing
 
@@ -56,12 +56,13 @@ def _described(module: types.ModuleType, name: str) -> Iterator[str]:
 def _members(cls: type) -> Iterator[str]:
     for name, value in _public(cls, property):
         yield f"{name}: {_type(inspect.signature(value.fget).return_annotation)}"
-    for name, method in _methods(cls):
+    for name, method in methods(cls):
         is_async = inspect.iscoroutinefunction(method)
         yield from _function(f"{'async ' if is_async else ''}def {name}", inspect.signature(method))
 
 
-def _methods(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+def methods(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The public methods of a class, by name."""
     for name, _ in _public(cls, types.FunctionType | classmethod | staticmethod):
         yield name, getattr(cls, name)
 

@@ -41,7 +41,10 @@ def refused(code: str, *, retries: int = 0, status: int = 400) -> ClientError:
 
 
 def description(
-    *key: str, arn: str | None = ARN, indexes: Mapping[str, tuple[str, ...]] | None = None, local: tuple[str, ...] = ()
+    *key: str,
+    arn: str | None = ARN,
+    indexes: Mapping[str, tuple[str, ...]] | None = None,
+    local: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What DescribeTable says of a table with these key attributes."""
 
@@ -52,7 +55,7 @@ def description(
     if indexes:
         table["GlobalSecondaryIndexes"] = [{"IndexName": n, "KeySchema": schema(k)} for n, k in indexes.items()]
     if local:
-        table["LocalSecondaryIndexes"] = [{"IndexName": n, "KeySchema": schema(key)} for n in local]
+        table["LocalSecondaryIndexes"] = [{"IndexName": n, "KeySchema": schema((key[0], k))} for n, k in local.items()]
     return made(Table=table)
 
 
@@ -162,7 +165,7 @@ def page(*items: Mapping[str, Any], **members: Any) -> dict[str, Any]:
     return made(Items=list(items), Count=len(items), ScannedCount=len(items), **members)
 
 
-ALL_INDEXES = TableSchema(SCHEMA.key, SCHEMA.global_indexes, frozenset({"local"}))
+ALL_INDEXES = TableSchema(SCHEMA.key, SCHEMA.global_indexes, {"local": KeySchema.of("pk", "age")})
 
 
 def answering_client(**settings: Any) -> ScriptedClient:
@@ -172,5 +175,5 @@ def answering_client(**settings: Any) -> ScriptedClient:
     answers: dict[str, Any] = {operation: made() for operation in (*operations, *more)}
     answers |= {"GetItem": made(Item=ITEM), "Query": page(ITEM), "Scan": page(ITEM), "GetItemsOfTheYear2030": made()}
     answers["BatchGetItem"] = made(Responses={TABLE: [ITEM]}, UnprocessedKeys={})
-    answers["DescribeTable"] = description("pk", indexes={"by_owner": ("owner", "age")}, local=("local",))
+    answers["DescribeTable"] = description("pk", indexes={"by_owner": ("owner", "age")}, local={"local": "age"})
     return ScriptedClient(**{"schema": ALL_INDEXES, **answers, **settings})

@@ -36,10 +36,12 @@ LEASH = Path(daxlite.__file__).parent / "demo" / "leash.py"
 CAPABILITIES = {
     "validation": "refuses every malformed request of the suite",
     "numbers": "numbers have one form: 1.0 is stored as 1",
+    "sums": "sums are exact, to 38 digits",
     "number_keys": "a key that is stored as 1 is found as 1.0",
     "nested_projection": "a projection expression may name several places in one list or map",
     "nested_updates": "UPDATED_OLD and UPDATED_NEW of a nested path hold that path alone",
     "bare_updates": "UpdateItem without any update",
+    "attribute_updates": "AttributeUpdates with values of all types",
     "attributes_to_get": "AttributesToGet of GetItem",
     "query_filter": "QueryFilter on an attribute that not every item has, and ConditionalOperator",
     "condition_items": "the exception of a failed condition brings the item, when asked to",
@@ -110,10 +112,12 @@ SERVERS = {
             {
                 "validation": "accepts key attributes of the wrong type, overlapping or undefined paths, and more",
                 "numbers": "stores numbers as they were written",
+                "sums": "rounds to 28 digits",
                 "number_keys": "compares numbers as they were written",
                 "nested_projection": "`a[1].c, a[0]` gives one of the two",
                 "nested_updates": "UPDATED_NEW of `a.b` holds more than `a.b`",
                 "bare_updates": "HTTP 500",
+                "attribute_updates": "stores text in the place of a boolean",
                 "attributes_to_get": "GetItem ignores it",
                 "query_filter": "HTTP 500, and OR taken for AND",
                 "capacity": "a global index is listed as a local one, and BatchGetItem lists no table",
@@ -139,6 +143,7 @@ SERVERS = {
             {
                 "validation": "accepts conflicting and empty paths, and duplicates in AttributesToGet",
                 "nested_updates": "UPDATED_NEW of `a.b` holds more than `a.b`",
+                "sums": "rounds to 28 digits",
                 "number_keys": "compares numbers as they were written",
                 "capacity_on_request": "BatchGetItem never brings it",
             },

@@ -1,11 +1,15 @@
 """A wrong setting fails where it is written, and says what is allowed."""
 
 import math
+import sys
+from contextlib import closing
 from typing import Any
 
+import fakeredis
 import pytest
 
 from daxlite import Cache, CacheConfig, TableConfig
+from daxlite.aggregations import AggregationCache, AggregationConfig
 
 SECONDS = "must be a number of seconds, 0 (never cached) or None (no limit)"
 BYTES = "must be a whole number of bytes, at least 1"
@@ -36,6 +40,14 @@ def test_wrong_settings(name: str, value: Any, allowed: str) -> None:
         CacheConfig(**{name: value})
     assert name in str(raised.value)
     assert allowed in str(raised.value)
+
+
+def test_the_largest_number_of_bytes_is_what_programs_write_for_no_limit() -> None:
+    assert CacheConfig(max_bytes=sys.maxsize, max_entry_bytes=sys.maxsize).max_bytes == sys.maxsize
+    settings = AggregationConfig(near_bytes=sys.maxsize, max_value_bytes=sys.maxsize, compress_above=sys.maxsize)
+    with closing(AggregationCache(fakeredis.FakeRedis(), "shop", config=settings)) as cache:
+        assert [cache.get_or_compute("k", lambda: 1) for _ in range(2)] == [1, 1]
+        assert cache.stats().total.near_hits == 1
 
 
 WRONG_OF_A_TABLE: list[tuple[str, Any, str]] = [

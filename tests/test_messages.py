@@ -25,9 +25,9 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a float in a key": (lambda: Cache().invalidate("T", {"n": 1.5}), r"key\['n'\] is a float.*use Decimal"),
     "a float in the key of an item": (lambda: on_item("T", {"n": 1.5}), "use Decimal"),
     "a float in the key of a partition": (lambda: on_partition("T", {"n": 1.5}), "use Decimal"),
-    "a bool in a key": (lambda: on_item("T", {"pk": True}), r"key\['pk'\] is a bool; a key attribute is"),
-    "None in a key": (lambda: on_item("T", {"pk": None}), r"key\['pk'\] is a NoneType; a key attribute is"),
-    "no key of a partition": (lambda: on_partition("T", 3), "key is a int; it must map"),  # type: ignore[arg-type]
+    "a bool in a key": (lambda: on_item("T", {"pk": True}), r"key\['pk'\] is a bool; it must be a string"),
+    "None in a key": (lambda: on_item("T", {"pk": None}), r"key\['pk'\] is a NoneType; it must be a string"),
+    "no key of a partition": (lambda: on_partition("T", 3), "key is an int; it must map"),  # type: ignore[arg-type]
     "a pattern in tables": (lambda: CacheConfig(tables={"Orders*": TableConfig()}), "patterns are not supported"),
     "no name in tables": (lambda: CacheConfig(tables={"": TableConfig()}), "under a table's name"),
     "a pattern to invalidate": (lambda: Cache().invalidate("Orders*"), "patterns are not supported"),
@@ -38,7 +38,15 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no TTL attribute": (lambda: TableConfig(ttl_attribute=""), "ttl_attribute is ''"),
     "no local indexes": (lambda: TableSchema(SCHEMA, {}, None), "local_indexes is None"),  # type: ignore[arg-type]
-    "a local index without a name": (lambda: TableSchema(SCHEMA, {}, frozenset({""})), "local_indexes is"),
+    "a name twice": (
+        lambda: TableSchema(SCHEMA, {"x": SCHEMA}, {"x": SCHEMA}),
+        "'x' is in global_indexes and in",
+    ),
+    "a local index without a name": (lambda: TableSchema(SCHEMA, {}, {"": SCHEMA}), r"local_indexes\[''\]"),
+    "a local index of other partitions": (
+        lambda: TableSchema(SCHEMA, {}, {"by_day": KeySchema.of("day")}),
+        "a local index has the partition key of its table",
+    ),
     "a global index without a name": (lambda: TableSchema(SCHEMA, {"": SCHEMA}), r"global_indexes\[''\]"),
     "a short key": (lambda: AggregationConfig(encryption_keys=[b"x"]), r"encryption_keys\[0\] has 1 bytes; .* 32"),
     "a key as text": (lambda: AggregationConfig(encryption_keys=["x"]), r"encryption_keys\[0\] is a str"),  # type: ignore[list-item]

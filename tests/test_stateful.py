@@ -222,7 +222,6 @@ def test_p1_p4_random_programs_answer_as_without_a_cache(raw: Any, raw_resource:
         settings=settings(
             max_examples=amount("programs beside a plain client"),
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )

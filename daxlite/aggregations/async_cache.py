@@ -6,14 +6,14 @@ import inspect
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from random import SystemRandom
 from types import MethodType
 from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
+from ..cache.memory import SYSTEM_RANDOM
 from ..calls.bypass import bypass
-from ..calls.listeners import read_listener
+from ..calls.hearing import async_hear
 from ..core.steps import Steps
 from ..drivers.asyncio import AsyncioDriver
 from ..drivers.progress import Progress
@@ -31,9 +31,6 @@ from .settings import AggregationConfig, OptionNames, config_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_random: Final = SystemRandom().random
-"""Of the operating system: a generator of Python's own would be the same in each clone of a snapshot of memory."""
 
 
 class AsyncAggregationCache(Base):
@@ -91,7 +88,7 @@ class AsyncAggregationCache(Base):
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = _random,
+        random: Callable[[], float] = SYSTEM_RANDOM,
     ) -> None:
         # twin: leave out
         """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
@@ -240,12 +237,10 @@ class AsyncAggregationCache(Base):
         if progress.replies is not None:
             return progress.replies[0]
         capture = self._watch()  # for the threads that the function starts, which do not bypass
-        token = read_listener.set(capture)
         try:
             with bypass():  # the caches of this process may be behind
-                return await request.compute()
+                return await async_hear((capture,), request.compute)
         finally:
-            read_listener.reset(token)
             capture.close()
 
     async def _peek(self, request: ComputeRequest, default: Any) -> Any:

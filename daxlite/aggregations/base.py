@@ -12,9 +12,12 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from ..cache.memory import NUMBERS, SECONDS
 from ..calls.listeners import add_change_listener, remove_change_listener
+from ..core.checks import check_function, is_name, kind_of, shown
 from ..core.steps import Steps
 from ..core.tags import Tag
+from ..core.uncopied import Uncopied
 from ..drivers.progress import Progress
 from ..drivers.threads import ThreadDriver
 from ..faults import Faults
@@ -34,7 +37,7 @@ from .engine.flights import ComputeFlights
 from .engine.near import NearCache
 from .engine.request import ComputeRequest
 from .engine.store import Store
-from .functions.function import DependsOn, Function, may_differ, name_of
+from .functions.function import DependsOn, Function, check_type, may_differ, name_of
 from .options import AggregationOptions
 from .serialization.canonical import digest
 from .serialization.codec import Codec
@@ -47,7 +50,7 @@ BY_KEY: Final = "get_or_compute"
 """The name under which the calls of `get_or_compute` are counted."""
 
 
-class Base:
+class Base(Uncopied):
     """Everything but the calls. As a ChangeListener it hears of the changes that wrapped clients make."""
 
     def __init__(
@@ -60,6 +63,9 @@ class Base:
         random: Callable[[], float],
         current_caller: Callable[[], object],
     ) -> None:
+        check_function("clock", clock, SECONDS)
+        check_function("wall_clock", wall_clock, SECONDS)
+        check_function("random", random, NUMBERS)
         self._config: Final = config
         self._namespace: Final = namespace
         self._defaults = AggregationOptions(ttl=self.config.ttl)
@@ -153,15 +159,15 @@ class Base:
         depends_on: DependsOn,
     ) -> Function:
         """A function that is to be cached. Raises TypeError or ValueError for a setting that is not allowed."""
-        if name is not None and (not isinstance(name, str) or not name):
-            raise TypeError(f"name is {name!r}; it must be a string that is not empty")
+        if name is not None and not is_name(name):
+            raise TypeError(f"name is {shown(name)}; it must be a string that is not empty")
         if isinstance(function, classmethod | staticmethod | property):
             kind = type(function).__name__
             raise TypeError(f"this is a {kind}, no function; write @{kind} above @aggregations.cached()")
         if not callable(function):
-            raise TypeError(f"{function!r} is no function")
-        if key is not None and not callable(key):
-            raise TypeError(f"key is {key!r}; it must be a function of the arguments, or None")
+            raise TypeError(f"{kind_of(function)} is no function, which it must be")
+        if key is not None and not isinstance(key, type):
+            check_function("key", key, "of the arguments, or None")
         name = name_of(function) if name is None else name
         self._register(name, function, has_key=key is not None)
         return Function(
@@ -190,7 +196,8 @@ class Base:
     ) -> ComputeRequest:
         """The request for a result that has a key of its own. Raises as `_function`."""
         if not callable(compute):
-            raise TypeError(f"compute is {compute!r}; it must be a function without arguments")
+            # It may be the result itself, so it is not repeated.
+            raise TypeError(f"compute is {kind_of(compute)}; it must be a function without arguments")
         digested = self._digest(key)
         return ComputeRequest(
             key=digested,
@@ -297,13 +304,15 @@ def _codec_of(returns: Any) -> Codec:
     if returns is UNSET:
         return _PLAIN
     try:
-        return _codec(returns)
-    except TypeError:  # a type that cannot be hashed
-        return Codec(returns)
+        hash(returns)
+    except TypeError:
+        return _codec.__wrapped__(returns)
+    return _codec(returns)
 
 
 @lru_cache(256)
 def _codec(returns: Any) -> Codec:
+    check_type(returns)
     return Codec(returns)
 
 

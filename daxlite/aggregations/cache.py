@@ -7,14 +7,14 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Iterable
-from random import SystemRandom
 from types import MethodType
 from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
 from msgspec import UNSET
 
+from ..cache.memory import SYSTEM_RANDOM
 from ..calls.bypass import bypass
-from ..calls.listeners import read_listener
+from ..calls.hearing import hear
 from ..core.steps import Steps
 from ..drivers.progress import Progress
 from ..drivers.threads import ThreadDriver
@@ -32,9 +32,6 @@ from .settings import AggregationConfig, OptionNames, config_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_random: Final = SystemRandom().random
-"""Of the operating system: a generator of Python's own would be the same in each clone of a snapshot of memory."""
 
 
 class AggregationCache(Base):
@@ -67,7 +64,7 @@ class AggregationCache(Base):
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        random: Callable[[], float] = _random,
+        random: Callable[[], float] = SYSTEM_RANDOM,
     ) -> None:
         """Several caches may share a server and a namespace. No connection is made yet.
 
@@ -199,12 +196,10 @@ class AggregationCache(Base):
         if progress.replies is not None:
             return progress.replies[0]
         capture = self._watch()  # for the threads that the function starts, which do not bypass
-        token = read_listener.set(capture)
         try:
             with bypass():  # the caches of this process may be behind
-                return request.compute()
+                return hear((capture,), request.compute)
         finally:
-            read_listener.reset(token)
             capture.close()
 
     def _peek(self, request: ComputeRequest, default: Any) -> Any:

@@ -1,12 +1,13 @@
 """Dependencies by hand: for what a function reads that no wrapped client shows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from ..cache.indexes import check_global_index
 from ..cache.regions import check_table, known_regions, places_of
+from ..core.checks import is_name, shown
 from ..core.native import key_argument
 from ..core.schema import item_key, partition_value
 from ..core.tables import Place
@@ -26,7 +27,7 @@ class Dependency:
     """The table's name or ARN."""
     region: str | None
     index: str | None = None
-    value: bytes | None = None
+    value: bytes | None = field(default=None, repr=False)
     """The canonical form of the item's key or of the partition's value."""
 
     @property
@@ -86,14 +87,17 @@ def on_partition(
     'partition'
     """
     check_table(table, region)
-    if index is not None and (not isinstance(index, str) or not index):
-        raise TypeError(f"index is {index!r}; it must be the name of a global index, or None for the table")
+    if index is not None and not is_name(index):
+        raise TypeError(f"index is {shown(index)}; it must be the name of a global index, or None for the table")
     typed = key_argument(key)
     if index is None and len(key) != 1:
         raise ValueError(f"key has the attributes {sorted(key)}; a table has one partition key attribute")
     made = Dependency("partition", table, region, index, partition_value(typed.values()))
     made._check()
     return made
+
+
+_NO_LISTS: Final = (str, bytes, bytearray, dict, Dependency)
 
 
 class DeclaredTags:
@@ -139,23 +143,24 @@ def tags_of(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
 
 def named_tags(names: Iterable[str]) -> tuple[bytes, ...]:
     """The tags of these names. Raises TypeError for a name that is not a string, or empty."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"tags is {names!r}; it must be a list of names")
+    if isinstance(names, _NO_LISTS) or not isinstance(names, Iterable):
+        raise TypeError(f"tags is {shown(names)}; it must be a list of names")
     found = list(names)
     for name in found:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"{name!r} is not a tag; it must be a name, a string that is not empty")
+        if not is_name(name):
+            raise TypeError(f"{shown(name)} is not a tag; it must be a name, a string that is not empty")
     return tuple(dict.fromkeys(map(named_tag, found)))
 
 
 def _checked(dependencies: Iterable[Dependency | str]) -> tuple[Dependency | str, ...]:
-    if isinstance(dependencies, str | Dependency) or not isinstance(dependencies, Iterable):
-        raise TypeError(f"depends_on is {dependencies!r}; it must be a list, or a function that returns one")
+    if isinstance(dependencies, _NO_LISTS) or not isinstance(dependencies, Iterable):
+        raise TypeError(f"depends_on is {shown(dependencies)}; it must be a list, or a function that returns one")
     found = tuple(dependencies)
     for each in found:
-        if not isinstance(each, str | Dependency) or not each:
+        if not isinstance(each, Dependency) and not is_name(each):
             raise TypeError(
-                f"{each!r} is not a dependency; it must be a tag's name, or made by on_table, on_item, on_partition"
+                f"{shown(each)} is not a dependency; it must be a tag's name, or made by on_table, on_item or "
+                "on_partition"
             )
     return found
 

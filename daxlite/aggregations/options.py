@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..core.checks import is_number, shown
+
 MAX_TTL: Final = 30 * 86400.0
 """Seconds. Every key in Redis has a TTL."""
 
@@ -45,14 +47,14 @@ class AggregationOptions:
         _check("ttl", self.ttl, least=0.0, most=MAX_TTL, open_below=True)
         for name in ("stale_while_revalidate", "stale_if_error"):
             _check(name, getattr(self, name), least=0.0, most=MAX_TTL)
-        if not _is_number(self.early_refresh) or not 0 <= self.early_refresh < math.inf:
-            raise ValueError(f"early_refresh is {self.early_refresh!r}; it must be a number from 0 (off)")
-        if not _is_number(self.jitter) or not 0 <= self.jitter < 1:
-            raise ValueError(f"jitter is {self.jitter!r}; it must be a fraction from 0 to below 1")
+        if not is_number(self.early_refresh) or not 0 <= self.early_refresh < math.inf:
+            raise ValueError(f"early_refresh is {shown(self.early_refresh)}; it must be a number from 0 (off)")
+        if not is_number(self.jitter) or not 0 <= self.jitter < 1:
+            raise ValueError(f"jitter is {shown(self.jitter)}; it must be a fraction from 0 to below 1")
         _check("lock_ttl", self.lock_ttl, least=0.1, most=3600.0)
         _check("max_wait", self.max_wait, least=0.0, most=86400.0)
         if not isinstance(self.capture, bool):
-            raise TypeError(f"capture is {self.capture!r}; it must be True or False")
+            raise TypeError(f"capture is {shown(self.capture)}; it must be True or False")
 
     @property
     def grace(self) -> float:
@@ -61,12 +63,8 @@ class AggregationOptions:
 
 
 def _check(name: str, value: Any, *, least: float, most: float, open_below: bool = False) -> None:
-    if _is_number(value) and least <= value <= most and not (open_below and value == least):
+    if is_number(value) and least <= value <= most and not (open_below and value == least):
         return
     days = f" ({most / 86400:.0f} days)" if most >= 86400 else ""
     above = f"above {least:g}" if open_below else f"from {least:g}"
-    raise ValueError(f"{name} is {value!r}; it must be a number of seconds {above}, up to {most:.0f}{days}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    raise ValueError(f"{name} is {shown(value)}; it must be a number of seconds {above}, up to {most:.0f}{days}")

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from ..core.encoding import encode
+from ..core.hidden import Hidden
 from ..shared.errors import CorruptValue
 
 # What Python keeps for a result in the near cache beside its bytes: the objects, their tags' stamps in the change
@@ -14,7 +15,7 @@ OVERHEAD: Final = 500
 OVERHEAD_PER_TAG: Final = 260
 
 
-class StoredResult(msgspec.Struct, frozen=True, array_like=True, weakref=False):
+class StoredResult(Hidden, msgspec.Struct, frozen=True, array_like=True, weakref=False):
     """A result with all that it takes to tell whether it is still true.
 
     Moments are seconds since the epoch by the clock of the process that computed it. Where clocks differ, a TTL is

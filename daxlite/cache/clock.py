@@ -17,36 +17,105 @@ A tag is *settling* for a while after a change: DynamoDB's replicas may not have
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterable
-from typing import Final, TypeAlias
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from ..core.encoding import room_of
+from ..core.extents import EVERYTHING, Extent
 
 # So many settling tags are remembered. Beyond that number a floor rises: changes from before the moment of the floor
 # may have been forgotten, so until the floor itself has settled, every tag counts as settling.
 MAX_SETTLING: Final = 50_000
-
-
 MAX_SETTLING_BYTES: Final = 16 << 20
 """The most that settling tags may take; the floor rises beyond it, too."""
 STAMP_OVERHEAD: Final = 560
 """What Python keeps for a tag and its stamp beside the tag's value. Measured: up to 390 bytes for one that is held, 540
 for one that is settling."""
+RECORD_OVERHEAD: Final = 560
+"""What Python keeps for a record of a stamp's log with the longest extent, and for its part of the log and the rest."""
 _FORGOTTEN_BY_A_READ: Final = 100
 """So many settled tags, at most, are forgotten when a read starts."""
+MAX_LOG: Final = 7
+"""So many changes of a tag are remembered by what they touched. See "A stamp remembers eight changes" in
+docs/decisions.md."""
+
+
+class Record(Struct, frozen=True):
+    """When something changed."""
+
+    tick: int
+    moment: float
+
+
+_NEVER: Final = Record(0, -math.inf)
 
 
 class Stamp(Struct, eq=False):
-    """When a tag last changed."""
+    """When a tag last changed, and what its last changes touched.
+
+    The log has the last change of each extent, up to a number of them. When it is full, its oldest record goes into the
+    rest: the hull of all that was touched earlier. A change that touched everything, or cannot tell, empties both.
+
+        rest t1-t4: 09:00 to 11:30 | t5: 16:55 | t6: 17:00 | t9: 17:05
+    """
 
     tag: Hashable
     tick: int = 0  # no change that a holder of this stamp has to know of
     changed_at: float = -math.inf
     holders: int = 0
     size: int = 0
-    """Its bytes, with those of the tag."""
+    """Its bytes, with those of the tag and the log."""
+    log: dict[Extent, Record] = {}
+    """The latest last. Shared by all stamps while it is empty."""
+    rest: tuple[Extent, Record] | None = None
+    everything: Record = _NEVER
+    """The last change that touched everything."""
+
+    def note(self, record: Record, extent: Extent) -> None:
+        """Note a change."""
+        if record.moment < self.changed_at:
+            # It came late. Earlier changes of the same extent are not remembered, so it counts as late as any of them.
+            record = Record(record.tick, self.changed_at)
+        self.tick, self.changed_at = record.tick, record.moment
+        if extent is EVERYTHING:
+            self.everything = record
+            if self.log:
+                self.size -= RECORD_OVERHEAD * len(self.log)
+                self.log, self.rest = {}, None
+        else:
+            log = self.log = self.log or {}
+            if log.pop(extent, None) is None:
+                if len(log) < MAX_LOG:
+                    self.size += RECORD_OVERHEAD
+                else:
+                    oldest = next(iter(log))
+                    earlier, self.rest = self.rest, (oldest, log.pop(oldest))
+                    if earlier is not None:
+                        self.rest = (oldest.hull(earlier[0]), self.rest[1])
+            log[extent] = record
+
+    def change_since(self, tick: int, extent: Extent) -> tuple[Extent, Record] | None:
+        """The last change after this tick that touched the extent, and all that it touched; None if there was none."""
+        for touched, record in reversed(self.log.items()):
+            if record.tick <= tick:
+                break
+            if touched.meets(extent):
+                return touched, record
+        else:
+            if self.rest is not None and self.rest[1].tick > tick and self.rest[0].meets(extent):
+                return self.rest
+        return (EVERYTHING, self.everything) if self.everything.tick > tick else None
+
+    def last_change(self, extent: Extent) -> float:
+        """The moment of the last change that touched the extent."""
+        for touched, record in reversed(self.log.items()):
+            if touched.meets(extent):
+                return record.moment
+        if self.rest is not None and self.rest[0].meets(extent):
+            return self.rest[1].moment
+        return self.everything.moment
 
 
 Stamps: TypeAlias = tuple[Stamp, ...]
@@ -96,12 +165,22 @@ class ChangeClock:
                 del self.stamps[stamp.tag]
                 self.bytes -= stamp.size
 
-    def bump(self, tags: Iterable[Hashable], moment: float, age: float = 0.0) -> int:
-        """Note, at this moment, a change of these tags so many seconds ago; returns its tick."""
+    def bump(
+        self,
+        tags: Iterable[Hashable],
+        moment: float,
+        age: float = 0.0,
+        extents: Mapping[Any, Extent] | None = None,
+    ) -> int:
+        """Note, at this moment, a change of these tags so many seconds ago; returns its tick.
+
+        extents: what the change touched of each tag; None if it touched everything.
+        """
         self.now += 1
         changed_at = moment - age
         self.latest = max(self.latest, changed_at)
         is_settling = age < self.window
+        record = Record(self.now, changed_at)
         for tag in tags:
             stamp = self.stamps.get(tag)
             if stamp is None:
@@ -109,10 +188,13 @@ class ChangeClock:
                     continue  # no answer depends on it
                 stamp = self.stamps[tag] = Stamp(tag, size=_size_of(tag))
                 self.bytes += stamp.size
-            stamp.tick = self.now
+            extent = EVERYTHING if extents is None else extents[tag]
+            # Most of them, without a call.
+            if extent is EVERYTHING and not stamp.log and stamp.changed_at <= changed_at:
+                stamp.everything, stamp.tick, stamp.changed_at = record, self.now, changed_at
+            else:
+                self._note(stamp, record, extent)
             if is_settling:
-                if stamp.changed_at < changed_at:
-                    stamp.changed_at = changed_at
                 if tag in self.settling:
                     self.settling.move_to_end(tag)
                 else:
@@ -123,8 +205,17 @@ class ChangeClock:
         self._forget_settled(moment)
         return self.now
 
-    def is_settling(self, held: Stamps, moment: float) -> bool:
-        """Whether a replica may not have heard of the last change of one of these tags."""
+    def _note(self, stamp: Stamp, record: Record, extent: Extent) -> None:
+        """Note a change that makes the stamp larger or smaller."""
+        size = stamp.size
+        stamp.note(record, extent)
+        if stamp.tag in self.settling:
+            self._settling_bytes += stamp.size - size
+        else:
+            self.bytes += stamp.size - size
+
+    def is_settling(self, held: Stamps, moment: float, extent: Extent = EVERYTHING) -> bool:
+        """Whether a replica may not have heard of the last change that touched this extent of one of these tags."""
         if not self.window:
             return False
         if self.settling:
@@ -132,10 +223,14 @@ class ChangeClock:
         earliest = moment - self.window
         if self._floor > earliest:
             return True
-        for stamp in held:  # noqa: SIM110 - as in `changed_since`
-            if stamp.changed_at > earliest:
+        for stamp in held:
+            if stamp.changed_at > earliest and (extent is EVERYTHING or stamp.last_change(extent) > earliest):
                 return True
         return False
+
+    def last_change(self, held: Stamps, extent: Extent = EVERYTHING) -> float:
+        """The moment of the last change that touched this extent of one of these tags, or may have."""
+        return max([self._floor, *[stamp.last_change(extent) for stamp in held]])
 
     def settles_for(self, tags: Collection[Hashable], moment: float) -> float:
         """The seconds until every replica has heard of the last change of these tags."""
@@ -180,10 +275,10 @@ def _size_of(tag: Hashable) -> int:
     return STAMP_OVERHEAD if value is None else STAMP_OVERHEAD + room_of(value)
 
 
-def changed_since(held: Stamps, tick: int) -> bool:
-    """Whether any of these tags changed after the tick."""
+def changed_since(held: Stamps, tick: int, extent: Extent = EVERYTHING) -> bool:
+    """Whether a change after the tick touched this extent of any of these tags."""
     # The hot path of every cached query: a plain loop costs half of any() over a generator.
-    for stamp in held:  # noqa: SIM110
-        if stamp.tick > tick:
+    for stamp in held:
+        if stamp.tick > tick and (extent is EVERYTHING or stamp.change_since(tick, extent) is not None):
             return True
     return False

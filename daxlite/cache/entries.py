@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from ..core.encoding import room_of
+from ..core.extents import EVERYTHING, Extent
 from .clock import Stamps, changed_since
 from .stats import KindCounters
 
@@ -31,6 +32,8 @@ EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, 
 # and its share of the ghost queue. Measured: 552 bytes while nothing is evicted
 # (`python -m benchmarks.memory`), and up to 703 in a cache that was filled twice over.
 ENTRY_OVERHEAD: Final = 720
+EXTENT_OVERHEAD: Final = 390
+"""The longest extent of a page."""
 HOLD_OVERHEAD: Final = 80
 """The tuple of an entry that holds stamps of its own. The stamps count in the change clock, once for all entries."""
 MAX_USES: Final = 3
@@ -58,6 +61,8 @@ class Entry(Struct, eq=False, gc=False):
     stamps: Stamps
     counters: KindCounters
     size: int
+    extent: Extent = EVERYTHING
+    """What a page covers of its partition."""
     wall_expires: float = math.inf
     """The end of its TTL by the wall clock, which goes on while the machine is frozen."""
     uses: int = 0
@@ -73,14 +78,16 @@ class Entry(Struct, eq=False, gc=False):
     @property
     def is_stale(self) -> bool:
         """Whether something that the answer depends on changed since it was read."""
-        return changed_since(self.stamps, self.tick)
+        return changed_since(self.stamps, self.tick, self.extent)
 
 
-def size_of(key: EntryKey, data: bytes, stamps: Stamps) -> int:
+def size_of(key: EntryKey, data: bytes, stamps: Stamps, extent: Extent = EVERYTHING) -> int:
     """The bytes of an entry. Its answer takes no more than its length; its key was not copied."""
     size = ENTRY_OVERHEAD + len(data) + room_of(key[-1])
     if len(key) > 2 and isinstance(key[1], bytes):
         size += room_of(key[1])
+    if extent is not EVERYTHING:
+        size += EXTENT_OVERHEAD
     return size if len(stamps) < 2 else size + HOLD_OVERHEAD
 
 
@@ -169,7 +176,7 @@ class Entries:
         elif self._gone.recall(hash(key)):
             queue = self._main
         if self._small.bytes + self._main.bytes + entry.size + beside > self.maxsize:
-            self._make_room(entry.size + beside)
+            self.make_room(entry.size + beside)
         self._by_key[key] = entry
         queue.append(entry)
         entry.counters.entries += 1
@@ -195,7 +202,7 @@ class Entries:
         """Find nothing any more. One assignment, for it may interrupt any change of the entries."""
         self.get = _nothing
 
-    def _make_room(self, size: int) -> None:
+    def make_room(self, size: int) -> None:
         """Evict entries until so many more bytes fit."""
         spare = MAX_SPARED
         while self.currsize + size > self.maxsize:

@@ -15,12 +15,14 @@ from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
 from ..core.encoding import encode_exactly
-from ..core.requests import ItemRead, Read
+from ..core.extents import EVERYTHING, Extent
+from ..core.requests import ItemRead, PageRead, Read
 from ..core.schema import TableSchema
 from ..core.tags import Tag
 from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
+from ..place import place
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import EntryKey
 from .moment import LONG_AGO, Moment
@@ -31,6 +33,9 @@ from .table import Table
 
 ABSENT_ITEM: Final = b""
 """The stored form of "there is no such item"; no encoded answer is empty."""
+
+MIN_AGE: Final = 0.02
+"""Seconds for which a page of a settling index is kept at least."""
 
 MAX_WAIT: Final = 30.0
 """Seconds after which a follower stops waiting for the leader and asks DynamoDB itself."""
@@ -45,6 +50,8 @@ class _Flight(Struct, eq=False):
     _held: Stamps = ()
     _tick: int = 0
     _began: Moment = LONG_AGO
+    _extent: Extent = EVERYTHING
+    """What it reads of its partition."""
     _started: bool = False
 
     def __repr__(self) -> str:
@@ -80,7 +87,7 @@ class _Flight(Struct, eq=False):
         no more. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        return changed_since(self._held, self._tick)
+        return changed_since(self._held, self._tick, self._extent)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,
@@ -127,6 +134,8 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     """Whether it was sent as a strongly consistent read."""
     latch: Latch | None = None
     """Where its followers wait."""
+    _place: object = None
+    """Where it runs."""
 
     @property
     def counters(self) -> KindCounters:
@@ -152,7 +161,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         state = self._state
         with state.locked():
             leader = None if self._key is None else cast("ReadFlight | None", state.leaders.get(self._key))
-            if leader is None or changed_since(leader._held, leader._tick) or leader._is_over(state.moment()):
+            if leader is None or not leader._may_be_joined(state.moment()):
                 self._start()
                 return None
             if leader.latch is None:
@@ -164,20 +173,29 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
 
         Nothing of the read itself may have been sent: what changed until now, its answer will show.
         """
-        if table is self.table and table.schema is self._schema and not self.is_overtaken:
-            return
         with self._state.locked():
+            if table is self.table and table.schema is self._schema and not self.is_overtaken:
+                return
             self._leave()
             self.table, self._key = table, key
             if self._changes is not self._state.changes:  # everything was dropped, and the followers were released
                 self.latch = None
             self._start()
 
+    def _may_be_joined(self, now: Moment) -> bool:
+        """Whether another reader may wait for the answer. To be asked under the cache's lock."""
+        # A signal handler that reads what the frame below it is reading would wait for itself.
+        if self._place == place() or self._is_over(now):
+            return False
+        return not changed_since(self._held, self._tick, self._extent)
+
     def _is_over(self, now: Moment) -> bool:
         """Whether this began too long ago to be joined: the machine may have been frozen since DynamoDB answered."""
         settings = self.table.settings
         is_page = self._read is not None and not isinstance(self._read, ItemRead)
         ttl = settings.query_ttl if is_page else max(settings.item_ttl, settings.negative_ttl)
+        if self.is_settling and self._is_of_global_index:
+            ttl = min(ttl, max(self._ages_for(), MIN_AGE))
         return self._began.after(min(ttl, MAX_WAIT)).is_over(now)
 
     def release_followers(self) -> None:
@@ -192,9 +210,12 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         tags: tuple[Tag, ...] = ()
         if read is not None and (table.settings.exact or isinstance(read, ItemRead)):
             tags = read.tags(table.place, table.schema)
+        if isinstance(read, PageRead):
+            self._extent = read.extent(table.schema)
         self._watch(tags)
-        self.is_settling = state.changes.is_settling(self._held, self._began.clock)
+        self.is_settling = state.changes.is_settling(self._held, self._began.clock, self._extent)
         if self._key is not None:
+            self._place = place()
             state.leaders[self._key] = self
 
     def _land(self) -> None:
@@ -217,6 +238,25 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         # A whole item is found and dropped by its key alone, so it depends on no stamp but its table's.
         self._fill("item", self.table.item(key), data, ttl, left, self.table.own)
 
+    @property
+    def _is_of_global_index(self) -> bool:
+        index = None if isinstance(self._read, ItemRead | None) else self._read.index
+        return index is not None and self._schema is not None and index in self._schema.global_indexes
+
+    @property
+    def _covers_what_settles(self) -> bool:
+        return self._state.changes.is_settling(self._held, self._began.clock, self._extent)
+
+    def _ages_for(self) -> float:
+        """Seconds, from its start, for which a page of a settling index may be kept: as long again as the last change
+        that it covers was old then, but not beyond that change's settle window. So a page that the index had not caught
+        up with shows each change at most twice as late as the index itself does."""
+        factor = self._state.index_settle_factor
+        if not factor:
+            return 0.0
+        age = self._began.clock - self._state.changes.last_change(self._held, self._extent)
+        return min(max(age * factor, MIN_AGE), self._state.settle_window - age)
+
     def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
         """Store a part of an item. That there is no such item holds for all of its parts."""
         if item is None:
@@ -227,6 +267,10 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
 
     def fill_page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> None:
         """Store a page of a Query or a Scan."""
+        last = page.get("LastEvaluatedKey")
+        if last is not None and isinstance(self._read, PageRead):
+            # What lies beyond the page cannot alter it, even if it changed while the page was read.
+            self._extent = self._read.extent(self._schema, last)
         ttl, left = self._lifetime(page.get("Items", ()), self.table.settings.query_ttl)
         self._fill(kind, self.table.page(kind, signature), encode_exactly(page), ttl, left, self._held)
 
@@ -235,13 +279,29 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         state = self._state
         self.answer = data
         with state.locked():
-            is_doubtful = self.is_settling and not self.is_consistent
-            if is_doubtful or self.is_overtaken:
+            # Asked anew, for the page may cover less than its request did.
+            is_settling = self.is_settling and not self.is_consistent and self._covers_what_settles
+            if is_settling:
+                left = min(left, self._ages_for() if self._is_of_global_index else 0.0)
+            if left <= 0 or self.is_overtaken:
                 self.table.counters[kind].discarded_fills += 1
             else:
+                if is_settling:
+                    self.table.counters[kind].settling_fills += 1
                 # The time that the read took counts: what it saw may be as old as its start.
                 since, tick = self._began, self._tick
-                state.store(self.table, kind, key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=stamps)
+                state.store(
+                    self.table,
+                    kind,
+                    key,
+                    data,
+                    ttl=ttl,
+                    since=since,
+                    left=left,
+                    tick=tick,
+                    stamps=stamps,
+                    extent=self._extent,
+                )
             self._land()
 
 

@@ -17,7 +17,10 @@ def check_global_index(places: Iterable[Place], index: str) -> bool:
     table at one of the places, is not described.
     """
     states = peers.PROCESS.states()
-    found = [[(state, table) for state in states for table in list(state.tables_at(place))] for place in places]
+    found = [
+        [(state, table) for state in states for table in list(state.tables_at(place)) if not table.is_left]
+        for place in places
+    ]
     schemas = [table.schema for at_place in found for _, table in at_place]
     if any(schema is not None and index in schema.global_indexes for schema in schemas):
         return True

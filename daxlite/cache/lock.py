@@ -70,6 +70,12 @@ class Lock:
             del dropped  # outside of the lock, for it takes its time
         return self._mutex
 
+    def doubt(self) -> None:
+        """What the lock guards may be half changed, by a holder that an exception ended: until the next caller that
+        takes the lock has dropped everything, nothing is answered."""
+        self._reentries += 1
+        self._suspend()
+
     def to_read(self) -> threading.RLock:
         """The lock for a caller that only looks, for a `with` statement. A signal handler gets it within a change of
         its own thread, too, and may see a part of that change."""

@@ -6,22 +6,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from random import SystemRandom
 from typing import Any, Final
+from weakref import WeakSet
 
 from cachetools import LRUCache
 from msgspec import UnsetType
 
 from ..config import CacheConfig
 from ..core.changes import Change
+from ..core.checks import check_function, shown
 from ..core.requests import Read
 from ..core.schema import TableSchema
 from ..core.tables import Place, Scope, TableId
 from ..core.tags import Tag, table_tag
+from ..core.uncopied import Uncopied
 from . import peers
 from .clock import changed_since
 from .entries import MAX_USES, EntryKey
 from .flights import ReadFlight, WriteFlight
 from .lock import Reentered
-from .state import State
+from .state import MAX_TABLES, State
 from .stats import KindCounters
 from .table import Table
 from .table_names import TableNames
@@ -30,15 +33,23 @@ from .table_names import TableNames
 # each request; it does not have so many credentials at a time.
 MAX_SCOPES: Final = 1024
 
-# Not Python's own generator: two machines that start from one snapshot have it in one state, and their entries would
-# expire together.
-_random: Final = SystemRandom().random
+SYSTEM_RANDOM: Final = SystemRandom().random
+"""Numbers from 0 to 1, of the operating system. Two machines that start from one snapshot have Python's own generator
+in one state, and their entries would expire together."""
+
+SECONDS: Final = "that returns seconds"
+NUMBERS: Final = "that returns numbers from 0 to 1"
+"""What clocks and generators are, for messages."""
+
+MAX_NAMES: Final = 2 * MAX_TABLES
+"""So many names are known, in all scopes together: each table may have one and an ARN, and scopes of one account share
+their tables, not their names."""
 
 _UNCOUNTED: Final = KindCounters()
 """Takes the counts of look-ups that are not to be counted."""
 
 
-class MemoryCache:
+class MemoryCache(Uncopied):
     """The item cache and the query cache of one process. It does no I/O: what a method bumped is what it returns."""
 
     def __init__(
@@ -50,12 +61,18 @@ class MemoryCache:
         random: Callable[[], float] | None = None,
     ) -> None:
         if config is not None and not isinstance(config, CacheConfig):
-            raise TypeError(f"config is {config!r}; it must be a daxlite.CacheConfig")
+            raise TypeError(f"config is {shown(config)}; it must be a daxlite.CacheConfig")
+        check_function("clock", clock, SECONDS)
+        check_function("wall_clock", wall_clock, SECONDS)
+        if random is not None:
+            check_function("random", random, NUMBERS)
         self._config: Final = config if config is not None else CacheConfig()
-        self._state = State(self._config, clock, wall_clock, random or _random)
+        self._state = State(self._config, clock, wall_clock, random or SYSTEM_RANDOM)
         self.now: Final = clock
         """The moment, as the cache's clock has it."""
         self._names: LRUCache[Scope, TableNames] = LRUCache(MAX_SCOPES)
+        self._all_names: WeakSet[TableNames] = WeakSet()  # also those that went from there, but not from their clients
+        self._names_known = 0
         peers.PROCESS.join(self._state)
 
     @property
@@ -87,6 +104,10 @@ class MemoryCache:
                     counters.hits += 1
                     return entry.data
             with state.locked():
+                if state.renew(entry):
+                    entry.uses = min(entry.uses + 1, MAX_USES)
+                    counters.hits += 1
+                    return entry.data
                 state.drop_dead(entry)
         counters.misses += 1
         return None
@@ -236,7 +257,25 @@ class MemoryCache:
     def names(self, scope: Scope) -> TableNames:
         """The table names of a scope."""
         with self._state.locked():
-            return self._names.setdefault(scope, TableNames(self.table, scope))
+            try:
+                names = self._names.setdefault(scope, TableNames(self.table, scope, self._remember))
+            except BaseException:  # of a signal handler's, which may leave cachetools' books half written
+                self._names = LRUCache(MAX_SCOPES)
+                raise
+            self._all_names.add(names)
+            return names
+
+    def _remember(self, names: TableNames, name: str, table: Table) -> None:
+        """Let a name be found without a look at the scope; forget all names where there are too many."""
+        with suppress(Reentered), self._state.locked():
+            if self._names_known >= MAX_NAMES:  # by this count, which knows of no name that went with its scope
+                self._names_known = sum([len(each.known) for each in self._all_names])
+            if self._names_known >= MAX_NAMES:
+                for each in self._all_names:
+                    each.known = {}
+                self._names_known = 0
+            names.known[name] = table
+            self._names_known += 1
 
     def is_described(self, table: Table) -> bool:
         """Whether the table needs no description now."""

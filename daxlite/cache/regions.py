@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ..core.checks import is_name, shown
 from ..core.tables import NAME_RULE, Place, is_table_name, region_and_name
 
 _known: Final[dict[str, None]] = {}
@@ -35,17 +36,17 @@ def places_of(name_or_arn: str, region: str | None = None) -> list[Place]:
 def check_table(table: object, region: object) -> None:
     """Raises TypeError or ValueError for what is not a table's name or ARN, and a region or None."""
     if not isinstance(table, str) or not table:
-        raise TypeError(f"table is {table!r}; it must be a table's name or ARN")
-    if region is not None and (not isinstance(region, str) or not region):
-        raise TypeError(f"region is {region!r}; it must be the name of a region, or None for all that are known")
+        raise TypeError(f"table is {shown(table)}; it must be a table's name or ARN")
+    if region is not None and not is_name(region):
+        raise TypeError(f"region is {shown(region)}; it must be the name of a region, or None for all that are known")
     if table.startswith("arn:"):
         in_arn, _ = region_and_name(table)
         if in_arn is None:
-            raise ValueError(f"table is {table!r}, which is not the ARN of a table")
+            raise ValueError(f"table is {shown(table)}, which is not the ARN of a table, as it must be")
         if region not in (None, in_arn):
-            raise ValueError(f"region is {region!r}, and the ARN is of a table in {in_arn}")
+            raise ValueError(f"region is {shown(region)}, and the ARN is of a table in {in_arn}; give it once")
     elif not is_table_name(table):
-        raise ValueError(f"table is {table!r}; a table's name has {NAME_RULE}")
+        raise ValueError(f"table is {shown(table)}; it must be a table's name, which has {NAME_RULE}")
 
 
 def _default_region() -> str:

@@ -9,12 +9,14 @@ from typing import Final, Protocol
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
+from ..core.extents import EVERYTHING, Extent
 from ..core.not_cacheable import NotCacheable
 from ..core.schema import TableSchema
 from ..core.tables import Place, TableId
 from ..core.tags import Tag, scan_tag, table_tag
 from ..faults import Faults
 from ..latch import Latch
+from .causes import Cause, causes
 from .clock import ChangeClock, Stamps
 from .entries import Entries, Entry, EntryKey, size_of
 from .lock import Lock
@@ -34,6 +36,10 @@ class Leader(Protocol):
     def release_followers(self) -> None: ...
 
 
+class TooManyTables(NotCacheable):
+    """A cache knows MAX_TABLES tables already."""
+
+
 class State:
     """The state of one cache."""
 
@@ -49,11 +55,15 @@ class State:
         self.now = now
         self.wall_clock = wall_clock
         self._random = random
+        self.settle_window = config.settle_window
+        self.index_settle_factor = config.index_settle_factor
         self.new_latch: Callable[[], Latch] = Latch
         """Makes what followers wait at; a test that runs threads in an order of its own brings its own."""
         self.tables: dict[TableId, Table] = {}
         self.changes = ChangeClock(config.settle_window)
         self._faults = Faults()
+        self.causes = causes()
+        """Why entries were found to be stale."""
         self.others: Callable[[], Sequence[State]] = tuple
         """The other caches of this process; see `peers`."""
         self.begin()
@@ -107,10 +117,10 @@ class State:
     # Tables
 
     def table(self, id: TableId) -> Table:
-        """What is known of a table. Raises NotCacheable for one too many."""
+        """What is known of a table. Raises TooManyTables for one too many."""
         if id not in self.tables:
             if len(self.tables) >= MAX_TABLES:
-                raise NotCacheable("table")
+                raise TooManyTables("a table too many")
             note_region(id.place.region)
             settings = self._config.for_table(id.name)
             table = Table(id, len(self.tables), settings, self.changes.hold((table_tag(id.place),)))
@@ -146,15 +156,32 @@ class State:
         if len(entry.stamps) > 1:  # as in `store`
             self.changes.release(entry.stamps)
 
+    def renew(self, entry: Entry) -> bool:
+        """Whether an entry is true although its tags changed: no change touched what it covers. It then counts as read
+        after those changes, so that the next hit need not look at them."""
+        if self.entries.get(entry.key) is not entry or entry.is_stale:
+            return False
+        # Not the clock's own tick: the entry was compared with these stamps as they are now, under the lock.
+        entry.tick = max([stamp.tick for stamp in entry.stamps])
+        return entry.expires > self.now() and entry.wall_expires > self.wall_clock()
+
     def drop_dead(self, entry: Entry) -> None:
         """Drop an entry that may not be served any more, unless another thread has done so."""
         if self.entries.get(entry.key) is not entry:
             return
         if entry.is_stale:
             entry.counters.invalidations += 1
+            self._note_causes(entry)
         else:
             entry.counters.expirations += 1
         self.entries.drop(entry.key)
+
+    def _note_causes(self, entry: Entry) -> None:
+        now = self.now()
+        for stamp in entry.stamps:
+            if (change := stamp.change_since(entry.tick, entry.extent)) is not None:
+                touched, record = change
+                self.causes.append(Cause(hash(entry.key), entry.extent, stamp.tag, touched, record.moment, now))
 
     def store(
         self,
@@ -168,6 +195,7 @@ class State:
         left: float,
         tick: int,
         stamps: Stamps,
+        extent: Extent = EVERYTHING,
     ) -> None:
         """Store an answer for `ttl` seconds from the moment `since`, but for no longer than `left` seconds from then.
 
@@ -176,7 +204,7 @@ class State:
         if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        size = size_of(key, data, stamps)
+        size = size_of(key, data, stamps, extent)
         if size > self._max_entry_bytes:
             self.entries.discard(key)
             return
@@ -185,7 +213,7 @@ class State:
         counters = table.counters[kind]
         if len(stamps) > 1:  # the table holds its own stamp for good
             self.changes.hold_again(stamps)
-        entry = Entry(data, key, expires, tick, stamps, counters, size, wall_expires)
+        entry = Entry(data, key, expires, tick, stamps, counters, size, extent, wall_expires)
         self.entries.store(entry, self.changes.bytes)
         counters.fills += 1
 
@@ -203,9 +231,10 @@ class State:
         schemas = [table.schema for table in tables if table.schema is not None]
         bumped = _bumped(change, schemas[0] if schemas else None)
         for schema in schemas[1:]:
-            bumped += [tag for tag in _bumped(change, schema) if tag not in bumped]
-        self._bump(bumped)
-        return bumped if schemas or not is_own else [*bumped, table_tag(change.table)]
+            for tag, extent in _bumped(change, schema).items():
+                bumped[tag] = bumped.get(tag, extent).hull(extent)
+        self._bump(bumped, extents=bumped)
+        return [*bumped] if schemas or not is_own else [*bumped, table_tag(change.table)]
 
     def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
         """Make true again what depends on these tags: they changed elsewhere, so many seconds ago."""
@@ -227,9 +256,12 @@ class State:
             leader.release_followers()
         return dropped
 
-    def _bump(self, tags: Collection[Tag], age: float = 0.0) -> None:
-        """Note a change of these tags, so many seconds ago."""
-        self.changes.bump(tags, self.now(), age)
+    def _bump(self, tags: Collection[Tag], age: float = 0.0, extents: Mapping[Tag, Extent] | None = None) -> None:
+        """Note a change of these tags, so many seconds ago; extents: what it touched of each, if that is known."""
+        remembered = self.changes.bytes
+        self.changes.bump(tags, self.now(), age, extents)
+        if self.changes.bytes > remembered:
+            self.entries.make_room(self.changes.bytes)
         # Projections and pages show by their stamps that they are stale. A whole item has no stamp and is dropped here.
         for tag in tags:
             if tag.kind == "item" and tag.value is not None:
@@ -238,8 +270,8 @@ class State:
                         table.counters["item"].invalidations += 1
 
 
-def _bumped(change: Change, schema: TableSchema | None) -> list[Tag]:
+def _bumped(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:
     try:
         return bumped_tags(change, schema)
     except NotCacheable:
-        return [table_tag(change.table)]  # a key that is not one: the whole table covers it
+        return {table_tag(change.table): EVERYTHING}  # a key that is not one: the whole table covers it

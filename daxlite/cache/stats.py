@@ -26,6 +26,9 @@ class CacheCounts:
     """Misses sent as strongly consistent reads, at twice the read units, because what they read had just changed."""
     fills: int = 0
     """Answers and written items stored."""
+    settling_fills: int = 0
+    """Pages of a global index among the fills that were stored for a short time only, because what they cover had just
+    changed."""
     discarded_fills: int = 0
     """Answers not stored because something that they depend on changed while they were read, or so shortly before that
     they may be old; and written items not stored because their write overlapped another one."""
@@ -66,6 +69,7 @@ class KindCounters:
     joined: int
     consistent_misses: int
     fills: int
+    settling_fills: int
     discarded_fills: int
     invalidations: int
     evictions: int

@@ -48,6 +48,8 @@ class Table:
         """False once IAM refused a write only because daxlite asked for its return values."""
         self.may_ask_keys = True
         """The same for the key attributes of a projected BatchGetItem."""
+        self.is_left = False
+        """True once its account is known: its name means the table under that account now, and not this one."""
         self.own = own
         """The stamp of the table tag: every entry of the table depends on it, so the table holds it for good."""
         self.begin()
@@ -98,6 +100,10 @@ class Table:
     def reads_strongly(self, index: str | None) -> bool:
         """Whether strongly consistent reads of the table, or of this index, are known to be possible."""
         return index is None or (self.schema is not None and index in self.schema.local_indexes)
+
+    def may_read_strongly(self, index: str | None) -> bool:
+        """The same, or unknown because the table has not been described: DynamoDB will tell."""
+        return self.schema is None or self.reads_strongly(index)
 
     def describe(self, schema: TableSchema, ttl_attribute: str | UnsetType | None, now: Moment) -> None:
         self.schema = schema

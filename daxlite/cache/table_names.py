@@ -5,16 +5,19 @@ from typing import Any
 
 from ..core.tables import Place, Scope, TableId, account_of, region_of, table_id
 from .regions import note_region
-from .state import MAX_TABLES
 from .table import Table
 
 
 class TableNames:
     """The table names of one scope, which all clients of one endpoint, region and credentials share."""
 
-    def __init__(self, find: Callable[[TableId], Table], scope: Scope) -> None:
+    def __init__(
+        self, find: Callable[[TableId], Table], scope: Scope, remember: Callable[["TableNames", str, Table], None]
+    ) -> None:
+        """remember: puts a table into `known`, within the bounds of all scopes together."""
         note_region(region_of(scope.endpoint, scope.region))
         self._find = find
+        self._remember = remember
         self._scope = scope
         self.known: dict[str, Table] = {}
         """By TableName as it was given, a name or an ARN."""
@@ -25,8 +28,7 @@ class TableNames:
             return self.known[name]
         except (KeyError, TypeError):
             table = self._find(table_id(self._scope, name))
-        if len(self.known) < MAX_TABLES:
-            self.known[name] = table
+        self._remember(self, name, table)
         return table
 
     def place(self, name: Any) -> Place:
@@ -42,5 +44,7 @@ class TableNames:
         account = account_of(arn)
         if account is None or self._scope.account is not None or table.id != table_id(self._scope, table.id.name):
             return
+        for each in (table, *self.known.values()):
+            each.is_left = each.is_left or each.id.owner == table.id.owner
         self._scope = self._scope._replace(account=account)
         self.known = {}

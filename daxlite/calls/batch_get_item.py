@@ -24,13 +24,13 @@ _MAX_KEYS: Final = 100
 def batch_get_item(context: Context, params: Params) -> Response | Steps[Response]:
     """Items from the cache beside items from DynamoDB, in no particular order, as DynamoDB returns them."""
     if not {"RequestItems", "ReturnConsumedCapacity"} >= params.keys():
-        raise NotCacheable("parameter")
+        raise NotCacheable("a parameter that is not known")
     capacity = check_capacity(params)
     request = context.dialect.request("BatchGetItem", params)
     parts = [_part(context, params, name, asked) for name, asked in request["RequestItems"].items()]
     keys = sum(len(part.keys) for part in parts)
     if not 0 < keys <= _MAX_KEYS or len({part.table.id for part in parts}) < len(parts):
-        raise NotCacheable("number of keys, or one table by two names")
+        raise NotCacheable("the number of keys or one table by two names")
     for part in parts:
         part.look_up(context)
     if any(part.wanted for part in parts):
@@ -54,7 +54,7 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
     as_given = params["RequestItems"][name]
     keys = [item_key(key) for key in asked["Keys"]]
     if not keys or len(set(keys)) < len(keys):
-        raise NotCacheable("no keys, or duplicates")
+        raise NotCacheable("no keys or duplicates")
     if reason is not None:
         context.cache.count(table.counters["item"], reason)
     return Part(name, table, as_given, projection, frozenset(asked["Keys"][0]), reason is None, keys)

@@ -1,6 +1,5 @@
 """One table's part of a BatchGetItem: what to forward, and what to make of the answer."""
 
-import copy
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
@@ -11,6 +10,7 @@ from ..cache.flights import ReadFlight
 from ..cache.table import Table
 from ..core.encoding import decode
 from ..core.expressions.projections import Projection
+from ..core.hidden import Hidden
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead
 from ..core.schema import item_key
@@ -22,7 +22,7 @@ from .get_item import CachedItem, entry_of, fill_found, find_item
 _ALIAS: Final = "#daxlite_key"
 
 
-class Wanted(Struct, eq=False):
+class Wanted(Hidden, Struct, eq=False):
     """One item that is asked for."""
 
     key: bytes
@@ -34,7 +34,7 @@ class Wanted(Struct, eq=False):
     """Another caller's read of it, to wait for."""
 
 
-class Part(Struct, eq=False):
+class Part(Hidden, Struct, eq=False):
     """What a BatchGetItem asks of one table."""
 
     name: str
@@ -149,9 +149,8 @@ class Part(Struct, eq=False):
         """Take out of the response what was added to the request; returns that, item by item."""
         unprocessed = response.get("UnprocessedKeys", {})
         if self.name in unprocessed:
-            # Copied, for the application may change what it is given (P8).
-            asked = {name: value for name, value in self.asked.items() if name != "Keys"}
-            unprocessed[self.name] = {**copy.deepcopy(asked), "Keys": unprocessed[self.name]["Keys"]}
+            # What is asked is a copy already, so the application may change what it is given (P8).
+            unprocessed[self.name] = {**self.asked, "Keys": unprocessed[self.name]["Keys"]}
         items = response.get("Responses", {}).get(self.name, ())
         return [{name: item.pop(name) for name in added if name in item} for item in items]
 

@@ -1,21 +1,48 @@
-"""BatchWriteItem and TransactWriteItems: through to DynamoDB, and what they may have changed out of the cache.
+"""BatchWriteItem and TransactWriteItems: through to DynamoDB, and what they put or deleted into the item cache.
 
-The responses do not tell what stood there before, and a batch may be applied in part, so these leave no new state
-behind.
+Each of their writes is in flight like a write of its own, so the same overlaps leave no entry. The responses tell
+nothing of what stood there before, nor what an update made.
 """
 
-from typing import Final
+from collections.abc import Callable, Collection, Set
+from contextlib import ExitStack
+from typing import Final, TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..cache.flights import WriteFlight
+from ..cache.table import Table
+from ..core.changes import Change
+from ..core.hidden import Hidden
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import Request
+from ..core.schema import item_key
 from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
+from ..core.tables import Place
 from ..core.tags import Tag
 from .context import Context
 from .send_change import send_change
-from .write_item import change_of
+from .write_item import change_of, images, learn
 
 _BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
 _TRANSACT_WRITES: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": ""}
+
+
+class _Write(Hidden, Struct, frozen=True, eq=False):
+    """One of the writes, in flight."""
+
+    operation: str
+    """Empty for the condition check of a transaction, which writes nothing."""
+    request: Request
+    table: Table
+    change: Change
+    flight: WriteFlight
+
+
+_Written: TypeAlias = Callable[[Response, Collection[_Write]], Set[_Write]]
+"""Those of the writes that this call itself, by its response, is certain to have written."""
 
 
 def batch_write_item(context: Context, params: Params) -> Steps[Response]:
@@ -29,7 +56,14 @@ def batch_write_item(context: Context, params: Params) -> Steps[Response]:
         for entry in entries
         for kind, write in entry.items()
     ]
-    return _write(context, "BatchWriteItem", params, writes)
+
+    def written(response: Response, writes: Collection[_Write]) -> Set[_Write]:
+        unprocessed = _unprocessed(context, response)
+        if None in unprocessed:
+            return frozenset()
+        return {write for write in writes if (write.table.place, write.change.item) not in unprocessed}
+
+    return _write(context, "BatchWriteItem", params, writes, written)
 
 
 def transact_write_items(context: Context, params: Params) -> Steps[Response]:
@@ -41,16 +75,63 @@ def transact_write_items(context: Context, params: Params) -> Steps[Response]:
         for entry in request["TransactItems"]
         for kind, write in entry.items()
     ]
-    return _write(context, "TransactWriteItems", params, writes)
+
+    def written(response: Response, writes: Collection[_Write]) -> Set[_Write]:
+        # DynamoDB answers a token that it has seen with success, and writes nothing: others may have written since the
+        # first time. botocore makes a token for each call that has none, and sends it again when it tries again.
+        is_first = response.get("ResponseMetadata", {}).get("RetryAttempts") == 0
+        return frozenset(writes if is_first and "ClientRequestToken" not in params else ())
+
+    return _write(context, "TransactWriteItems", params, writes, written)
 
 
-def _write(context: Context, operation: str, params: Params, writes: list[tuple[str, str, Request]]) -> Steps[Response]:
+def _write(
+    context: Context, operation: str, params: Params, writes: list[tuple[str, str, Request]], written: _Written
+) -> Steps[Response]:
     for name in dict.fromkeys(name for name, _, _ in writes):
         yield from context.described(name)
+    with ExitStack() as flights:
+        started = []
+        for name, single, request in writes:
+            table = context.table(name)
+            change = change_of(table, single, request)
+            flight = flights.enter_context(context.cache.write_flight(table, change.item))
+            started.append(_Write(single, request, table, change, flight))
 
-    def apply(is_certain: bool) -> list[Tag]:
-        changed = [write for write in writes if write[1] or not is_certain]
-        return context.cache.apply(*[change_of(context.table(name), single, write) for name, single, write in changed])
+        def apply(response: Response | None) -> list[Tag]:
+            return _apply(context, started, response, written)
 
-    is_batch = operation == "BatchWriteItem"
-    return (yield from send_change(context, operation, params, apply, is_batch=is_batch))
+        is_batch = operation == "BatchWriteItem"
+        return (yield from send_change(context, operation, params, apply, is_batch=is_batch))
+
+
+def _apply(context: Context, writes: list[_Write], response: Response | None, written: _Written) -> list[Tag]:
+    """Apply all of the writes, and leave in the cache what they certainly left in their tables."""
+    changed = [write for write in writes if write.operation or response is None]
+    certain = frozenset() if response is None else written(response, changed)
+    bumped: list[Tag] = []
+    for write in changed:
+        change = write.change
+        if write in certain and write.table.settings.enabled:
+            _, new = images(context, write.operation, write.request, "NONE", None, was_retried=False)
+            change = replace(change, new=new)
+        bumped += write.flight.apply(change)
+    for write in changed:
+        if write in certain:
+            bumped += learn(context, write.table, write.operation, write.request, write.change.key)
+    return [*dict.fromkeys(bumped)]
+
+
+def _unprocessed(context: Context, response: Response) -> Set[tuple[Place, bytes] | None]:
+    """The items that DynamoDB hands back; None among them if one cannot be told."""
+    found: set[tuple[Place, bytes] | None] = set()
+    try:
+        for name, entries in (response.get("UnprocessedItems") or {}).items():
+            table = context.table(name)
+            for write in (write for entry in entries for write in entry.values()):
+                attributes = write["Item"] if "Item" in write else write["Key"]
+                key = {name: attributes[name] for name in table.key_names or ()}
+                found.add((table.place, item_key(context.dialect.from_caller(key))))
+    except (NotCacheable, KeyError, TypeError, AttributeError):
+        found.add(None)
+    return found

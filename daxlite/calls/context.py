@@ -16,6 +16,7 @@ from ..core.steps import Call, Params, Response, Steps
 from ..core.ttl import ttl_attribute_of
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
+from .forbidden import WITHOUT_A_SCHEMA, WITHOUT_A_TTL, warn_if_forbidden
 from .listeners import announce
 from .outcomes import is_missing_table, refuses_addition
 
@@ -63,7 +64,8 @@ class Context(Struct):
         with self.cache.read_flight(table, None) as flight:
             try:
                 response = yield Call("DescribeTable", {"TableName": name})
-            except Exception:  # noqa: BLE001 - forbidden, throttled, unreachable: the call itself shows what matters
+            except Exception as error:  # noqa: BLE001 - throttled, unreachable: the call itself shows what matters
+                warn_if_forbidden(self.cache, error, "DescribeTable", name, WITHOUT_A_SCHEMA)
                 return table
             description = response.get("Table")
             if not isinstance(description, dict):  # a test's stand-in for DynamoDB, which knows one operation only
@@ -78,7 +80,8 @@ class Context(Struct):
     def _ttl_attribute(self, name: str) -> Steps[str | UnsetType | None]:
         try:
             response = yield Call("DescribeTimeToLive", {"TableName": name})
-        except Exception:  # noqa: BLE001 - as above; it is asked for again before long
+        except Exception as error:  # noqa: BLE001 - as above; it is asked for again before long
+            warn_if_forbidden(self.cache, error, "DescribeTimeToLive", name, WITHOUT_A_TTL)
             return UNSET
         return ttl_attribute_of(response)
 

@@ -105,13 +105,13 @@ def items_of_transaction(request: Request) -> Iterator[tuple[Any, Request, Read]
     _check_batch(request, "TransactItems")
     for entry in request["TransactItems"]:
         if entry.keys() != {"Get"}:
-            raise NotCacheable("parameter")
+            raise NotCacheable("a parameter that is not known")
         yield from item_of(entry["Get"])
 
 
 def _check_batch(request: Request, entries: str) -> None:
     if not {entries, "ReturnConsumedCapacity"} >= request.keys():
-        raise NotCacheable("parameter")
+        raise NotCacheable("a parameter that is not known")
 
 
 def _is_read_strongly(context: Context, table: Table, read: Read, asked: Request) -> bool:

@@ -10,7 +10,6 @@ listener is counted and never reaches the application.
 import itertools
 import weakref
 from collections.abc import Collection
-from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from ..core.steps import Invalidated, Notify, Steps
@@ -30,7 +29,7 @@ class ChangeListener(Protocol):
 
 
 class ReadListener(Protocol):
-    """Hears of the reads of one context."""
+    """Hears of the reads of one computation."""
 
     def will_read(self, cache: Any, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
         """A wrapped client is about to read, from its cache or from DynamoDB, what depends on these tags.
@@ -39,9 +38,6 @@ class ReadListener(Protocol):
         eventually consistent even when they have just changed, so that a replica may answer that has not heard of it.
         """
 
-
-read_listener: Final[ContextVar[ReadListener | None]] = ContextVar("daxlite_read_listener", default=None)
-"""The listener to the reads of this context."""
 
 # By a number that is never used twice. Single dictionary operations need no lock, which a signal handler, a finaliser
 # or a child process might find taken.

@@ -64,10 +64,11 @@ def is_missing_table(error: BaseException) -> bool:
 def refuses_addition(operation: str, error: BaseException) -> bool:
     """Whether the error may be owed to what daxlite added to a request.
 
-    IAM can deny return values and attributes, a Stubber compares a request with the expected one, and the
-    projection of a batch may grow beyond what DynamoDB allows.
+    IAM can deny return values and attributes, a Stubber compares a request with the expected one, the projection of a
+    batch may grow beyond what DynamoDB allows, and an index of a table that is not described may be a global one, which
+    has no strongly consistent reads.
     """
-    if operation == "BatchGetItem" and code_of(error) == "ValidationException":
+    if operation in ("BatchGetItem", "Query", "Scan") and code_of(error) == "ValidationException":
         return True
     if code_of(error) == "AccessDeniedException":
         return not was_retried(error)

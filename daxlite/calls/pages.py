@@ -41,9 +41,10 @@ def _page(
     if found is None:
         params = snapshot(params)
         request = context.dialect.request(operation, params)
-        if read_request(request).signature != read.signature:
+        again = read_request(request)
+        if again.signature != read.signature:
             raise NotCacheable("the caller changes the request")
-        return _miss(context, params, request, operation, read)
+        return _miss(context, params, request, operation, again)
     return _answer(context, request, table, read, found)
 
 
@@ -68,8 +69,8 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
         # After the start, so that readers of a table that is not known yet follow as well.
         table = yield from context.described(params["TableName"], read.index)
         flight.catch_up(table, table.page(read.kind, read.signature))
-        # Global indexes have no strongly consistent reads; what they answer while they settle is not stored.
-        if flight.is_settling and table.reads_strongly(read.index):
+        # Global indexes have no strongly consistent reads; what they answer while they settle is kept by its age.
+        if flight.is_settling and table.may_read_strongly(read.index):
             response = yield from context.send_strongly(table, operation, params, flight)
         else:
             response = yield from context.send(table, operation, params)

@@ -20,7 +20,7 @@ def change_table(context: Context, params: Params, *, operation: str) -> Steps[R
     params = snapshot(params)
     tables = [context.table(name) for name in tables_of_description(params) if isinstance(name, str)]
 
-    def apply(is_certain: bool) -> list[Tag] | None:
+    def apply(response: Response | None) -> list[Tag] | None:
         return context.cache.forget(*tables) if tables else context.cache.invalidate_all()
 
     return send_change(context, operation, params, apply, is_batch=operation.startswith("Batch"))

@@ -5,6 +5,7 @@ Nothing that goes wrong while a call is planned reaches the application: the cal
 
 from botocore.exceptions import ParamValidationError
 
+from ..cache.state import TooManyTables
 from ..core.changes import Change
 from ..core.not_cacheable import NotCacheable
 from ..core.steps import AboutToRead, Call, Params, Response, Steps
@@ -12,6 +13,7 @@ from ..core.tags import Tag
 from .bypass import Bypassed
 from .context import Context
 from .dependencies import UNKNOWN
+from .never_cached import HOOKS, UNRECOGNISED, count_unwanted_bypass, warn_of_too_many_tables
 from .registry import Operation
 from .send_change import send_change
 
@@ -34,7 +36,7 @@ def unplanned(context: Context, operation: Operation, params: Params, error: Exc
     if isinstance(error, Bypassed):
         return None
     if isinstance(error, NotCacheable):
-        _count_bypass(context, operation, params, "unrecognised")
+        _count_bypass(context, operation, params, UNRECOGNISED, error)
         return _send_anyway(context, operation, params, None)
     return _send_anyway(context, operation, params, error)  # a fault of daxlite's, or a request that is none
 
@@ -62,11 +64,11 @@ def plan_rewritten(context: Context, operation: Operation, params: Params) -> St
     if operation.depends_on is not None:
         yield AboutToRead(context.cache, None, ())
     if not operation.may_change:
-        _count_bypass(context, operation, params, "hooks")
+        _count_bypass(context, operation, params, HOOKS)
         response: Response = yield Call(operation.name, params)
         return response
 
-    def apply(is_certain: bool) -> list[Tag] | None:
+    def apply(response: Response | None) -> list[Tag] | None:
         try:
             sent = context.sent()
         except ValueError:
@@ -93,7 +95,7 @@ def _announce_read(context: Context, operation: Operation, params: Params) -> St
 def _send_anyway(context: Context, operation: Operation, params: Params, fault: Exception | None) -> Steps[Response]:
     """Send what could not be planned. Everything that it may have changed goes."""
 
-    def apply(is_certain: bool) -> list[Tag] | None:
+    def apply(response: Response | None) -> list[Tag] | None:
         return _apply_unknown(context, operation, params) if operation.may_change else []
 
     try:
@@ -117,11 +119,15 @@ def _apply_unknown(context: Context, operation: Operation, params: Params) -> li
     return context.cache.apply(*changes)
 
 
-def _count_bypass(context: Context, operation: Operation, params: Params, reason: str) -> None:
+def _count_bypass(
+    context: Context, operation: Operation, params: Params, reason: str, error: Exception | None = None
+) -> None:
     if operation.kind is None or operation.effect != "cached read":
         return
     try:
         for table in [context.table(name) for name in operation.tables(params)]:
-            context.cache.count(table.counters[operation.kind], reason)
+            count_unwanted_bypass(context.cache, table, operation.kind, reason, error)
+    except TooManyTables:
+        warn_of_too_many_tables(context.cache)
     except Exception:  # noqa: BLE001 - a read of no table that is known
         return

@@ -1,4 +1,4 @@
-"""A call that changes something, and of which nothing is stored."""
+"""A call that changes something, and what that means to the cache."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -9,9 +9,9 @@ from .context import Context
 from .listeners import announce
 from .outcomes import changed_nothing, is_missing_table, was_never_sent
 
-Apply: TypeAlias = Callable[[bool], list[Tag] | None]
-"""Applies a change to the cache and returns what that bumped; None for anything at all. It is called with True after a
-success, and with False where the outcome is not known."""
+Apply: TypeAlias = Callable[[Response | None], list[Tag] | None]
+"""Applies a change to the cache and returns what that bumped; None for anything at all. It is called with the response,
+or with None where the outcome is not known."""
 
 
 def send_change(context: Context, operation: str, params: Params, apply: Apply, *, is_batch: bool) -> Steps[Response]:
@@ -25,7 +25,7 @@ def send_change(context: Context, operation: str, params: Params, apply: Apply, 
         raise  # interrupted before it was sent, and no driver takes steps any more: `rescue` sees to the rest
     except BaseException as error:
         if is_missing_table(error) or not (was_never_sent(error) if is_batch else changed_nothing(error)):
-            yield from announce(context.cache, apply(False))
+            yield from announce(context.cache, apply(None))
         raise
-    yield from announce(context.cache, apply(True))
+    yield from announce(context.cache, apply(response))
     return response

@@ -9,6 +9,7 @@ from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
 from ..core.tags import Tag
 from .context import Context
+from .never_cached import PARTIQL, count_unwanted_bypass
 from .send_change import send_change
 
 _STATEMENTS: Final = {"BatchExecuteStatement": "Statements", "ExecuteTransaction": "TransactStatements"}
@@ -26,10 +27,10 @@ def execute(context: Context, params: Params, *, operation: str) -> Steps[Respon
     read = list(statements_of(operation, params))
     for statement in read:
         if statement.is_read and statement.table is not None:
-            context.cache.count(context.table(statement.table).counters["query"], "partiql")
+            count_unwanted_bypass(context.cache, context.table(statement.table), "query", PARTIQL)
     targets = dict.fromkeys(statement.table for statement in read if not statement.is_read)
 
-    def apply(is_certain: bool) -> list[Tag] | None:
+    def apply(response: Response | None) -> list[Tag] | None:
         if None in targets:
             return context.cache.invalidate_all()
         return context.cache.apply(*[Change(context.table(name).place) for name in targets])

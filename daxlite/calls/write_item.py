@@ -35,7 +35,7 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     if not has_change_listeners() and context.cache.is_alone:
         raise Bypassed("table_off")
 
-    def apply(is_certain: bool) -> list[Tag]:
+    def apply(response: Response | None) -> list[Tag]:
         return context.cache.apply(change_of(table, operation, request))
 
     return send_change(context, operation, params, apply, is_batch=False)
@@ -63,25 +63,29 @@ def update_of(request: Request) -> Update | None:
         if "UpdateExpression" in request:
             names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
             return read_update(request["UpdateExpression"], names, values)
-        return Update(frozenset(), {})  # it only makes sure that the item is there
+        return Update(frozenset())  # it only makes sure that the item is there
     return None
 
 
 def change_of(table: Table, operation: str, request: Request) -> Change:
     """What a write may change, before anything is known of its outcome."""
-    update = update_of(request) if operation == "UpdateItem" else None
+    return _change(table, operation, request, update_of(request) if operation == "UpdateItem" else None)
+
+
+def _change(table: Table, operation: str, request: Request, update: Update | None) -> Change:
     item = key_of_write(table, operation, request)
     key = None if item is None else key_of(item)
     if update is None:
         return Change(table.place, key, item=item)
-    return Change(table.place, key, touched=update.touched, assigned=update.assigned, item=item)
+    return Change(table.place, key, touched=update.touched, assigned=update.new_values(), item=item)
 
 
 def _write(context: Context, operation: str, params: Params, request: Request, table: Table) -> Steps[Response]:
     if not context.cache.is_described(table):
         table = yield from context.described(request["TableName"])
-    change = change_of(table, operation, request)
-    additions = _additions(table, operation, request, change)
+    update = update_of(request) if operation == "UpdateItem" else None
+    change = _change(table, operation, request, update)
+    additions = _additions(table, operation, request, update)
     with context.cache.write_flight(table, change.item) as flight:
         try:
             if additions:
@@ -102,32 +106,41 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
         if additions and not is_added:
             table.may_ask_images = False
         was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        old, new = _images(context, operation, request, returned, attributes, was_retried)
+        old, new = images(context, operation, request, returned, attributes, was_retried)
         change = replace(change, old=old, new=new)
-        bumped = flight.apply(change if new is not UNKNOWN else replace(change, new=change.image_after()))
+        bumped = flight.apply(change if update is None or new is not UNKNOWN else computed(change, update))
     if has_change_listeners():
         yield from announce(context.cache, bumped)
-    yield from announce(context.cache, _learn(context, table, operation, request, change.key))
+    yield from announce(context.cache, learn(context, table, operation, request, change.key))
     return response
 
 
-def _additions(table: Table, operation: str, request: Request, change: Change) -> dict[str, str]:
+def computed(change: Change, update: Update) -> Change:
+    """The change with the new image, or the new values, that follow from its old image."""
+    if change.old is UNKNOWN or change.key is None:
+        return change
+    met = change.old if isinstance(change.old, dict) else {}
+    change = replace(change, assigned=update.new_values(met, change.key.keys()))
+    return replace(change, new=change.image_after())
+
+
+def _additions(table: Table, operation: str, request: Request, update: Update | None) -> dict[str, str]:
     """The return values to ask for, if the application asks for none and they would tell something."""
     if request.get("ReturnValues", "NONE") != "NONE" or not table.may_ask_images:
         return {}
-    indexes = table.schema.global_indexes.values() if table.schema is not None else ()
+    indexes = table.schema.indexes.values() if table.schema is not None else ()
     if operation == "UpdateItem":
-        # The old image tells which partition of an index the item left; where the request tells what it got instead,
-        # all is known. Otherwise the new image is worth more: it stays in the item cache.
-        keys = {name for index in indexes for name in index.names} & (change.touched or frozenset())
-        if keys and keys <= change.assigned.keys():
+        # The old image tells which place in an index the item left; where what it got instead follows from that
+        # image, all is known. Otherwise the new image is worth more: it stays in the item cache.
+        keys = {name for index in indexes for name in index.names}
+        if update is not None and (keys := keys & update.touched) and keys <= {name for name, _ in update.terms}:
             return {"ReturnValues": "ALL_OLD"}
         return {"ReturnValues": "ALL_NEW"} if indexes or table.settings.item_ttl > 0 else {}
-    # What a put or a delete leaves is known. What was there tells from which partitions of indexes the item went.
+    # What a put or a delete leaves is known. What was there tells which places in indexes the item left.
     return {"ReturnValues": "ALL_OLD"} if indexes else {}
 
 
-def _images(
+def images(
     context: Context, operation: str, request: Request, returned: str, attributes: Any, was_retried: bool
 ) -> tuple[Image, Image]:
     """The item before and after a write that succeeded, as far as its request and its response tell."""
@@ -153,14 +166,11 @@ def _canonical(item: Any) -> Image:
         return UNKNOWN
 
 
-def _learn(
-    context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None
-) -> list[Tag]:
+def learn(context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None) -> list[Tag]:
     """Learn the table's key attributes from a write that DynamoDB accepted. Returns what that bumped."""
     if operation != "PutItem":
         return context.cache.learn_key(table, request["Key"].keys())
     if key is None and table.key_names is not None:
-        return context.cache.forget(
-            table
-        )  # DynamoDB took an item without the keys that were known: they are others now
+        # DynamoDB took an item without the keys that were known: they are others now.
+        return context.cache.forget(table)
     return []

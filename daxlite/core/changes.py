@@ -1,11 +1,13 @@
 """Changes: what happened to one item, and which tags that bumps."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from .extents import EVERYTHING, Extent, extent_of_key
+from .hidden import Hidden
 from .schema import KeySchema, TableSchema, item_key
 from .tables import Place
 from .tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
@@ -23,7 +25,7 @@ Image: TypeAlias = Item | Literal[_Unseen.ABSENT, _Unseen.UNKNOWN]
 """An item before or after a change: known, known to be absent, or unknown."""
 
 
-class Change(Struct, frozen=True):
+class Change(Hidden, Struct, frozen=True):
     """What happened to one item, or, without a key, to anything of the table.
 
     >>> deleted = Change(Place("eu-west-1", "Orders"), {"pk": {"S": "o#1"}}, new=ABSENT)
@@ -37,7 +39,7 @@ class Change(Struct, frozen=True):
     touched: frozenset[str] | None = None
     """The attributes in which old and new may differ; None for any."""
     assigned: Mapping[str, AttributeValue | None] = {}
-    """New values of some of these, where the request tells them; None for an attribute that is removed."""
+    """New values of some of these, where they are known; None for an attribute that is removed."""
     item: bytes | None = None
     """The canonical form of the key, where it is at hand already."""
 
@@ -56,57 +58,72 @@ class Change(Struct, frozen=True):
         return {name: value for name, value in overlaid.items() if value is not None}
 
 
-def bumped_tags(change: Change, schema: TableSchema | None) -> list[Tag]:
-    """The tags of everything whose answer the change could alter.
+def bumped_tags(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:
+    """The tags of everything whose answer the change could alter, each with the extent that it could alter.
 
     Without a schema that is the item and the table's scan tag, on which every Query of such a table depends.
     Raises NotCacheable for a key that is not one.
     """
     table = change.table
     if change.key is None:
-        return [table_tag(table)]
-    tags = [item_tag(table, change.item or item_key(change.key)), scan_tag(table, None)]
+        return {table_tag(table): EVERYTHING}
+    bumped = {item_tag(table, change.item or item_key(change.key)): EVERYTHING, scan_tag(table, None): EVERYTHING}
     if schema is None:
-        return tags
-    if (partition := schema.key.partition_of(change.key)) is not None:
-        tags.append(partition_tag(table, None, partition))
+        return bumped
+    partition = schema.key.partition_of(change.key)
+    if partition is not None:
+        bumped[partition_tag(table, None, partition)] = _extent(change.key, schema.key)
+        for name, index in schema.local_indexes.items():
+            for value, extent in (_places(change, index) or {}).items():
+                bumped[partition_tag(table, name, value)] = extent
     for name, index in schema.global_indexes.items():
-        partitions = _partitions(change, index)
-        if partitions is None:
-            tags.append(index_tag(table, name))
-        tags.extend(partition_tag(table, name, value) for value in partitions or ())
-        if partitions is None or partitions:
-            tags.append(scan_tag(table, name))
-    return tags
+        places = _places(change, index)
+        if places is None:
+            bumped[index_tag(table, name)] = EVERYTHING
+        for value, extent in (places or {}).items():
+            bumped[partition_tag(table, name, value)] = extent
+        if places is None or places:
+            bumped[scan_tag(table, name)] = EVERYTHING
+    return bumped
 
 
-def _partitions(change: Change, index: KeySchema) -> set[bytes] | None:
-    """The partitions of an index in which the item lay or lies; None where that cannot be told."""
-    if change.key is not None and all(name in change.key for name in index.hash):
+def _places(change: Change, index: KeySchema) -> dict[bytes, Extent] | None:
+    """Where in an index the item lay or lies: partitions and extents; None where that cannot be told."""
+    old, new, touched = change.old, change.new, change.touched
+    if new is UNKNOWN and old is not UNKNOWN and touched is not None:
+        if touched.intersection(index.names) <= change.assigned.keys():
+            new = change._overlaid()
+    elif old is UNKNOWN and new is not UNKNOWN and touched is not None and touched.isdisjoint(index.names):
+        old = new  # it lay where it lies, or nowhere
+    if old is not UNKNOWN and new is not UNKNOWN:
+        places: dict[bytes, Extent] = {}
+        for image in (old, new):
+            if isinstance(image, dict) and index.holds(image):
+                partition = index.partition_of(image)
+                if partition is not None:
+                    extent = _extent(image, index)
+                    places[partition] = places.get(partition, extent).hull(extent)
+        return places
+    key: Mapping[str, Any] = change.key or {}
+    if all(name in key for name in index.hash):
         # The index is keyed by the primary key, which never changes: no image is needed.
-        partition = index.partition_of(change.key)
-        return {partition} if partition is not None else None
-    if change.old is UNKNOWN and change.new is UNKNOWN:
-        # What touches no attribute leaves the item where it was, or makes one that is in no index but by its key.
-        return set() if change.touched == frozenset() else None
-    if change.old is not UNKNOWN and change.new is not UNKNOWN:
-        return set(_membership(change.old, index)) | set(_membership(change.new, index))
-    if change.new is UNKNOWN:
-        if change.touched is None or not change.touched.intersection(index.names) <= change.assigned.keys():
-            return None
-        return set(_membership(change.old, index)) | set(_membership(change._overlaid(), index))
-    known = change.new
-    if change.touched is None or not change.touched.isdisjoint(index.hash):
+        partition = index.partition_of(key)
+        return None if partition is None else {partition: _extent(key, index)}
+    if touched == frozenset():
+        return {}  # it leaves the item as it was, or makes one that has nothing but its key
+    if old is UNKNOWN and new is UNKNOWN:
         return None
-    if not change.touched.isdisjoint(index.range):
-        # The item may have entered or left this sparse index, but never moved to another partition of it.
-        partition = index.partition_of(known) if isinstance(known, dict) else None
-        return {partition} if partition is not None else set()
-    return set(_membership(known, index))
+    if new is UNKNOWN or touched is None or not touched.isdisjoint(index.hash):
+        return None
+    # The item may have entered or left this sparse index, or moved within its partition, but never to another one.
+    partition = index.partition_of(new) if isinstance(new, dict) else None
+    return {} if partition is None else {partition: EVERYTHING}
 
 
-def _membership(image: Image, index: KeySchema) -> Iterator[bytes]:
-    if isinstance(image, dict) and index.holds(image):
-        partition = index.partition_of(image)
-        if partition is not None:
-            yield partition
+def _extent(attributes: Mapping[str, Any], keys: KeySchema) -> Extent:
+    """The sort key of an item with these attributes; everything, where it is not among them or there is none."""
+    # Of several range attributes the first one decides, by which the items are ordered first.
+    try:
+        return extent_of_key(attributes[keys.range[0]])
+    except LookupError:
+        return EVERYTHING

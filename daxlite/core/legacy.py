@@ -5,12 +5,22 @@ from typing import Any, Final, Literal
 
 from .encoding import encode
 from .expressions.projections import projection_of_attributes
+from .extents import Condition
 from .not_cacheable import NotCacheable
 from .values import plain_text, value_signature
 
 LEGACY_PARAMETERS: Final[Mapping[Literal["query", "scan"], frozenset[str]]] = {
     "query": frozenset({"KeyConditions", "QueryFilter", "ConditionalOperator", "AttributesToGet"}),
     "scan": frozenset({"ScanFilter", "ConditionalOperator", "AttributesToGet"}),
+}
+_OPERATORS: Final = {
+    "EQ": "=",
+    "LT": "<",
+    "LE": "<=",
+    "GT": ">",
+    "GE": ">=",
+    "BETWEEN": "BETWEEN",
+    "BEGINS_WITH": "begins_with",
 }
 _CONDITION_PARTS: Final = frozenset({"ComparisonOperator", "AttributeValueList"})
 
@@ -49,6 +59,22 @@ def equalities_of(conditions: Mapping[str, Any]) -> dict[str, Any]:
         for name, condition in conditions.items()
         if condition["ComparisonOperator"] == "EQ" and len(condition.get("AttributeValueList", ())) == 1
     }
+
+
+def legacy_conditions(conditions: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """What KeyConditions ask of the key attributes.
+
+    >>> (asked,) = legacy_conditions({"t": {"ComparisonOperator": "GE", "AttributeValueList": [{"N": "1"}]}})
+    >>> asked.name, asked.operator, asked.values
+    ('t', '>=', ({'N': '1'},))
+    """
+    return tuple(
+        [
+            Condition(name, _OPERATORS[condition["ComparisonOperator"]], tuple(condition["AttributeValueList"]))
+            for name, condition in conditions.items()
+            if condition["ComparisonOperator"] in _OPERATORS and condition.get("AttributeValueList")
+        ]
+    )
 
 
 def _conditions(conditions: Any) -> Hashable:

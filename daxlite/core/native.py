@@ -11,6 +11,7 @@ from typing import Any, Final
 from boto3.dynamodb import types
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from .checks import kind_of, shown
 from .not_cacheable import NotCacheable
 from .schema import item_key
 from .values import Item, canonical_item
@@ -98,17 +99,17 @@ def key_argument(key: Any) -> Item:
     {'pk': {'S': 'o#1'}}
     """
     if not isinstance(key, Mapping):
-        raise TypeError(
-            f"key is a {type(key).__name__}; it must map attribute names to values, such as {{'pk': 'o#1'}}"
-        )
+        raise TypeError(f"key is {kind_of(key)}; it must map attribute names to values, such as {{'pk': 'o#1'}}")
     for name, value in key.items():
         if isinstance(value, float):
-            raise ValueError(f"key[{name!r}] is a float, which boto3 does not send either; use Decimal")
+            raise ValueError(f"key[{shown(name)}] is a float, which boto3 does not send either; use Decimal")
         if not isinstance(value, _KEY_VALUES) or isinstance(value, bool):
             raise ValueError(
-                f"key[{name!r}] is a {type(value).__name__}; a key attribute is a string, a number (int or Decimal) or "
-                "binary (bytes)"
+                f"key[{shown(name)}] is {kind_of(value)}; it must be a string, a number (int or Decimal) or binary "
+                "(bytes), as each attribute of a key"
             )
+        if isinstance(value, str | bytes | bytearray) and not value:
+            raise ValueError(f"key[{shown(name)}] is empty; DynamoDB has no such key, it must have a value")
     try:
         typed = typed_key(key)
         item_key(typed)

@@ -42,3 +42,21 @@ def canonical_number(text: str) -> str:
     if len(digits) > _DIGITS or not _SMALLEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
         raise NotCacheable("number")
     return format(number, "f")
+
+
+def sum_of(left: str, right: str) -> str:
+    """The canonical text of a sum. Raises NotCacheable for one that DynamoDB cannot hold exactly.
+
+    >>> sum_of("1.25", "-0.25")
+    '1'
+    """
+    return canonical_number(str(_EXACT.add(_EXACT.create_decimal(left), _EXACT.create_decimal(right))))
+
+
+def difference_of(left: str, right: str) -> str:
+    """As `sum_of`, of the first number less the second one.
+
+    >>> difference_of("1", "1e-2")
+    '0.99'
+    """
+    return canonical_number(str(_EXACT.subtract(_EXACT.create_decimal(left), _EXACT.create_decimal(right))))

@@ -14,7 +14,9 @@ from .encoding import encode
 from .expressions.pages import page_expressions
 from .expressions.placeholders import name_pairs, value_map
 from .expressions.projections import Projection, projection_of, projection_of_attributes
-from .legacy import LEGACY_PARAMETERS, equalities_of, legacy_form
+from .extents import EVERYTHING, Condition, Extent, extent_of_page
+from .hidden import Hidden
+from .legacy import LEGACY_PARAMETERS, equalities_of, legacy_conditions, legacy_form
 from .not_cacheable import NotCacheable
 from .schema import TableSchema
 from .tables import Place
@@ -31,7 +33,7 @@ _GET_ITEM: Final = _ITEM | {"TableName", "Key", "ReturnConsumedCapacity"}
 _BATCH_TABLE: Final = _ITEM | {"Keys"}
 
 
-class ItemRead(Struct, frozen=True):
+class ItemRead(Hidden, Struct, frozen=True):
     """One item, or a projection of it."""
 
     key: bytes
@@ -41,7 +43,7 @@ class ItemRead(Struct, frozen=True):
         return (Tag("item", table, None, self.key),)
 
 
-class PageRead(Struct, frozen=True):
+class PageRead(Hidden, Struct, frozen=True):
     """One page of a Query or a Scan."""
 
     kind: _Kind
@@ -50,27 +52,42 @@ class PageRead(Struct, frozen=True):
     """Equal for two requests on one table only if their answers are."""
     equalities: Mapping[str, Any]
     """The attributes that a Query's key condition fixes, with their typed values; the partition key is among them."""
-    attributes: frozenset[str] = frozenset()
-    """All attributes of its key condition."""
+    request: Request = {}
+    """The request itself. The caller may change it once the call has returned."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a Query asks of the key attributes."""
+        return _key_conditions(self.request)
 
     def fits(self, schema: TableSchema) -> bool:
         """Whether DynamoDB could have answered the read if this were the schema."""
-        keys = schema.key if self.index is None else schema.global_indexes.get(self.index)
-        return keys is None or self.attributes <= set(keys.names)
+        keys = schema.keys_of(self.index)
+        return keys is None or {condition.name for condition in self.conditions} <= set(keys.names)
+
+    def extent(self, schema: TableSchema | None, last: Mapping[str, Any] | None = None) -> Extent:
+        """Which sort keys of its partition the page covers: as few as the schema and the page can tell.
+
+        last: the page's LastEvaluatedKey, typed; None before the page has arrived, or if there is none.
+        """
+        keys = None if schema is None or self.kind != "query" else schema.keys_of(self.index)
+        if keys is None or not keys.range:
+            return EVERYTHING
+        start, is_forward = self.request.get("ExclusiveStartKey"), self.request.get("ScanIndexForward", True)
+        try:
+            return extent_of_page(keys.range[0], self.conditions, start=start, last=last, is_forward=is_forward)
+        except NotCacheable:  # DynamoDB will refuse it
+            return EVERYTHING
 
     def tags(self, table: Place, schema: TableSchema | None) -> tuple[Tag, ...]:
         """What the answer depends on: as little as the schema can tell, or any change of the table."""
         anything = (scan_tag(table, None),)
-        if schema is None:
+        keys = None if schema is None else schema.keys_of(self.index)
+        if schema is None or keys is None:  # the index was added after the table was described
             return anything
-        if self.index is None or self.index in schema.local_indexes:
-            index, keys = None, schema.key
-        elif self.index in schema.global_indexes:
-            index, keys = self.index, schema.global_indexes[self.index]
-        else:
-            return anything  # the index was added after the table was described
+        is_global = self.index in schema.global_indexes
         if self.kind == "scan":
-            return (scan_tag(table, index),)
+            return (scan_tag(table, self.index),) if is_global else anything
         if not self.fits(schema):
             return anything
         try:
@@ -79,8 +96,9 @@ class PageRead(Struct, frozen=True):
             partition = None
         if partition is None:
             return anything
-        by_partition = partition_tag(table, index, partition)
-        return (by_partition,) if index is None else (by_partition, index_tag(table, index))
+        by_partition = partition_tag(table, self.index, partition)
+        # A change that cannot tell its partition of a global index bumps the index. Of the others each one can.
+        return (by_partition, index_tag(table, self.index)) if is_global and self.index else (by_partition,)
 
 
 Read: TypeAlias = ItemRead | PageRead
@@ -98,7 +116,7 @@ def is_consistent(request: Request) -> bool:
 def item_projection(request: Request, *, in_batch: bool = False) -> Projection | None:
     """The projection of a GetItem, or of one table's part of a BatchGetItem; None for whole items."""
     if not (_BATCH_TABLE if in_batch else _GET_ITEM) >= request.keys():
-        raise NotCacheable("parameter")
+        raise NotCacheable("a parameter that is not known")
     for name, value in request.items():
         if value is None:  # botocore does not accept it for "not given"
             raise NotCacheable(f"None for {name}")
@@ -189,7 +207,7 @@ def _page(kind: _Kind, request: Request, condition: Any) -> PageRead:
         raise NotCacheable("no values")
     others = _other_parameters(kind, request, left) if left else _NO_OTHERS
     signature = _encode((expressions.form, signed, others))
-    return PageRead(kind, others[0], signature, equalities, expressions.attributes)
+    return PageRead(kind, others[0], signature, equalities, request)
 
 
 def _legacy_page(kind: _Kind, request: Request) -> PageRead:
@@ -197,7 +215,27 @@ def _legacy_page(kind: _Kind, request: Request) -> PageRead:
     others = _other_parameters(kind, request, left)
     signature = _encode((legacy_form(kind, request), others))
     conditions = request.get("KeyConditions", {})
-    return PageRead(kind, others[0], signature, equalities_of(conditions), frozenset(conditions))
+    return PageRead(kind, others[0], signature, equalities_of(conditions), request)
+
+
+def _key_conditions(request: Request) -> tuple[Condition, ...]:
+    """What a Query that is understood asks of the key attributes."""
+    expression = request.get("KeyConditionExpression")
+    if expression is None:
+        return legacy_conditions(request.get("KeyConditions", {}))
+    names, values = request.get("ExpressionAttributeNames"), request["ExpressionAttributeValues"]
+    filtered, projected = [
+        None if text is None else plain_text(text)
+        for text in (request.get("FilterExpression"), request.get("ProjectionExpression"))
+    ]
+    pairs = None if names is None else name_pairs(names)
+    expressions = page_expressions(plain_text(expression), filtered, projected, pairs)
+    return tuple(
+        [
+            Condition(each.name, each.operator, tuple([values[hole] for hole in each.holes]))
+            for each in expressions.terms
+        ]
+    )
 
 
 _Others: TypeAlias = tuple[str | None, str | None, int | None, Hashable, bool, tuple[int, int] | None]
@@ -239,7 +277,7 @@ def _other_parameters(kind: _Kind, request: Request, left: int) -> _Others:
         left -= 1
         check_capacity(request)
     if left:
-        raise NotCacheable("a parameter that is not understood, or None")
+        raise NotCacheable("a parameter that is not known or is None")
     return index, select, limit, start, forward, segment
 
 

@@ -1,9 +1,10 @@
 """Key schemas: which attributes form the key of a table or an index, and in which partition of it an item lies."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .checks import is_name, shown
 from .encoding import decode, encode
 from .not_cacheable import NotCacheable
 from .values import key_scalar, plain_text
@@ -24,12 +25,18 @@ class KeySchema:
     range: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for part in (self.hash, self.range):
+        for kind, part in (("hash", self.hash), ("range", self.range)):
             if not isinstance(part, tuple):
-                raise TypeError(f"{part!r} must be a tuple of attribute names; KeySchema.of takes them one by one")
-        are_names = all(isinstance(name, str) and name for name in self.names)
-        if not self.hash or not are_names or len(set(self.names)) < len(self.names):
-            raise ValueError(f"a key schema has one or more different attribute names, the first a hash key: {self}")
+                raise TypeError(
+                    f"{kind} is {shown(part)}; it must be a tuple of names; KeySchema.of takes them one by one"
+                )
+            for name in part:
+                if not is_name(name):
+                    raise ValueError(f"{kind} has {shown(name)} in it; it must have names of attributes")
+        if not self.hash:
+            raise ValueError("hash is empty; it must have the name of the partition key's attribute")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"hash and range have one name twice; all must be different: {', '.join(self.names)}")
 
     @classmethod
     def of(cls, hash: str, range: str | None = None) -> "KeySchema":
@@ -61,32 +68,65 @@ class TableSchema:
 
     >>> TableSchema(KeySchema.of("pk", "sk"), {"by_day": KeySchema.of("day", "total")})
     TableSchema(pk, sk; by_day: day, total)
+    >>> TableSchema(KeySchema.of("pk", "sk"), local_indexes={"by_total": KeySchema.of("pk", "total")})
+    TableSchema(pk, sk; by_total: pk, total)
     """
 
     key: KeySchema
     global_indexes: Mapping[str, KeySchema] = field(default_factory=dict)
-    local_indexes: frozenset[str] = frozenset()
-    """Names only: a local index shares the partitions of its table."""
+    local_indexes: Mapping[str, KeySchema] = field(default_factory=dict)
+    """A local index has the partition key of its table and a sort key of its own."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.key, KeySchema):
-            raise TypeError(f"key is {self.key!r}; it must be a KeySchema")
-        if not isinstance(self.global_indexes, Mapping):
-            raise TypeError(f"global_indexes is {self.global_indexes!r}; it must map names to KeySchema")
-        for name, schema in self.global_indexes.items():
-            if not isinstance(name, str) or not name or not isinstance(schema, KeySchema):
-                raise TypeError(f"global_indexes[{name!r}] is {schema!r}; it must be a KeySchema under an index's name")
-        names = self.local_indexes
-        if not isinstance(names, Set) or not all(isinstance(name, str) and name for name in names):
-            raise TypeError(f"local_indexes is {self.local_indexes!r}; it must be a set of names")
+            raise TypeError(f"key is {shown(self.key)}; it must be a KeySchema")
+        _check_indexes("global_indexes", self.global_indexes)
+        _check_indexes("local_indexes", self.local_indexes)
+        for name, schema in self.local_indexes.items():
+            if name in self.global_indexes:
+                raise ValueError(f"{name!r} is in global_indexes and in local_indexes; it must be in one of them")
+            if schema.hash != self.key.hash:
+                raise ValueError(
+                    f"local_indexes[{name!r}] is {schema!r}; a local index has the partition key of its table, "
+                    f"which is {', '.join(self.key.hash)}"
+                )
 
     def __repr__(self) -> str:
-        indexes = [f"{name}: {', '.join(schema.names)}" for name, schema in self.global_indexes.items()]
-        return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes, *sorted(self.local_indexes)])})"
+        indexes = [
+            f"{name}: {', '.join(schema.names)}"
+            for kind in (self.global_indexes, self.local_indexes)
+            for name, schema in kind.items()
+        ]
+        return f"TableSchema({'; '.join([', '.join(self.key.names), *indexes])})"
+
+    @property
+    def indexes(self) -> dict[str, KeySchema]:
+        """The keys of all indexes, by name."""
+        return {**self.global_indexes, **self.local_indexes}
+
+    def keys_of(self, index: str | None) -> KeySchema | None:
+        """The keys of an index, or of the table itself for None; None for an index that is not known."""
+        if index is None:
+            return self.key
+        return self.global_indexes.get(index) or self.local_indexes.get(index)
 
     def extends(self, other: "TableSchema") -> bool:
-        """Whether this is the other schema, apart from indexes that were added."""
-        return self.key == other.key and other.global_indexes.items() <= self.global_indexes.items()
+        """Whether this is the other schema, apart from indexes that were added. Raises TypeError for what is none."""
+        if not isinstance(other, TableSchema):
+            raise TypeError(f"other is {shown(other)}; it must be a TableSchema")
+        return (
+            self.key == other.key
+            and other.global_indexes.items() <= self.global_indexes.items()
+            and other.local_indexes.items() <= self.local_indexes.items()
+        )
+
+
+def _check_indexes(parameter: str, indexes: object) -> None:
+    if not isinstance(indexes, Mapping):
+        raise TypeError(f"{parameter} is {shown(indexes)}; it must map names to KeySchema")
+    for name, schema in indexes.items():
+        if not is_name(name) or not isinstance(schema, KeySchema):
+            raise TypeError(f"{parameter}[{shown(name)}] is {shown(schema)}; it must be a KeySchema under its name")
 
 
 def partition_value(values: Iterable[Mapping[str, Any]]) -> bytes:
@@ -137,12 +177,13 @@ def schema_of(description: Mapping[str, Any]) -> TableSchema:
     """The schema in the `Table` of a DescribeTable response."""
     return TableSchema(
         key=_key_schema(description["KeySchema"]),
-        global_indexes={
-            index["IndexName"]: _key_schema(index["KeySchema"])
-            for index in description.get("GlobalSecondaryIndexes") or ()
-        },
-        local_indexes=frozenset(index["IndexName"] for index in description.get("LocalSecondaryIndexes") or ()),
+        global_indexes=_index_schemas(description.get("GlobalSecondaryIndexes")),
+        local_indexes=_index_schemas(description.get("LocalSecondaryIndexes")),
     )
+
+
+def _index_schemas(indexes: Iterable[Mapping[str, Any]] | None) -> dict[str, KeySchema]:
+    return {index["IndexName"]: _key_schema(index["KeySchema"]) for index in indexes or ()}
 
 
 def _key_schema(elements: Iterable[Mapping[str, str]]) -> KeySchema:

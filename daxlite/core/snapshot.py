@@ -23,10 +23,12 @@ def snapshot(value: Any) -> Any:
         taken = {}
         for name, part in value.items():
             # Nearly all parts are typed values such as {"S": "a"}, or texts, and need no further call of Python's.
-            if type(part) is dict and len(part) == 1 and type(next(iter(part.values()))) in _IMMUTABLE:
-                taken[name] = part.copy()
-            else:
-                taken[name] = snapshot(part) if isinstance(part, _MUTABLE) else part
+            if type(part) is dict and len(part) == 1:
+                (content,) = part.values()
+                if type(content) in _IMMUTABLE:
+                    taken[name] = part.copy()
+                    continue
+            taken[name] = snapshot(part) if isinstance(part, _MUTABLE) else part
         return taken
     if isinstance(value, list):
         return [snapshot(part) if isinstance(part, _MUTABLE) else part for part in value]

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from .hidden import Hidden
 from .tags import Tag
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Run(Struct, frozen=True):
         return f"Run({', '.join(command[0] for command in self.commands)})"
 
 
-class Compute(Struct, frozen=True):
+class Compute(Hidden, Struct, frozen=True):
     """Call the application's function. The reply is its result; its exception is raised."""
 
     call: Callable[[], Any]
@@ -96,7 +97,7 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-class Spawn(Struct, frozen=True):
+class Spawn(Hidden, Struct, frozen=True):
     """Take other steps in the background. The reply is a function that ends them."""
 
     steps: "Callable[[], Steps[Any]]"

@@ -69,6 +69,9 @@ class Scope(NamedTuple):
     account: str | None = None
     """The AWS account of the credentials, where it is known."""
 
+    def __repr__(self) -> str:
+        return f"<scope: {self.endpoint}, {self.region}>"  # without the credentials, which are not for logs
+
 
 class Place(Struct, frozen=True, cache_hash=True):
     """Where a change of a table is felt. Tables at one place are invalidated together."""
@@ -86,6 +89,9 @@ class TableId(Struct, frozen=True, cache_hash=True):
     owner: object
     """("account", id) where it is known, else ("credentials", token)."""
     name: str
+
+    def __repr__(self) -> str:
+        return f"<table: {self.name}, {self.region}, {self.endpoint}>"  # without the owner, which may be credentials
 
     @property
     def place(self) -> Place:

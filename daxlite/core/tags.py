@@ -3,9 +3,10 @@
 | tag       | what depends on it                                                                  |
 |-----------|-------------------------------------------------------------------------------------|
 | item      | the entry of one item and each of its projections                                   |
-| partition | every Query page on that partition of a table (its local indexes too) or an index   |
-| index     | queries of an index, for changes that cannot tell which partition they touched      |
-| scan      | every Scan page of a table or an index; a table's is bumped by each of its changes  |
+| partition | every Query page on that partition of a table or of an index, local or global       |
+| index     | queries of a global index, for changes that cannot tell which partition they touch  |
+| scan      | every Scan page of a table (its local indexes too) or of a global index; a table's  |
+|           | is bumped by each of its changes                                                    |
 | table     | everything of the table                                                             |
 """
 
@@ -25,9 +26,13 @@ class Tag(Struct, frozen=True, cache_hash=True):
     kind: TagKind
     table: Place
     index_name: str | None = None
-    """A global index, or None for the table itself with its local indexes."""
+    """An index, or None for the table itself."""
     value: bytes | None = None
     """The canonical key of an item, or the canonical value of a partition."""
+
+    def __repr__(self) -> str:
+        index = "" if self.index_name is None else f", {self.index_name}"
+        return f"<{self.kind} tag: {self.table.name}{index}>"  # without the value, which is not for logs
 
 
 def item_tag(table: Place, key: bytes) -> Tag:

@@ -25,7 +25,7 @@ from daxlite.demo.report import aggregations, latencies, totals, verdict
 from daxlite.demo.server import embedded_server
 from daxlite.demo.settings import Client, DemoError, Response, Settings
 from daxlite.demo.table import load, temporary_tables
-from daxlite.demo.workload import Operation, make_workload
+from daxlite.demo.workload import PlannedCall, make_workload
 
 __all__ = ["DemoError", "Settings", "run"]
 
@@ -58,7 +58,7 @@ def run(settings: Settings, console: Console) -> bool:
         wrapped = Lane(daxlite.wrap(inner, cache=cache), table, Meter(inner))
         result = CheckResult()
 
-        def compare(operation: Operation, left: Response, right: Response) -> None:
+        def compare(operation: PlannedCall, left: Response, right: Response) -> None:
             # An external server may read from a replica that lags: there, only the check at the end counts.
             if settings.endpoint_url is None:
                 result.along_the_way += 1

@@ -26,8 +26,8 @@ LAGS_FOR = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table: when the revenue was asked for, and how it was answered."""
+class Measurement:
+    """A row of the table: when the revenue was asked for, and how it was answered."""
 
     when: str
     asked: Asked
@@ -44,13 +44,13 @@ class Shop:
     settings: Settings
 
 
-def aggregate(shop: Shop, plain: Client, result: CheckResult, advance: Callable[[int], None]) -> list[Row]:
+def aggregate(shop: Shop, plain: Client, result: CheckResult, advance: Callable[[int], None]) -> list[Measurement]:
     """Ask for the revenue of a week in several situations, and compare the answers with those of the plain client."""
     is_ours = shop.settings.endpoint_url is None
-    rows: list[Row] = []
+    rows: list[Measurement] = []
 
     def note(when: str, asked: Asked) -> Asked:
-        rows.append(Row(when, asked))
+        rows.append(Measurement(when, asked))
         advance(1)
         return asked
 
@@ -141,6 +141,6 @@ def _day(order: Item) -> str:
     return created_at[:10]
 
 
-def speedup(rows: Sequence[Row], row: Row) -> float:
+def speedup(rows: Sequence[Measurement], row: Measurement) -> float:
     """How many times faster than the first answer."""
     return rows[0].asked.seconds / row.asked.seconds

@@ -5,15 +5,20 @@ from random import Random
 
 from daxlite.demo.measure import Lane
 from daxlite.demo.settings import Response
-from daxlite.demo.workload import Operation
+from daxlite.demo.workload import PlannedCall
 
 BLOCK = 40
 
-Pair = Callable[[Operation, Response, Response], None]
+Pair = Callable[[PlannedCall, Response, Response], None]
 
 
 def alternate(
-    raw: Lane, wrapped: Lane, operations: Sequence[Operation], seed: int, on_pair: Pair, advance: Callable[[int], None]
+    raw: Lane,
+    wrapped: Lane,
+    operations: Sequence[PlannedCall],
+    seed: int,
+    on_pair: Pair,
+    advance: Callable[[int], None],
 ) -> None:
     """Run all operations in both lanes, in order, block by block; which lane goes first is random for each block.
 
@@ -30,7 +35,7 @@ def alternate(
         advance(len(block))
 
 
-def blocks(operations: Sequence[Operation], size: int) -> Iterator[Sequence[Operation]]:
+def blocks(operations: Sequence[PlannedCall], size: int) -> Iterator[Sequence[PlannedCall]]:
     """Slices of this size, the last one shorter.
 
     >>> [list(block) for block in blocks("abcde", 2)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daxlite.demo.settings import Client, Key, Response
-from daxlite.demo.workload import Operation
+from daxlite.demo.workload import PlannedCall
 
 # Fields that differ between any two calls, cached or not.
 VOLATILE = frozenset({"ResponseMetadata", "ConsumedCapacity"})
@@ -53,7 +53,7 @@ def check(
     wrapped: Client,
     table: str,
     keys: Sequence[Key],
-    queries: Sequence[Operation],
+    queries: Sequence[PlannedCall],
     result: CheckResult,
     advance: Callable[[int], None],
 ) -> None:
@@ -61,9 +61,9 @@ def check(
 
     The wrapped client is asked twice: its first answer may come from the server, its second one comes from the cache.
     """
-    gets = [Operation("GetItem", {"Key": key}) for key in keys]
+    gets = [PlannedCall("GetItem", {"Key": key}) for key in keys]
 
-    def read_both_ways(operation: Operation) -> None:
+    def read_both_ways(operation: PlannedCall) -> None:
         request = operation.request(table)
         expected = getattr(raw, operation.method)(**request)
         for _ in range(2):

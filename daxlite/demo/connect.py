@@ -1,6 +1,7 @@
 """The boto3 clients of the demo."""
 
 import os
+from functools import cache
 from typing import Any
 
 import boto3
@@ -17,14 +18,6 @@ PLACEHOLDERS = {"aws_access_key_id": "daxlite", "aws_secret_access_key": "daxlit
 
 def embedded_client(endpoint_url: str) -> Client:
     """A client of the embedded server. It reads no AWS settings, neither from files nor from the environment."""
-    core = botocore.session.Session(
-        session_vars={
-            # name: (key in the config file, environment variable, default, conversion)
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
     config = FEW_RETRIES.merge(
         Config(
             proxies={},
@@ -33,8 +26,21 @@ def embedded_client(endpoint_url: str) -> Client:
             account_id_endpoint_mode="disabled",
         )
     )
-    session = boto3.Session(botocore_session=core)
-    return _client(session, endpoint_url, region_name=REGION, config=config, **PLACEHOLDERS)
+    return _client(_session_without_settings(), endpoint_url, region_name=REGION, config=config, **PLACEHOLDERS)
+
+
+@cache
+def _session_without_settings() -> boto3.Session:
+    """One for all clients, which then share what botocore has read of DynamoDB's model."""
+    core = botocore.session.Session(
+        session_vars={
+            # name: (key in the config file, environment variable, default, conversion)
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    return boto3.Session(botocore_session=core)
 
 
 def external_client(endpoint_url: str) -> Client:

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from daxlite.demo.meter import Meter
 from daxlite.demo.settings import Client, Response
-from daxlite.demo.workload import Operation
+from daxlite.demo.workload import PlannedCall
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -33,7 +33,7 @@ class Lane:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     hits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def call(self, operation: Operation) -> Response:
+    def call(self, operation: PlannedCall) -> Response:
         """Run one operation. Note the time that it takes, and whether it is answered without a request."""
         method = getattr(self.client, operation.method)
         request = operation.request(self.table)

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from daxlite.demo.aggregation import Row, speedup
+from daxlite.demo.aggregation import Measurement, speedup
 from daxlite.demo.check import CheckResult, summary
 from daxlite.demo.measure import Lane, percentile
 from daxlite.demo.workload import METHODS, WRITES
@@ -73,7 +73,7 @@ def _row(label: str, raw: float, wrapped: float, form: str) -> tuple[str, str, s
     return label, form.format(raw), form.format(wrapped), f"{1 - wrapped / raw:.1%}" if raw else ""
 
 
-def aggregations(rows: Sequence[Row]) -> Table:
+def aggregations(rows: Sequence[Measurement]) -> Table:
     """The source of each answer, its cost, and the speedup over the first computation."""
     title = "an aggregation: the revenue of a week by day, status and currency"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)

@@ -34,7 +34,7 @@ ORDERS, LISTS, CHANGES = 1.1, 1.6, 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class PlannedCall:
     """One call, without the name of the table: each client has a table of its own."""
 
     kind: str
@@ -54,13 +54,13 @@ class Operation:
 class Workload:
     """The operations in order, and every key that exists at any time while they run."""
 
-    operations: list[Operation]
+    operations: list[PlannedCall]
     keys: list[Key]
 
     def count(self) -> Counter[str]:
         return Counter(operation.kind for operation in self.operations)
 
-    def queries(self) -> list[Operation]:
+    def queries(self) -> list[PlannedCall]:
         """Each different Query and Scan once."""
         pages = (operation for operation in self.operations if operation.method in {"query", "scan"})
         return list({repr(page.parameters): page for page in pages}.values())
@@ -78,9 +78,9 @@ def make_workload(orders: Sequence[Item], reads: int, writes: int, seed: int) ->
     for is_read in slots:
         if is_read:
             kind = next(kinds)
-            operations.append(Operation(kind, reader.make[kind]()))
+            operations.append(PlannedCall(kind, reader.make[kind]()))
         else:
-            operations.append(Operation(*writer.write()))
+            operations.append(PlannedCall(*writer.write()))
     return Workload(operations, [*map(key_of, orders), *writer.new_keys])
 
 

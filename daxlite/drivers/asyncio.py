@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar, assert_never
 
-from ..calls.listeners import change_listeners, read_listener
+from ..calls.hearing import NOBODY, async_hear, listeners_here, read_listeners
+from ..calls.listeners import change_listeners
 from ..core.replies import BrokenReply
 from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait, Waitable
 from .progress import Progress, Surface, log_background
@@ -97,8 +98,7 @@ class AsyncioDriver:
         return response
 
     async def _about_to_read(self, cache: Any, tags: Any, lagging: Any) -> None:
-        listener = read_listener.get()
-        if listener is not None:
+        for listener in listeners_here():
             try:
                 await self.drive(listener.will_read(cache, tags, lagging))
             except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
@@ -128,23 +128,21 @@ class AsyncioDriver:
         await asyncio.wait([opened], timeout=seconds)
 
     async def _compute(self, call: Callable[[], Awaitable[Any]], listener: Any, progress: Progress) -> Any:
-        token = read_listener.set(listener)
         try:
-            result = await call()
+            result = await async_hear((listener,), call)
         except BaseException as error:
             progress.failed(error)
             raise
-        finally:
-            read_listener.reset(token)
         progress.succeeded(result)
         return result
 
     def _spawn(self, steps: Callable[[], Steps[Any]], when_over: Callable[[], Any]) -> Callable[[], Any]:
-        token = read_listener.set(None)  # the task is no part of a computation that happens to start it
+        listeners = read_listeners.get()
         try:
+            read_listeners.set(NOBODY)  # the task is no part of a computation that happens to start it
             task = asyncio.get_running_loop().create_task(self._in_background(steps()), name="daxlite")
         finally:
-            read_listener.reset(token)
+            read_listeners.set(listeners)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda task: when_over())  # a task that is cancelled at once takes no step at all

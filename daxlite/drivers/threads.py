@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, assert_never
 
-from ..calls.listeners import change_listeners, read_listener
+from ..calls.hearing import NOBODY, hear, listeners_here, read_listeners
+from ..calls.listeners import change_listeners
 from ..core.replies import BrokenReply
 from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait
 from .progress import Progress, Surface, log_background
@@ -104,8 +105,7 @@ class ThreadDriver:
         return None
 
     def _about_to_read(self, cache: Any, tags: Any, lagging: Any) -> None:
-        listener = read_listener.get()
-        if listener is not None:
+        for listener in listeners_here():
             try:
                 self.drive(listener.will_read(cache, tags, lagging))
             except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
@@ -123,11 +123,7 @@ class ThreadDriver:
         try:
             match step:
                 case Compute(call, listener):
-                    token = read_listener.set(listener)
-                    try:
-                        result = call()
-                    finally:
-                        read_listener.reset(token)
+                    result = hear((listener,), call)
                     progress.succeeded(result)
                     return result
                 case Sleep(seconds):
@@ -143,15 +139,17 @@ class ThreadDriver:
         stop = threading.Event()
         arguments = steps(), when_over, stop
         thread = threading.Thread(target=self._in_background, args=arguments, name="daxlite", daemon=True)
-        token = read_listener.set(None)  # the thread is no part of a computation that happens to start it
+        listeners = read_listeners.get()
         try:
+            read_listeners.set(NOBODY)  # the thread is no part of a computation that happens to start it
             thread.start()
         finally:
-            read_listener.reset(token)
+            read_listeners.set(listeners)
         return stop.set
 
     def _in_background(self, steps: Steps[Any], when_over: Callable[[], Any], stop: threading.Event) -> None:
         try:
+            read_listeners.set(NOBODY)  # nor is the greenlet that stands for it where gevent patched threads
             self.drive(steps, stop=stop)
         except Ended:
             pass

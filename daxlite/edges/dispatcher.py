@@ -3,7 +3,7 @@
 from typing import Final
 
 from ..calls.context import Context
-from ..calls.listeners import read_listener
+from ..calls.hearing import hearing, listeners_here
 from ..calls.planning import plan_heard, plan_rewritten, unplanned
 from ..calls.registry import REGISTRY, Operation, operation_of
 from ..calls.rescue import rescue
@@ -12,7 +12,6 @@ from ..drivers.progress import Progress
 from ..drivers.threads import Send, ThreadDriver
 from .hooks import Hooks
 
-_listener: Final = read_listener.get
 _row: Final = REGISTRY.get
 
 
@@ -37,7 +36,7 @@ class Dispatcher:
                 self.context.dialect = hooks.dialect()
             if hooks.rewritten.get(operation, True) and hooks.rewrite(operation):
                 return self._run(row, params, plan_rewritten(self.context, row, params))
-        if _listener() is not None and row.depends_on is not None:
+        if hearing and row.depends_on is not None and listeners_here():
             return self._run(row, params, plan_heard(self.context, row, params))
         if row.plan is None:
             response: Response = self._plain(operation, params)

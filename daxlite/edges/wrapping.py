@@ -8,6 +8,7 @@ from boto3.resources.base import ServiceResource
 from botocore.client import BaseClient
 
 from ..config import CacheConfig
+from ..core.checks import shown
 from .cache import Cache
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
     if isinstance(cache, CacheConfig):
         raise TypeError("cache is a CacheConfig; give it by name: wrap(..., config=...)")
     if cache is not None and not isinstance(cache, Cache):
-        raise TypeError(f"cache is {cache!r}; it must be a daxlite.Cache")
+        raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
     # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
     from .client import CachingClient, wrap_client, wrap_resource
     from .session import CachingSession

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
+from ..core.checks import shown
 from .async_pool import AsyncLease, AsyncPool
 from .pool import Lease, Pool
 from .urls import check_url
@@ -109,8 +110,8 @@ def is_of_a_cluster(client: Any) -> bool:
     return not hasattr(client, "connection_pool")
 
 
-def client_of(server: Any, timeout: float) -> Any:
-    """A client for threads. One of the application's keeps its own timeouts and retries.
+def client_of(server: Any, timeout: float, name: str = "server") -> Any:
+    """A client for threads. One of the application's keeps its own timeouts and retries. name: the argument's.
 
     Raises TypeError for what is none, ValueError for a URL that is none, or has options that are not allowed.
     """
@@ -124,7 +125,7 @@ def client_of(server: Any, timeout: float) -> Any:
     if isinstance(server, AsyncClient):
         raise TypeError("this is a client of asyncio: AsyncAggregationCache takes it")
     if not isinstance(server, Client):
-        raise TypeError(f"server is {type(server).__name__}; it must be {_SYNC}")
+        raise TypeError(f"{name} is {shown(server)}; it must be {_SYNC}")
     return _checked(server)
 
 
@@ -136,7 +137,7 @@ def async_client_of(server: Any, timeout: float) -> Any:
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         return _checked(redis.asyncio.Redis.from_url(server, retry=retry, **times))
     if not isinstance(server, AsyncClient):
-        raise TypeError(f"server is {type(server).__name__}; it must be {_ASYNC}")
+        raise TypeError(f"server is {shown(server)}; it must be {_ASYNC}")
     return _checked(server)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from ..core.hidden import Hidden
 from .async_connection import AsyncConnection
 from .breaker import Breaker
 from .clients import AsyncClient, Client, async_client_of, client_of
 from .connection import Connection
 
 
-class Connections(Struct, eq=False):
+class Connections(Hidden, Struct, eq=False):
     """The connections of one process to one server; a `core.steps.Server`."""
 
     given: object
@@ -37,12 +38,15 @@ class Connections(Struct, eq=False):
         self.close()
 
 
-def connections_of(server: str | Client, timeout: float, clock: Callable[[], float]) -> Connections:
+def connections_of(
+    server: str | Client, timeout: float, clock: Callable[[], float], name: str = "server"
+) -> Connections:
     """Connections for threads. Raises TypeError or ValueError for what is no server. None is opened yet.
 
-    timeout: seconds to wait for the server, where it is given as a URL. clock: the circuit breaker's.
+    timeout: seconds to wait for the server, where it is given as a URL. clock: the circuit breaker's. name: the
+    argument's.
     """
-    return Connections(server, Connection(client_of(server, timeout), Breaker(clock)))
+    return Connections(server, Connection(client_of(server, timeout, name), Breaker(clock)))
 
 
 def async_connections_of(
@@ -57,6 +61,8 @@ def async_connections_of(
     else:
         if sync_client is None:
             raise TypeError("with a client of redis.asyncio, give also sync_client: a redis.Redis for the same server")
-        made = connections_of(sync_client, timeout, clock)
+        if isinstance(sync_client, str):
+            raise TypeError("sync_client is a URL; it must be a client, of the same server as the other one")
+        made = connections_of(sync_client, timeout, clock, "sync_client")
     made.asyncio = AsyncConnection(client, made.threads.breaker)
     return made

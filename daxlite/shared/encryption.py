@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from ..core.checks import kind_of
 from .errors import CorruptValue
 
 KEY_BYTES: Final = 32
@@ -92,9 +93,9 @@ def _key_id(key: bytes) -> bytes:
 def check_keys(name: str, keys: Sequence[bytes]) -> None:
     """Raises TypeError or ValueError for what is no list of keys. name: whose it is. Messages show no part of a key."""
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Sequence):
-        raise TypeError(f"{name} must be a list of keys, of {KEY_BYTES} bytes each; it is a {type(keys).__name__}")
+        raise TypeError(f"{name} must be a list of keys, of {KEY_BYTES} bytes each; it is {kind_of(keys)}")
     for at, key in enumerate(keys):
         if type(key) is not bytes:
-            raise TypeError(f"{name}[{at}] is a {type(key).__name__}; it must be bytes")
+            raise TypeError(f"{name}[{at}] is {kind_of(key)}; it must be bytes")
         if len(key) != KEY_BYTES:
             raise ValueError(f"{name}[{at}] has {len(key)} bytes; it must have {KEY_BYTES}")

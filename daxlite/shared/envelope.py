@@ -10,6 +10,7 @@ key, is detected: with an Encryptor always, without one if it happened by accide
 import zlib
 from typing import Final
 
+from ..core.checks import MOST_BYTES, is_whole, kind_of, shown
 from .encryption import Encryptor
 from .errors import CorruptValue, Unstorable
 
@@ -40,12 +41,18 @@ class Envelope:
     def __init__(
         self, compress_above: int | None = 1024, max_value_bytes: int = 64 * MIB, encryptor: Encryptor | None = None
     ) -> None:
-        if compress_above is not None and not _is_number(compress_above, 0):
-            raise ValueError(f"compress_above is {compress_above!r}; it must be a number of bytes, or None for never")
-        if not _is_number(max_value_bytes, 1):
-            raise ValueError(f"max_value_bytes is {max_value_bytes!r}; it must be a whole number of bytes, at least 1")
+        if compress_above is not None and not is_whole(compress_above, 0):
+            raise ValueError(
+                f"compress_above is {shown(compress_above)}; it must be a number of bytes, at most {MOST_BYTES}, or "
+                "None for never"
+            )
+        if not is_whole(max_value_bytes, 1):
+            raise ValueError(
+                f"max_value_bytes is {shown(max_value_bytes)}; it must be a whole number of bytes, at least 1, at most "
+                f"{MOST_BYTES}"
+            )
         if encryptor is not None and not isinstance(encryptor, Encryptor):
-            raise TypeError(f"encryptor is a {type(encryptor).__name__}; it must be a daxlite Encryptor or None")
+            raise TypeError(f"encryptor is {kind_of(encryptor)}; it must be a daxlite Encryptor or None")
         self._compress_above = compress_above
         self._max_value_bytes = max_value_bytes
         self._encryptor = encryptor
@@ -106,7 +113,3 @@ class Envelope:
 
 def _checksum(header: bytes, bound_to: bytes, data: bytes) -> bytes:
     return zlib.crc32(data, zlib.crc32(bound_to, zlib.crc32(header))).to_bytes(_CHECKSUM_BYTES, "big")
-
-
-def _is_number(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

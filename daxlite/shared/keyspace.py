@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from ..core.checks import shown
+
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -17,10 +19,10 @@ class Keyspace:
 
     def __init__(self, namespace: str, server: object = None) -> None:
         if not isinstance(namespace, str):
-            raise TypeError(f"namespace is {namespace!r}; it must be a string")
+            raise TypeError(f"namespace is {shown(namespace)}; it must be a string")
         if not _NAMESPACE.fullmatch(namespace):
             raise ValueError(
-                f"namespace is {namespace!r}; it must have 1 to 64 letters, digits, dots, dashes or underscores, "
+                f"namespace is {shown(namespace)}; it must have 1 to 64 letters, digits, dots, dashes or underscores, "
                 "and begin with a letter or digit"
             )
         self.namespace: Final = namespace

@@ -36,12 +36,16 @@ WRONG: dict[str, tuple[Callable[[AggregationCache], Any], type[Exception], str]]
     "a list of tags": (
         lambda cache: cache.invalidate_tags(cast(Any, ["orders"])),
         TypeError,
-        r"\['orders'\] is not a tag",
+        "a list is not a tag",
     ),
     "no tag": (lambda cache: cache.invalidate_tags(cast(Any, None)), TypeError, "None is not a tag"),
     "a number as tag": (lambda cache: cache.invalidate_tags(cast(Any, 5)), TypeError, "5 is not a tag"),
     "an empty tag": (lambda cache: cache.invalidate_tags(""), TypeError, "'' is not a tag.*not empty"),
-    "a bad one among tags": (lambda cache: cache.invalidate_tags("a", cast(Any, b"b")), TypeError, "b'b' is not a tag"),
+    "a bad one among tags": (
+        lambda cache: cache.invalidate_tags("a", cast(Any, b"b")),
+        TypeError,
+        "a bytes is not a tag",
+    ),
     "tags=None": (lambda cache: cache.get_or_compute("k", int, tags=cast(Any, None)), TypeError, "tags is None.*list"),
     "tags as text": (lambda cache: named(cache, tags="orders")(doubled), TypeError, "tags is 'orders'.*list"),
     "an empty tag of a function": (lambda cache: named(cache, tags=[""])(doubled), TypeError, "'' is not a tag"),
@@ -53,13 +57,13 @@ WRONG: dict[str, tuple[Callable[[AggregationCache], Any], type[Exception], str]]
     "an empty name": (lambda cache: named(cache, name="")(doubled), TypeError, "name is ''.*not empty"),
     "version=1.5": (lambda cache: named(cache, version=1.5)(doubled), TypeError, "version is 1.5"),
     "returns as text": (lambda cache: named(cache, returns="int")(doubled), TypeError, "returns is 'int'.*type"),
-    "no function": (lambda cache: named(cache)(5), TypeError, "5 is no function"),
+    "no function": (lambda cache: named(cache)(5), TypeError, "an int is no function"),
     "a coroutine function": (
         lambda cache: named(cache)(coroutine_function),
         TypeError,
         "coroutine function.*AsyncAggregationCache",
     ),
-    "compute=5": (lambda cache: cache.get_or_compute("k", cast(Any, 5)), TypeError, "compute is 5.*function"),
+    "compute=5": (lambda cache: cache.get_or_compute("k", cast(Any, 5)), TypeError, "compute is an int.*function"),
     "compute is a coroutine function": (
         lambda cache: cache.get_or_compute("k", coroutine_function),
         TypeError,
@@ -106,17 +110,17 @@ WRONG: dict[str, tuple[Callable[[AggregationCache], Any], type[Exception], str]]
     "no server for asyncio": (
         lambda cache: AsyncAggregationCache(cast(Any, None), "shop", sync_client=fakeredis.FakeRedis()),
         TypeError,
-        "server is NoneType.*redis.asyncio.Redis",
+        "server is None.*redis.asyncio.Redis",
     ),
     "no server for asyncio and nothing else": (
         lambda cache: AsyncAggregationCache(cast(Any, None), "shop"),
         TypeError,
-        "server is NoneType",
+        "server is None",
     ),
     "a client of threads for asyncio": (
         lambda cache: AsyncAggregationCache(cast(Any, redis.Redis()), "shop"),
         TypeError,
-        "server is Redis.*redis.asyncio.Redis",
+        "server is a Redis.*redis.asyncio.Redis",
     ),
     "a client of asyncio for threads": (
         lambda cache: AggregationCache(cast(Any, redis.asyncio.Redis()), "shop"),
@@ -136,7 +140,7 @@ def test_what_is_wrong_is_said_where_it_is_written(cache: AggregationCache, what
 def test_what_is_wrong_is_said_on_a_hit_too(cache: AggregationCache) -> None:
     """Not first on the day on which there is none."""
     cache.get_or_compute("k", lambda: 1)
-    with pytest.raises(TypeError, match="compute is 5"):
+    with pytest.raises(TypeError, match="compute is an int"):
         cache.get_or_compute("k", cast(Any, 5))
 
 

@@ -377,3 +377,48 @@ def test_a_refresh_that_is_cancelled_before_its_first_step_can_be_made_later(wor
             assert await function() == 2
 
     asyncio.run(main())
+
+
+def test_no_more_is_computed_in_the_background_than_is_allowed(world: World) -> None:
+    """300 results past their TTL would start as many tasks at once; now they take their turns."""
+
+    async def main() -> None:
+        running = most = 0
+        gate = asyncio.Event()
+
+        async def compute() -> int:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await gate.wait()
+            running -= 1
+            return 1
+
+        async with Process(world, max_background=3) as process:
+
+            async def ask() -> list[int]:
+                options: Any = {"ttl": 100, "jitter": 0.0, "early_refresh": 0, "stale_while_revalidate": 50}
+                return [await process.cache.get_or_compute(number, compute, **options) for number in range(300)]
+
+            gate.set()
+            assert await ask() == [1] * 300
+            world.clock.advance(101)
+            gate.clear()
+            most = 0
+            for _ in range(3):
+                assert await ask() == [1] * 300, "as it was, at once"
+                await asyncio.sleep(0)
+            assert (running, most) == (3, 3)
+            computed = process.cache.stats().total.computations
+            gate.set()
+            while running:
+                await asyncio.sleep(0)
+            while process.cache._engine.refreshing:
+                await asyncio.sleep(0)
+            await ask()
+            while process.cache._engine.refreshing:
+                await asyncio.sleep(0)
+            assert process.cache.stats().total.computations == computed + 3, "the next ones take their turns"
+            assert most == 3
+
+    asyncio.run(main())

@@ -10,14 +10,14 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
 
 from daxlite.aggregations import AggregationConfig
-from daxlite.calls.listeners import read_listener
+from daxlite.calls.hearing import hearing, listeners_here
 from daxlite.shared.tags import shared_tags
 from tests.aggregations.scripted import World
 from tests.aggregations.test_capture import captured
@@ -106,6 +106,29 @@ def in_a_copied_context(read: Callable[[], Any], pool: ThreadPoolExecutor) -> No
     copy_context().run(read)
 
 
+def in_a_context_of_its_own(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    Context().run(read)
+
+
+def in_a_context_of_its_own_in_a_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    in_a_thread(lambda: Context().run(read), pool)
+
+
+def in_a_thread_that_is_started_in_another_context(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    Context().run(in_a_thread, read, pool)
+
+
+def in_a_task_with_a_context_of_its_own(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
+    async def task() -> None:
+        await asyncio.sleep(0)
+        read()
+
+    async def main() -> None:
+        await asyncio.create_task(task(), context=Context())
+
+    asyncio.run(main())
+
+
 def by_start_new_thread(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None:
     done = threading.Event()
     _thread.start_new_thread(lambda: (read(), done.set()), ())
@@ -127,29 +150,59 @@ def in_an_initializer(read: Callable[[], Any], pool: ThreadPoolExecutor) -> None
         made.submit(int).result(SECONDS)
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        by_start_new_thread,
-        in_the_callback_of_a_future,
-        in_an_initializer,
-        in_a_thread,
-        in_a_thread_of_a_thread,
-        in_a_thread_of_its_own_class,
-        by_a_timer,
-        in_a_pool_made_before,
-        in_a_pool_made_within,
-        in_a_task,
-        by_to_thread,
-        by_run_in_executor,
-        in_a_copied_context,
-    ],
-)
+WAYS = [
+    in_a_context_of_its_own,
+    in_a_context_of_its_own_in_a_thread,
+    in_a_thread_that_is_started_in_another_context,
+    in_a_task_with_a_context_of_its_own,
+    by_start_new_thread,
+    in_the_callback_of_a_future,
+    in_an_initializer,
+    in_a_thread,
+    in_a_thread_of_a_thread,
+    in_a_thread_of_its_own_class,
+    by_a_timer,
+    in_a_pool_made_before,
+    in_a_pool_made_within,
+    in_a_task,
+    by_to_thread,
+    by_run_in_executor,
+    in_a_copied_context,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_read_in_what_the_computation_starts_is_captured(
     world: World, client: ScriptedClient, pool: ThreadPoolExecutor, way: Callable[..., None]
 ) -> None:
     _, tags = captured(world.process(), lambda: way(lambda: client.get(), pool))
     assert tags == set(shared_tags(item()))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fails", ["before", "meanwhile"])
+def test_p5_what_the_computation_starts_reads_nothing_old_where_redis_cannot_be_asked(
+    world: World, client: ScriptedClient, pool: ThreadPoolExecutor, way: Callable[..., None], fails: str
+) -> None:
+    client.get()  # kept here, and perhaps changed by another process
+    assert client.is_hit(client.get())
+    client.dynamodb.take()
+    process, found = world.process(), []
+    down = world.server.down()
+
+    def compute() -> None:
+        if fails == "meanwhile":
+            down.__enter__()
+        way(lambda: found.append(client.get()), pool)
+
+    if fails == "before":
+        down.__enter__()
+    process.cache.cached(name="f")(compute)()
+    down.__exit__(None, None, None)
+    assert found
+    assert not any(client.is_hit(each) for each in found)
+    assert set(client.dynamodb.take()) == {"GetItem"}
+    assert process.counts.stored == 0
 
 
 def test_a_thread_that_was_started_before_is_not_the_computations(world: World, client: ScriptedClient) -> None:
@@ -175,7 +228,7 @@ def test_a_worker_of_a_pool_made_before_keeps_nothing_afterwards(
     world: World, client: ScriptedClient, pool: ThreadPoolExecutor
 ) -> None:
     captured(world.process(), lambda: in_a_pool_made_before(client.get, pool))
-    assert pool.submit(read_listener.get).result(SECONDS) is None
+    assert pool.submit(listeners_here).result(SECONDS) == ()
 
 
 def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards(
@@ -184,7 +237,7 @@ def test_a_worker_that_the_computation_had_a_pool_start_keeps_nothing_afterwards
     """It lives on, and what it does for others is not the computation's."""
     with ThreadPoolExecutor(1) as pool:
         captured(world.process(), lambda: pool.submit(client.get).result(SECONDS) and None)
-        assert pool.submit(read_listener.get).result(SECONDS) is None
+        assert pool.submit(listeners_here).result(SECONDS) == ()
         assert [thread for thread in pool._threads if not thread.is_alive()] == []
 
 
@@ -195,8 +248,8 @@ def test_an_initializer_belongs_to_the_computation_that_has_its_worker_started(
     with ThreadPoolExecutor(1, initializer=client.get) as pool:
         _, tags = captured(process, lambda: pool.submit(int).result(SECONDS))
         assert tags == set(shared_tags(item()))
-        assert pool.submit(lambda: vars(threading.current_thread()).get("_daxlite_capture")).result(SECONDS) is None
-        assert pool.submit(read_listener.get).result(SECONDS) is None
+        assert pool.submit(lambda: vars(threading.current_thread()).get("_daxlite_captures")).result(SECONDS) is None
+        assert pool.submit(listeners_here).result(SECONDS) == ()
     with pytest.raises(TypeError, match="initializer"):
         ThreadPoolExecutor(1, initializer=5)  # type: ignore[arg-type]
 
@@ -217,6 +270,7 @@ def test_what_a_thread_reads_after_the_computation_is_over_does_not_matter(
 
     process = world.process()
     assert captured(process, compute) == (None, set())
+    assert not hearing, "no hit is to look for what hears it any more"
     world.server.take()
     begin.set()
     threads[0].join(SECONDS)
@@ -242,12 +296,12 @@ def test_p3_a_computation_that_waits_for_a_thread_that_asks_for_its_own_result(w
 def test_the_context_of_the_application_is_left_alone(world: World, client: ScriptedClient) -> None:
     process = world.process()
     captured(process, lambda: client.get() and None)
-    assert read_listener.get() is None
+    assert listeners_here() == ()
     done: list[Any] = []
-    thread = threading.Thread(target=lambda: done.append(read_listener.get()))
+    thread = threading.Thread(target=lambda: done.append(listeners_here()))
     thread.start()
     thread.join(SECONDS)
-    assert done == [None]
+    assert done == [()]
 
 
 def test_threads_outside_of_computations_are_started_as_ever(world: World) -> None:

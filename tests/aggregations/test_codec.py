@@ -10,7 +10,7 @@ from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict, d
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, localcontext
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -463,6 +463,13 @@ def test_a_result_that_would_come_back_changed_is_refused(returns: Any, value: A
 class Patch(msgspec.Struct, omit_defaults=True):
     name: str | msgspec.UnsetType | None = msgspec.UNSET
     amounts: list[int] = []
+
+
+def test_a_literal_of_several_types_comes_back_exactly() -> None:
+    """By the annotation or without it: msgspec describes such an annotation from 0.22 on."""
+    codec = Codec(Literal["x", 1, None])
+    for value in ("x", 1, None):
+        assert codec.decode(codec.encode(value)) == value
 
 
 def test_omitted_default_fields_come_back() -> None:

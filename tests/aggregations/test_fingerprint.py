@@ -28,7 +28,7 @@ class Tree(msgspec.Struct):
 
 
 class Hashed(TypedDict):
-    b: Literal["x", "y", 1, None]
+    b: Literal["x", "y"] | None
     a: dict[str, frozenset[int]]
 
 

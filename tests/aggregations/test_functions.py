@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+import fakeredis
 import pytest
 
-from daxlite.aggregations import AggregationConfig, Unkeyable
+from daxlite.aggregations import AggregationCache, AggregationConfig, Unkeyable
 from daxlite.aggregations.functions.function import name_of
 from daxlite.aggregations.serialization.canonical import canonical
 from daxlite.aggregations.serialization.fingerprint import fingerprint
@@ -426,3 +427,28 @@ def test_what_a_program_defines_is_called_the_same_in_all_of_its_processes(
 
 def test_the_file_of_a_program_is_its_name() -> None:
     assert module_of(Path) == Path.__module__
+
+
+def test_two_caches_of_a_namespace_are_as_two_processes() -> None:
+    """A factory of an application may be called twice in a process, by its tests, say, or with a cache for threads and
+    one for asyncio: one name is one function in all of them, and it cannot be seen whether that is meant."""
+    server = fakeredis.FakeServer()
+
+    def application() -> tuple[AggregationCache, Any, list[int]]:
+        calls: list[int] = []
+        cache = AggregationCache(fakeredis.FakeRedis(server=server), "shop")
+
+        @cache.cached(ttl=60)
+        def total() -> int:
+            calls.append(1)
+            return 1
+
+        with pytest.raises(ValueError, match="both called"):
+            cache.cached(ttl=60, name=total._known.name)(lambda: 2)
+        return cache, total, calls
+
+    (one, first, computed), (other, second, computed_again) = application(), application()
+    assert (first(), second()) == (1, 1)
+    assert (len(computed), len(computed_again)) == (1, 0), "they share their results"
+    one.close()
+    other.close()

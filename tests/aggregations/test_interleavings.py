@@ -101,7 +101,7 @@ class Play:
 roles = st.tuples(st.sampled_from(["caller", "caller", "caller", "writer"]), st.integers(0, 1))
 
 
-@settings(max_examples=amount("orders of callers and writers"), deadline=None)
+@settings(max_examples=amount("orders of callers and writers"))
 @given(
     st.lists(roles, min_size=2, max_size=5),
     st.lists(st.tuples(st.integers(0, 99), st.integers(0, 12)), max_size=40),

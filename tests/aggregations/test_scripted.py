@@ -38,7 +38,7 @@ def in_a_pipeline(client: Any, command: tuple[Any, ...]) -> Any:
         return pipeline.execute(raise_on_error=False)
 
 
-@settings(max_examples=amount("commands of the scripted Redis"), deadline=None)
+@settings(max_examples=amount("commands of the scripted Redis"))
 @given(
     st.lists(
         st.tuples(st.sampled_from([alone, in_a_pipeline]), commands, st.sampled_from([0, 0, 0.4, 4.0])), max_size=30

@@ -15,7 +15,8 @@ from daxlite.aggregations.capture.nesting import depend_on_computation, depend_o
 from daxlite.aggregations.capture.threads import capture_in_threads
 from daxlite.aggregations.engine.near import NearCache
 from daxlite.aggregations.stored_result import StoredResult, pack, unpack
-from daxlite.calls.listeners import read_listener, remove_change_listener
+from daxlite.calls.hearing import hearing, listeners_here
+from daxlite.calls.listeners import remove_change_listener
 from daxlite.core.steps import Sleep, Spawn, Steps
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.shared.errors import CorruptValue
@@ -105,19 +106,19 @@ def test_steps_in_the_background_belong_to_no_computation_whose_threads_do(world
     ended = threading.Event()
 
     def background() -> Steps[None]:
-        heard.append(read_listener.get())
+        heard.append((listeners_here(), threading.get_ident() in hearing))
         yield Sleep(0)
 
     def steps() -> Steps[None]:
         yield Spawn(background, ended.set)
 
     def compute() -> bool:
-        heard.append(read_listener.get() is not None)
+        heard.append(bool(listeners_here()))
         ThreadDriver().drive(steps())
         return ended.wait(PATIENCE)
 
     assert world.process().cache.cached(name="f")(compute)()
-    assert heard == [True, None]
+    assert heard == [True, ((), False)]
 
 
 # The near cache

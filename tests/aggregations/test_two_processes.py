@@ -258,6 +258,4 @@ class TwoProcesses(RuleBasedStateMachine):
 
 
 TestTwoProcesses = TwoProcesses.TestCase
-TestTwoProcesses.settings = settings(
-    max_examples=amount("programs of two processes"), stateful_step_count=40, deadline=None
-)
+TestTwoProcesses.settings = settings(max_examples=amount("programs of two processes"), stateful_step_count=40)

@@ -9,8 +9,9 @@ import pytest
 from daxlite import TableConfig
 from daxlite.aggregations import Dependency, on_partition
 from daxlite.cache import regions
+from daxlite.core.tables import Scope
 from tests.aggregations.scripted import Counted, World
-from tests.scripted_client import SCOPE, ScriptedClient, description, page
+from tests.scripted_client import ARN, SCOPE, ScriptedClient, description, page
 
 TABLE = ""
 NUMBERS = count()
@@ -29,10 +30,10 @@ def partition(index: str, **where: str) -> Dependency:
     return on_partition(TABLE, {"day": "2026-11-22"}, index, **where)
 
 
-def describing(*indexes: str) -> ScriptedClient:
+def describing(*indexes: str, arn: str | None = None, scope: Scope = SCOPE) -> ScriptedClient:
     """A client that has described the table."""
-    described = description("pk", "sk", arn=None, indexes=dict.fromkeys(indexes, ("day",)), local=("by_total",))
-    client = ScriptedClient(config={"tables": {}}, DescribeTable=described, Query=page())
+    described = description("pk", "sk", arn=arn, indexes=dict.fromkeys(indexes, ("day",)), local={"by_total": "total"})
+    client = ScriptedClient(config={"tables": {}}, scope=scope, DescribeTable=described, Query=page())
     client.query(TableName=TABLE)
     return client
 
@@ -44,6 +45,14 @@ def test_it_is_refused_where_it_is_written_if_the_table_is_described(index: str)
     with pytest.raises(ValueError, match=WRONG[index]):
         partition(index)
     assert partition("by_day")
+    assert client.dynamodb.take()
+
+
+@pytest.mark.parametrize("index", WRONG)
+def test_it_is_refused_where_the_description_told_the_account_of_the_credentials(index: str) -> None:
+    client = describing("by_day", arn=ARN, scope=SCOPE._replace(account=None))
+    with pytest.raises(ValueError, match=WRONG[index]):
+        partition(index)
     assert client.dynamodb.take()
 
 

@@ -79,6 +79,21 @@ def filters() -> Callable[[int], None]:
     return lambda number: void(to.query(FilterExpression=f"{text} AND a{number} = :v"))
 
 
+def changing_partitions() -> Callable[[int], None]:
+    """Each page depends on a partition of its own, whose stamp remembers as many changes as it can."""
+    schema = TableSchema(KeySchema.of("pk", "sk"))
+    to = client(tables={TABLE: TableConfig(schema=schema)}, item_ttl=0)
+
+    def change(number: int) -> None:
+        condition = "pk = :p AND sk BETWEEN :low AND :high"
+        values = {":p": key(number)["pk"], ":low": {"S": "a" * 1000}, ":high": {"S": "b" * 1000}}
+        to("Query", KeyConditionExpression=condition, ExpressionAttributeValues=values)
+        for each in range(9):
+            to.put({**key(number), "sk": {"S": f"{each}".ljust(1000, "s")}})
+
+    return change
+
+
 def settling() -> Callable[[int], None]:
     """Writes that leave nothing in the cache but what settles."""
     to = client(settle_window=1000, item_ttl=0, negative_ttl=0)
@@ -105,8 +120,9 @@ SHAPES: dict[str, tuple[Callable[[], Callable[[int], None]], int]] = {
         (pages_of_long_partition_keys, 30_000),
         (pages_of_an_index, 110_000),
         (projections, 120_000),
-        (filters, 12_000),
-        (settling, 30_000),
+        (filters, 6_000),
+        (changing_partitions, 12_000),
+        (settling, 15_000),
         (tables, 12_000),
     ]
 }

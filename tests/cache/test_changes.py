@@ -59,7 +59,7 @@ def test_p4_an_identity_that_was_never_described_makes_no_change_coarser() -> No
     bench = CacheBench()
     unknown = bench.cache.table(replace(ID, owner=("credentials", "AKIA")))
     assert set(bench.cache.apply(Change(PLACE, KEY, old=OLD, new=NEW))) == WITH_SCHEMA | OF_ANN
-    page = PageRead("query", None, b"q", {"pk": KEY["pk"]}, frozenset({"pk"}))
+    page = PageRead("query", None, b"q", {"pk": KEY["pk"]})
     with bench.cache.read_flight(unknown, page) as flight:
         bench.write(NEW)
         assert flight.is_overtaken, "what is read by that identity hears of the change all the same"
@@ -89,7 +89,7 @@ def test_p2_a_change_before_the_schema_was_known_settles_all_partitions_of_the_s
     if told_by == "description":
         with bench.cache.read_flight(table, None) as flight:
             bench.cache.describe(table, SCHEMA, None, flight)
-    page = PageRead("query", "g", b"q", {"owner": {"S": "ann"}}, frozenset({"owner"}))
+    page = PageRead("query", "g", b"q", {"owner": {"S": "ann"}})
     with bench.cache.read_flight(table, page) as flight:
         assert flight.is_settling
     bench.clock.now += 6

@@ -16,6 +16,9 @@ from tests.cache_bench import KEY, NEW, OLD, PLACE, CacheBench
 OTHER = {"pk": {"S": "other"}}
 
 
+pytestmark = pytest.mark.usefixtures("threads")
+
+
 def reading(bench: CacheBench, key: dict[str, Any] = KEY, part: bytes | None = None) -> ReadFlight:
     """A read of an item, or of a part of it, that others may join. Not started."""
     encoded = item_key(key)

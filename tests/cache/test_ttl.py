@@ -133,6 +133,7 @@ def test_a_ttl_without_limit_outlasts_every_freeze() -> None:
     assert bench.get() == OLD
 
 
+@pytest.mark.usefixtures("threads")
 def test_a_reader_does_not_join_a_leader_that_was_frozen() -> None:
     """DynamoDB may have answered it just before the freeze, eight hours ago."""
     bench = CacheBench(item_ttl=300)
@@ -146,6 +147,7 @@ def test_a_reader_does_not_join_a_leader_that_was_frozen() -> None:
         assert late.start_or_follow() is None
 
 
+@pytest.mark.usefixtures("threads")
 def test_a_leader_is_not_joined_for_longer_than_its_answer_could_be_kept() -> None:
     bench = CacheBench(item_ttl=2, negative_ttl=1)
     key = bench.table.item(item_key(KEY))
@@ -197,12 +199,16 @@ def test_a_description_that_failed_is_asked_for_again_though_the_machine_runs_fo
     assert client.dynamodb.take() == ["DescribeTable", "GetItem"]
 
 
+def still() -> float:
+    return 0.0
+
+
 def test_two_machines_from_one_snapshot_draw_other_ttls() -> None:
     """Both have Python's generator in one state; their entries would expire together."""
     drawn = []
     for _ in range(2):
         random.seed(7)
-        cache = Cache(CacheConfig(jitter=0.5, tables={"T": TableConfig(schema=SCHEMA)}), clock=float, wall_clock=float)
+        cache = Cache(CacheConfig(jitter=0.5, tables={"T": TableConfig(schema=SCHEMA)}), clock=still, wall_clock=still)
         table = cache.table(ID)
         for letter in "abc":
             with cache.read_flight(table, ItemRead(letter.encode())) as flight:

@@ -6,7 +6,7 @@ from daxlite import KeySchema, TableConfig, TableSchema
 from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 SCHEMA = TableSchema(
-    KeySchema.of("pk"), {"by_owner": KeySchema.of("owner", "age")}, local_indexes=frozenset({"by_age"})
+    KeySchema.of("pk"), {"by_owner": KeySchema.of("owner", "age")}, local_indexes={"by_age": KeySchema.of("pk", "age")}
 )
 OTHER = {"pk": {"S": "other"}}
 NEW = {**ITEM, "note": {"S": "new"}}
@@ -26,14 +26,15 @@ def lagging(**given: Any) -> ScriptedClient:
         "Query": lambda params: page(NEW if params.get("ConsistentRead") else ITEM, LastEvaluatedKey=KEY),
         "Scan": lambda params: page(NEW if params.get("ConsistentRead") else ITEM),
         "BatchGetItem": batch_get,
-        "BatchWriteItem": made(UnprocessedItems={}),  # leaves no new state behind, so that the next read is a miss
+        "TransactWriteItems": made(),
     }
     config = {"tables": {TABLE: TableConfig(schema=SCHEMA)}, "settle_window": WINDOW, **given.pop("config", {})}
     return ScriptedClient(config=config, **{**answers, **given})
 
 
 def change(client: ScriptedClient, item: Any = NEW) -> None:
-    client("BatchWriteItem", RequestItems={TABLE: [{"PutRequest": {"Item": item}}]})
+    # With a token of the caller's it leaves no new state behind, so that the next read is a miss.
+    client("TransactWriteItems", TransactItems=[{"Put": {"TableName": TABLE, "Item": item}}], ClientRequestToken="t")
     client.dynamodb.take()
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
-from daxlite.calls.listeners import read_listener
+from daxlite.calls.hearing import hearing, read_listeners
 from daxlite.core.steps import Steps
 from daxlite.core.tags import Tag
 
@@ -50,8 +51,10 @@ class ReadRecorder(Recorder):
 @contextmanager
 def listening(listener: Any) -> Iterator[None]:
     """Announce the reads of this context to a listener."""
-    token = read_listener.set(listener)
+    here, token = get_ident(), read_listeners.set((listener,))
+    hearing[here] = (listener,)
     try:
         yield
     finally:
-        read_listener.reset(token)
+        del hearing[here]
+        read_listeners.reset(token)

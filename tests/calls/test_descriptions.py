@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from daxlite import Cache, CacheConfig
+from daxlite.cache import flights
+from daxlite.cache.table import DESCRIPTION_TTL
 from daxlite.calls.planning import plan
 from daxlite.calls.registry import operation_of
 from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, description, made, page, refused
@@ -39,6 +41,20 @@ def test_p4_a_description_that_the_table_overtook_is_not_kept() -> None:
     assert client.is_hit(by_owner(client))
     client("PutItem", Item=ITEM)  # which the old index, with another attribute in its key, would not have held
     assert not client.is_hit(by_owner(client))
+
+
+def test_p2_a_local_index_with_another_sort_key_is_of_another_table() -> None:
+    """A local index lives as long as its table does. What is cached of it covers sort keys of the old attribute."""
+    client = ScriptedClient(schema=None, config={"settle_window": 0, "query_ttl": None})
+    client.dynamodb.answers["Query"] = page(LastEvaluatedKey={**KEY, "sk": {"S": "1"}, "age": {"N": "3"}})
+    client.dynamodb.answers["DescribeTable"] = description("pk", "sk", local={"local": "age"})
+    client.query(IndexName="local", Limit=1)
+    client.clock.now += DESCRIPTION_TTL  # meanwhile another program made the table anew
+    client.dynamodb.answers["DescribeTable"] = description("pk", "sk", local={"local": "total"})
+    key = {**KEY, "sk": {"S": "2"}}
+    client.dynamodb.answers["UpdateItem"] = made(Attributes={**key, "total": {"N": "9"}})
+    client("UpdateItem", Key=key, UpdateExpression="REMOVE note")
+    assert not client.is_hit(client.query(IndexName="local", Limit=1))
 
 
 def test_p4_a_query_that_does_not_fit_the_schema_makes_it_forgotten() -> None:
@@ -78,6 +94,28 @@ def test_a_ttl_attribute_that_could_not_be_read_is_asked_for_again() -> None:
     assert client.dispatcher.context.table(TABLE).ttl_attribute == "expires"
 
 
+def test_p7_what_iam_forbids_is_said_once_for_each_table(caplog: pytest.LogCaptureFixture) -> None:
+    forbidden = refused("AccessDeniedException")
+    for answers in (
+        {"DescribeTable": forbidden},
+        {"DescribeTable": description("pk"), "DescribeTimeToLive": forbidden},
+    ):
+        caplog.clear()
+        client = ScriptedClient(schema=None, **answers, GetItem=made(Item=ITEM))
+        for number in range(3):
+            client.get(Key={"pk": {"S": str(number)}})
+            client.clock.now += 60
+        assert client.dynamodb.take().count(list(answers)[-1]) == 3
+        (record,) = caplog.records
+        said = record.getMessage()
+        assert record.name == "daxlite"
+        assert said.startswith(f"IAM forbids {list(answers)[-1]} for {TABLE}, so ")
+    caplog.clear()
+    client = ScriptedClient(schema=None, DescribeTable=refused("ThrottlingException"), GetItem=made(Item=ITEM))
+    client.get()
+    assert not caplog.records, "the call itself shows what matters"
+
+
 def test_clients_of_the_same_credentials_share_what_was_learned() -> None:
     cache = Cache(CacheConfig())
     for number in range(3):
@@ -85,8 +123,9 @@ def test_clients_of_the_same_credentials_share_what_was_learned() -> None:
         assert client.is_hit(client.get()) is (number > 0), "a client that came and went took its knowledge along"
 
 
-def test_p1_a_batch_that_others_answered_has_the_shape_of_one() -> None:
+def test_p1_a_batch_that_others_answered_has_the_shape_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another caller asks for each key at that moment, and learns that there is no such item."""
+    monkeypatch.setattr(flights, "place", object)  # the two are in threads of their own
     client = ScriptedClient(GetItem=made())
     asked = {TABLE: {"Keys": [KEY]}}
     batch: list[Any] = []

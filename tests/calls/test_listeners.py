@@ -125,7 +125,7 @@ def test_p9_a_write_that_is_interrupted_before_its_announcement_counts_as_a_chan
         raise interruption
 
     client = writing()
-    monkeypatch.setattr("daxlite.calls.write_item._learn", interrupt)
+    monkeypatch.setattr("daxlite.calls.write_item.learn", interrupt)
     with pytest.raises(type(interruption)):
         client.put()
     assert changes.take()[-1] is None

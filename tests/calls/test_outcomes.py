@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, made, page, refused
+from tests.scripted_client import ALL_INDEXES, ITEM, KEY, TABLE, ScriptedClient, made, page, refused
 
 PUT = {"TableName": TABLE, "Item": ITEM}
 UPDATE = {
@@ -87,6 +87,18 @@ def test_a_write_of_unknown_outcome_counts_as_a_change(operation: str, error: Ba
 
 
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_p9_a_failed_condition_casts_doubt_on_what_a_local_index_told(operation: str) -> None:
+    """A loop of optimistic locking that reads through the index would otherwise never end."""
+    failed = refused("ConditionalCheckFailedException")
+    client = ScriptedClient(schema=ALL_INDEXES, Query=page(ITEM), **{operation: failed})
+    client.query(IndexName="local")
+    assert client.is_hit(client.query(IndexName="local"))
+    with pytest.raises(ClientError):
+        client.dispatcher.call(operation, WRITES[operation])
+    assert not client.is_hit(client.query(IndexName="local"))
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
 def test_a_failed_condition_after_a_retry_is_an_unknown_outcome(operation: str) -> None:
     """The condition may have failed because the first attempt was applied, and moved the item within the index."""
     lab = warm(**{operation: refused("ConditionalCheckFailedException", retries=1)})
@@ -111,9 +123,9 @@ def test_a_write_that_was_refused_at_once_leaves_the_cache_alone(operation: str,
 def test_a_write_that_succeeded_is_seen(operation: str) -> None:
     client = warm(**{operation: made(Attributes=ITEM) if operation in ("PutItem", "DeleteItem") else made()})
     client.dispatcher.call(operation, WRITES[operation])
-    if operation in ("PutItem", "DeleteItem"):
+    if operation in ("PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"):
         assert client.is_hit(client.get()), "the new state is known"
-        assert client.get().get("Item") == (ITEM if operation == "PutItem" else None)
+        assert client.get().get("Item") == (ITEM if operation in ("PutItem", "TransactWriteItems") else None)
     else:
         assert not client.is_hit(client.get())
     assert not client.is_hit(client.query())

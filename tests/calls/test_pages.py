@@ -74,7 +74,7 @@ def test_capacity_names_the_table_as_the_request_did(operation: str, name: str) 
 
 @pytest.mark.parametrize(("index", "kind"), [("by_owner", "Global"), ("by_age", "Local")])
 def test_capacity_by_index_on_a_hit(index: str, kind: str) -> None:
-    described = description("pk", indexes={"by_owner": ("owner", "age")}, local=("by_age",))
+    described = description("pk", indexes={"by_owner": ("owner", "age")}, local={"by_age": "age"})
     client = ScriptedClient(schema=None, DescribeTable=described, Query=page())
     for _ in range(2):
         names = {"#k": "owner" if kind == "Global" else "pk"}

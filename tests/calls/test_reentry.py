@@ -6,12 +6,23 @@ returned yet. A call that needs the lock goes around the cache.
 
 from __future__ import annotations
 
+import asyncio
+import copy
+from threading import get_ident
 from typing import Any
 
 import pytest
 
 from daxlite.drivers.progress import Progress
+from daxlite.latch import Latch
+from daxlite.place import place
 from tests.scripted_client import ITEM, KEY, ScriptedClient, description, made, page
+
+READS: dict[str, Any] = {
+    "GetItem": lambda client: client.get(),
+    "Query": lambda client: client.query(),
+    "BatchGetItem": lambda client: client("BatchGetItem", RequestItems={"T": {"Keys": [KEY]}}),
+}
 
 NEW = {**ITEM, "note": {"S": "new"}}
 
@@ -127,3 +138,44 @@ def test_p2_a_handler_that_writes_to_a_table_that_is_not_known_yet_leaves_it_set
     client("GetItem", TableName="U", Key=KEY)
     assert client.dynamodb.last_params("TableName") == "U"
     assert client.dynamodb.last_params("ConsistentRead") is True
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_a_handler_that_reads_what_its_own_thread_is_reading_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """It would wait until the frame goes on that it interrupts, which is never. It asks DynamoDB itself."""
+    response = {"BatchGetItem": made(Responses={"T": [ITEM]}, UnprocessedKeys={}), "Query": page(ITEM)}
+    inner: list[Any] = []
+
+    def answer(params: Any) -> dict[str, Any]:
+        if not inner:  # the handler interrupts the first read while it waits for the reply
+            inner.append(None)
+            inner[0] = READS[operation](client)
+        return copy.deepcopy(response.get(operation, made(Item=ITEM)))
+
+    def wait(latch: Latch, timeout: float) -> None:
+        raise AssertionError("it waits for itself")
+
+    monkeypatch.setattr(Latch, "wait", wait)
+    client = ScriptedClient(**{operation: answer})
+    outer = READS[operation](client)
+    assert outer == inner[0]
+    assert client.dynamodb.take() == [operation] * 2
+    assert client.is_hit(READS[operation](client))
+    assert client.cache.stats().in_flight == 0
+    assert not client.cache._state.leaders
+
+
+def test_two_tasks_of_one_thread_are_two_callers() -> None:
+    """One may wait for the other."""
+
+    async def main() -> tuple[object, object, object]:
+        return place(), await asyncio.create_task(later()), await asyncio.to_thread(place)
+
+    async def later() -> object:
+        return place()
+
+    found = {place(), *asyncio.run(main())}
+    assert len(found) == 4
+    assert place() == get_ident()

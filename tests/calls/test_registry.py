@@ -10,6 +10,8 @@ from tests.scripted_client import ARN, ITEM, KEY, TABLE, ScriptedClient, made, p
 
 MODEL = boto3.Session(region_name="eu-west-1").client("dynamodb").meta.service_model
 OPERATIONS = tuple(MODEL.operation_names)
+NEW = {"CancelBulkOperation", "SearchVectors", "StartBulkPutItems"}
+"""The operations that the lowest botocore that daxlite supports does not have yet."""
 TABLE_CHANGES = [row.name for row in _ROWS if row.effect == "table change"]
 
 
@@ -64,7 +66,7 @@ def test_each_row_is_complete(row: Operation) -> None:
 
 
 def test_rows_are_of_operations_that_exist() -> None:
-    assert REGISTRY.keys() <= set(OPERATIONS)
+    assert REGISTRY.keys() - set(OPERATIONS) <= NEW
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def essence(read: PageRead | None) -> Any:
     if read is None:
         return None
     equalities = {name: value_signature(value) for name, value in read.equalities.items()}
-    return read.index, tuple(sorted(equalities.items())), read.attributes
+    return read.index, tuple(sorted(equalities.items())), frozenset([each.name for each in read.conditions])
 
 
 def check_pages(kind: str, read: Callable[[Params], PageRead], given: list[Params]) -> None:

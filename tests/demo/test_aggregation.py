@@ -25,7 +25,7 @@ from daxlite.demo.valkey import binary, valkey_server
 from tests.demo.small import SMALL
 from tests.valkey import Valkey
 
-ORDERS = make_orders(300, seed=1)
+ORDERS = make_orders(100, seed=1)
 
 
 @pytest.fixture
@@ -94,15 +94,6 @@ def test_the_whole_demo_with_an_external_redis_server(valkey: Valkey) -> None:
     assert "in another process" in result.output
     assert "9 aggregations: all agree" in result.output
     assert max(map(len, result.output.splitlines())) <= 100
-
-
-@pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
-def test_the_whole_demo_with_fakeredis() -> None:
-    result = CliRunner().invoke(app, SMALL)
-    assert result.exit_code == 0, result.output
-    assert "fakeredis" in result.output
-    assert "in a second cache of this process" in result.output
-    assert "9 aggregations: all agree" in result.output
 
 
 @pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from daxlite.demo.check import CheckResult, check, meaning, summary
-from daxlite.demo.workload import Operation
+from daxlite.demo.workload import PlannedCall
 
 KEY = {"pk": {"S": "a"}}
 ITEM = {"pk": {"S": "a"}, "tags": {"SS": ["x", "y"]}, "list": {"L": [{"N": "1"}, {"N": "2"}]}}
-QUERY = Operation("Query table", {"KeyConditionExpression": "pk = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}})
+QUERY = PlannedCall(
+    "Query table", {"KeyConditionExpression": "pk = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}}
+)
 
 
 class Answers:

@@ -95,11 +95,14 @@ def test_a_wrong_cache_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "all agree" not in result.output
 
 
+@pytest.mark.usefixtures("fakeredis_only")
 def test_another_server_is_left_as_it_was(embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(app, [*SMALL, "--endpoint-url", embedded])
     assert result.exit_code == 0, result.output
+    assert "fakeredis" in result.output
+    assert "in a second cache of this process" in result.output
     assert "all agree" in result.output
     client = embedded_client(embedded)
     assert client.list_tables()["TableNames"] == []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from operator import eq
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests import invariants
 from tests.differential.canonical import canonical
-from tests.interleavings.interleaving import Event, Interleaving
+from tests.interleavings.interleaving import SETTLE_WINDOW, Event, Interleaving
 from tests.interleavings.programs import INDEX, KEYS, READS, TABLE, Op, Program
+from tests.simulator.conditions import holds, parse_condition
+from tests.simulator.expressions import Placeholders
+from tests.simulator.history import Call
 
 
 def _get(key: Any, names: str) -> Op:
@@ -55,7 +61,7 @@ def _judge_read(interleaving: Interleaving, event: Event) -> None:
     if op.request.get("IndexName") == INDEX:
         since = 0  # global indexes have no strong reads, so no promise but that the state existed
     else:
-        since = _last_write(interleaving, event, op.request.get("Key"))
+        since = _last_write(interleaving, event, partial(_shows, op, event.response))
     answers = [
         _form(interleaving.simulator.answer_at(moment, op.operation, op.request))
         for moment in _moments(interleaving, since, event)
@@ -71,7 +77,7 @@ def _judge_batch(interleaving: Interleaving, event: Event) -> None:
     for key in asked["Keys"]:
         request = {"TableName": TABLE, **asked, "Key": key}
         del request["Keys"]
-        moments = _moments(interleaving, _last_write(interleaving, event, key), event)
+        moments = _moments(interleaving, _last_write(interleaving, event, partial(eq, key)), event)
         answers = [interleaving.simulator.answer_at(moment, "GetItem", request).get("Item") for moment in moments]
         allowed = [None if answer is None else _form(answer) for answer in answers]
         found = [item for item in got if item in allowed]
@@ -84,20 +90,48 @@ def _judge_batch(interleaving: Interleaving, event: Event) -> None:
     assert not got, f"{_story(interleaving, event)}\nhas what never was: {got}"
 
 
-def _last_write(interleaving: Interleaving, event: Event, key: Any) -> int:
-    """When the last write was applied that had ended before the call began: of this item, or of any for None.
+def _last_write(interleaving: Interleaving, event: Event, shows: Callable[[Any], bool]) -> int:
+    """When the last write was applied that had ended before the call began, of an item that the answer shows or could
+    show.
 
     A write that has not ended yet need not be seen, even if it was applied before one of another item that has.
     """
     return max(
         (
-            call.applied
+            _applied(other.op, call, key)
             for other in interleaving.events
-            if other.op.is_write and other.ended <= event.began and (key is None or key in other.op.keys)
+            if other.op.is_write and other.ended <= event.began
+            for key in filter(shows, other.op.keys)
             for call in other.sent
         ),
         default=0,
     )
+
+
+def _shows(op: Op, response: Any, key: Any) -> bool:
+    """Whether an item with this key would be in the answer if it existed."""
+    request = op.request
+    if "Key" in request:
+        return bool(key == request["Key"])
+    if "KeyConditionExpression" not in request or "IndexName" in request:
+        return True
+    condition = request["KeyConditionExpression"]
+    if not holds(
+        parse_condition("KeyConditionExpression", condition, Placeholders(request, "KeyConditionExpression")), key
+    ):
+        return False
+    is_forward, place = request.get("ScanIndexForward", True), key["sk"]["S"]
+    start, last = request.get("ExclusiveStartKey"), response.get("LastEvaluatedKey")
+    is_after_start = start is None or (place > start["sk"]["S"] if is_forward else place < start["sk"]["S"])
+    is_before_end = last is None or (place <= last["sk"]["S"] if is_forward else place >= last["sk"]["S"])
+    return is_after_start and is_before_end
+
+
+def _applied(op: Op, call: Call, key: Any) -> int:
+    """When a call wrote this item: the parts of a batch are applied one by one."""
+    if call.operation != "BatchWriteItem" or not call.applied:
+        return call.applied
+    return [*call.parts, call.applied][op.keys.index(key)]
 
 
 def _moments(interleaving: Interleaving, since: int, event: Event) -> list[int]:
@@ -105,7 +139,8 @@ def _moments(interleaving: Interleaving, since: int, event: Event) -> list[int]:
 
 
 def _judge_what_is_left(interleaving: Interleaving) -> None:
-    """Each entry in the cache, once all is quiet, is the truth."""
+    """Each entry that is left once all is quiet is the truth. What settling indexes answered is gone by then."""
+    interleaving.simulator.clock.advance(SETTLE_WINDOW)
     now = interleaving.simulator.history.now
     kept = [op for op in (*READS, *PROJECTED) if op.operation != "BatchGetItem"]
     answers = [

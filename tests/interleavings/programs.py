@@ -11,7 +11,7 @@ from daxlite import KeySchema, TableSchema
 from tests.simulator import faults
 
 TABLE, INDEX, LOCAL = "Orders", "by_day", "by_total"
-SCHEMA = TableSchema(KeySchema.of("pk", "sk"), {INDEX: KeySchema.of("day")}, frozenset({LOCAL}))
+SCHEMA = TableSchema(KeySchema.of("pk", "sk"), {INDEX: KeySchema.of("day")}, {LOCAL: KeySchema.of("pk", "total")})
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ def _query(name: str, value: str, **more: Any) -> Op:
     return _op("Query", ExpressionAttributeValues={":v": {"S": value}}, **condition, **more)
 
 
+def _range(condition: str, *values: str, **more: Any) -> Op:
+    """A Query of some of the partition's sort keys."""
+    holes = {f":v{number}": {"S": value} for number, value in enumerate(values)}
+    return _op(
+        "Query",
+        KeyConditionExpression=f"pk = :p AND {condition}",
+        ExpressionAttributeValues={":p": {"S": "a"}, **holes},
+        **more,
+    )
+
+
 item_reads = [
     *[_op("GetItem", Key=key) for key in KEYS],
     _op("GetItem", Key=KEYS[0], ProjectionExpression="n"),
@@ -72,6 +83,12 @@ item_reads = [
 page_reads = [
     _query("pk", "a"),
     _query("pk", "a", ScanIndexForward=False, Limit=1),
+    _query("pk", "a", Limit=1),
+    _query("pk", "a", Limit=1, ExclusiveStartKey=KEYS[0]),
+    _range("sk < :v0", "2"),
+    _range("sk = :v0", "2"),
+    _range("sk BETWEEN :v0 AND :v1", "15", "3"),
+    _range("begins_with(sk, :v0)", "1", ScanIndexForward=False),
     _query("pk", "a", Select="COUNT"),
     _query("pk", "a", IndexName=LOCAL),
     _query("day", "mon", IndexName=INDEX),
@@ -117,8 +134,45 @@ writes = st.one_of(
         ),
         items,
     ),
+    # An update of an index's key of which the new image follows from the old one.
     st.builds(
-        lambda item: _op("TransactWriteItems", TransactItems=[{"Put": {"TableName": TABLE, "Item": item}}]), items
+        lambda key, day, n: _op(
+            "UpdateItem",
+            Key=key,
+            UpdateExpression="SET #d = if_not_exists(#d, :d) ADD n :n",
+            ExpressionAttributeNames={"#d": "day"},
+            ExpressionAttributeValues={":d": {"S": day}, ":n": n},
+        ),
+        keys,
+        days,
+        numbers,
+    ),
+    st.builds(
+        lambda n, others: _op(
+            "BatchWriteItem",
+            RequestItems={TABLE: [{"PutRequest": {"Item": {**key, **others, "n": n}}} for key in KEYS]},
+        ),
+        numbers,
+        st.sampled_from([{}, {"day": {"S": "mon"}}]),
+    ),
+    st.builds(
+        lambda item, token: _op(
+            "TransactWriteItems", TransactItems=[{"Put": {"TableName": TABLE, "Item": item}}], **token
+        ),
+        items,
+        st.sampled_from([{}, {}, {"ClientRequestToken": "first"}]),
+    ),
+    # The same each time, so that it may be done before.
+    st.builds(
+        lambda put, deleted: _op(
+            "TransactWriteItems",
+            TransactItems=[
+                {"Put": {"TableName": TABLE, "Item": {**put, "n": {"N": "1"}}}},
+                {"Delete": {"TableName": TABLE, "Key": deleted}},
+            ],
+            ClientRequestToken=f"{put}",
+        ),
+        *map(st.just, KEYS),
     ),
 )
 effects = st.sampled_from(
@@ -129,6 +183,7 @@ effects = st.sampled_from(
         faults.SERVER_ERROR_AFTER,
         faults.SERVER_ERROR_BEFORE,
         faults.THROTTLED,
+        faults.unprocessed(lambda table, part: "PutRequest" in part),
     ]
 )
 

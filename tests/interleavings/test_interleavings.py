@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daxlite.cache import clock
 from tests.interleavings.interleaving import Interleaving
 from tests.interleavings.oracle import check, judge
 from tests.interleavings.programs import KEYS, READS, TABLE, Op, Program, item_reads, page_reads, programs
@@ -26,7 +27,7 @@ def interleaving() -> Iterator[Interleaving]:
 
 def interleavings(of: st.SearchStrategy[Program]) -> Callable[[Any], Any]:
     """Make a test of random interleavings of random programs."""
-    volume = settings(max_examples=amount("interleavings"), deadline=None, suppress_health_check=list(HealthCheck))
+    volume = settings(max_examples=amount("interleavings"), suppress_health_check=list(HealthCheck))
     return lambda test: volume(given(data=st.data(), program=of)(test))
 
 
@@ -38,6 +39,15 @@ def test_p1_p2_p3_items(interleaving: Interleaving, data: st.DataObject, program
 @interleavings(of=programs(page_reads))
 def test_p1_p2_p3_p4_pages(interleaving: Interleaving, data: st.DataObject, program: Program) -> None:
     check(interleaving, data, program)
+
+
+@interleavings(of=programs(page_reads))
+def test_p1_p2_p3_p4_pages_with_logs_that_overflow(
+    interleaving: Interleaving, data: st.DataObject, program: Program
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "MAX_LOG", 1)
+        check(interleaving, data, program)
 
 
 @interleavings(of=programs(READS))

@@ -35,6 +35,8 @@ class Call:
     sent: int = 0
     applied: int = 0
     """When its state was read or changed. 0: never."""
+    parts: list[int] = field(default_factory=list)
+    """Of a batch of writes: when each of its parts but the last one had been written."""
     replied: int = 0
     response: dict[str, Any] | None = None
     error: Exception | None = None

@@ -180,6 +180,7 @@ class _Present(_AsOf):
     def between_parts(self) -> None:
         self._simulator._lock.release()
         try:
+            self._call.parts.append(self._simulator.history.now)
             self._simulator._reach("part", self._call)
         finally:
             self._simulator._lock.acquire()

@@ -42,7 +42,6 @@ _NAMES = itertools.count()
 # The short form runs programs that are always the same ones.
 @settings(
     max_examples=amount("programs of the simulator"),
-    deadline=None,
     derandomize=is_short(),
     suppress_health_check=list(HealthCheck),
 )

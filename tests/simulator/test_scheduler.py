@@ -62,7 +62,6 @@ def test_all_orders_are_reached(shared: tuple[Simulator, Any]) -> None:
 
 @settings(
     max_examples=amount("orders of two threads"),
-    deadline=None,
     derandomize=is_short(),
     suppress_health_check=list(HealthCheck),
 )

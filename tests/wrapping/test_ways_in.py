@@ -57,18 +57,6 @@ def test_a_wrapped_table_takes_native_values(resource: Any) -> None:
     assert sorted(dynamodb.take()) == ["DescribeTable", "GetItem", "Query", "Scan"]
 
 
-def test_batch_writer_invalidates(resource: Any) -> None:
-    table = daxlite.wrap(resource.Table(TABLE))
-    dynamodb = answer(
-        resource.meta.client, GetItem=lambda _: made(Item=dict(KEY)), BatchWriteItem=made(UnprocessedItems={})
-    )
-    table.get_item(Key={"pk": "a"})
-    with table.batch_writer() as batch:
-        batch.put_item(Item={"pk": "a", "n": 2})
-    dynamodb.take()
-    assert not is_hit(table.get_item(Key={"pk": "a"}))
-
-
 def test_a_client_and_a_resource_share_one_cache(client: Any, resource: Any) -> None:
     assert isinstance(dialect_of(client), Typed)
     cache = Cache()

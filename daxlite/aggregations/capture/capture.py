@@ -9,11 +9,12 @@ replaces this stamp, whenever it comes, and the result is found to be stale.
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from operator import attrgetter
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from ...cache.memory import MemoryCache
-from ...calls.listeners import read_listener
+from ...calls.hearing import hear_no_more, listeners_here
 from ...core.steps import Run, Server, Steps
 from ...core.tags import Tag, scan_tag, table_tag
 from ...shared.errors import CorruptValue
@@ -29,6 +30,8 @@ at every stamp, and a result of so many parts is rarely unchanged for long."""
 
 MAX_KNOWN: Final = 200_000
 """So many stamps are known for a cache. Beyond, all are forgotten: what is not known is read anew."""
+
+_keys: Final = attrgetter("keys")
 
 
 class KnownStamps:
@@ -157,6 +160,7 @@ class Capture:
     def close(self) -> None:
         """The computation is over; what its threads still read has no part in the result."""
         self.is_open = False
+        hear_no_more(self)
 
     def will_read(self, cache: MemoryCache, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
         """As ReadListener.will_read: take the stamps of these tags, and see that the cache is not behind them."""
@@ -198,7 +202,12 @@ class Capture:
         return True
 
 
-def open_capture() -> Capture | None:
-    """The capture of the computation that calls; None outside of any."""
-    listener = read_listener.get()
-    return listener if isinstance(listener, Capture) and listener.is_open else None
+def open_captures() -> tuple[Capture, ...]:
+    """The captures of the computation that calls; none outside of any. There is one, unless it cannot be told which."""
+    found = listeners_here()
+    return tuple([each for each in found if isinstance(each, Capture) and each.is_open]) if found else ()
+
+
+def keys_under_way() -> frozenset[bytes]:
+    """The results that wait for the caller: it must not wait for any of them."""
+    return frozenset().union(*map(_keys, open_captures()))

@@ -2,18 +2,16 @@
 
 from ...shared.keyspace import Keyspace
 from ..stored_result import StoredResult
-from .capture import Capture, open_capture
+from .capture import Capture, open_captures
 
 
 def depend_on_result(keyspace: Keyspace, stored: StoredResult, *, is_current: bool = True) -> None:
     """Let the computation that calls, if there is one, depend on everything that another result depends on."""
-    outer = open_capture()
-    if outer is None:
-        return
-    if is_current and outer.keyspace.identity == keyspace.identity:
-        outer.depend_on_result(stored)
-    else:
-        outer.mark_incomplete()  # the result is old already, or its stamps belong to another namespace
+    for outer in open_captures():
+        if is_current and outer.keyspace.identity == keyspace.identity:
+            outer.depend_on_result(stored)
+        else:
+            outer.mark_incomplete()  # the result is old already, or its stamps belong to another namespace
 
 
 def depend_on_computation(outer: Capture, inner: Capture) -> None:

@@ -1,30 +1,34 @@
 """Threads that a computation starts belong to it: what they read is captured too.
 
-Tasks of asyncio and `asyncio.to_thread` inherit the context in which they are started, threads and pools do not. So the
-functions that start them, or that have them call something, are wrapped, once for the whole process, when the first
-aggregation cache that captures threads is made. Outside of a computation nothing changes, and within one only the read
-listener is passed on.
+Tasks of asyncio and `asyncio.to_thread` inherit the context in which they are started; threads, pools, and tasks with a
+context of their own do not. So the functions that start them, or that have them call something, are wrapped, once for
+the whole process, when the first aggregation cache that captures threads is made. Outside of a computation nothing
+changes, and within one only the read listeners are passed on.
 """
 
 import _thread
+import asyncio
+import asyncio.tasks
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from multiprocessing.pool import ThreadPool
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import wrapt
 
-from ...calls.listeners import read_listener
-from .capture import Capture, open_capture
+from ...calls.hearing import NOBODY, hear, hear_task, read_listeners
+from .capture import Capture, open_captures
+
+Captures: TypeAlias = tuple[Capture, ...]
 
 _is_installed = False
 _installing = threading.Lock()
 
-_submitting: Final[ContextVar[Capture | None]] = ContextVar("daxlite_submitting", default=None)
+_submitting: Final[ContextVar[Captures]] = ContextVar("daxlite_submitting", default=())
 """The computation that has a pool start a worker."""
-_CAPTURE: Final = "_daxlite_capture"
+_CAPTURES: Final = "_daxlite_captures"
 """The attribute of a worker's thread that holds the same, for its initializer."""
 
 
@@ -43,28 +47,31 @@ def capture_in_threads() -> None:
                 wrapt.wrap_function_wrapper(ThreadPool, way_in, _pass_on)
             for way_in in ("imap", "imap_unordered"):
                 wrapt.wrap_function_wrapper(ThreadPool, way_in, _iterate)
+            # Each calls the next one, but the loop may be one of another package, such as uvloop.
+            for owner in (asyncio.BaseEventLoop, asyncio.TaskGroup, asyncio.tasks, asyncio):
+                wrapt.wrap_function_wrapper(owner, "create_task", _create_task)
             _is_installed = True
 
 
 def _start(
     start: Callable[..., None], thread: threading.Thread, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    capture = open_capture()
-    if capture is not None:
+    captures = open_captures()
+    if captures:
         # On the instance: a subclass's own run() is what it calls.
-        thread.run = _captured(capture, thread.run)  # type: ignore[method-assign]
-    elif (submitting := _submitting.get()) is not None:
-        setattr(thread, _CAPTURE, submitting)
+        thread.run = _captured(captures, thread.run)  # type: ignore[method-assign]
+    elif submitting := _submitting.get():
+        setattr(thread, _CAPTURES, submitting)
     start(*args, **kwargs)
 
 
 def _pass_on(call: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call with functions that belong to the computation, whichever of the arguments they are."""
-    capture = open_capture()
-    if capture is None:
+    captures = open_captures()
+    if not captures:
         return call(*args, **kwargs)
-    named = {name: _captured(capture, value) if name in _FUNCTIONS else value for name, value in kwargs.items()}
-    positional = (_captured(capture, value) if at in _POSITIONS else value for at, value in enumerate(args))
+    named = {name: _captured(captures, value) if name in _FUNCTIONS else value for name, value in kwargs.items()}
+    positional = (_captured(captures, value) if at in _POSITIONS else value for at, value in enumerate(args))
     return call(*positional, **named)
 
 
@@ -79,17 +86,20 @@ def _submit(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Future[Any]:
-    capture = open_capture()
-    if capture is None or not args:
+    captures = open_captures()
+    if not captures or not args:
         return submit(*args, **kwargs)
     function, *rest = args
-    token = read_listener.set(None)  # a worker that the pool starts for this outlives the computation
-    worker = _submitting.set(capture)
-    try:
-        return submit(_captured(capture, function), *rest, **kwargs)
+    listeners, submitting = read_listeners.get(), _submitting.get()
+    try:  # what a signal handler raises, after any call, leaves both variables as they were
+        read_listeners.set(NOBODY)  # a worker that the pool starts for this outlives the computation
+        _submitting.set(captures)
+        return submit(_captured(captures, function), *rest, **kwargs)
     finally:
-        _submitting.reset(worker)
-        read_listener.reset(token)
+        try:
+            _submitting.set(submitting)
+        finally:
+            read_listeners.set(listeners)
 
 
 def _make_pool(make: Callable[..., None], pool: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -107,27 +117,27 @@ def _initializer(function: Any) -> Any:
 
     def initialize(*args: Any) -> None:
         thread = threading.current_thread()
-        capture = getattr(thread, _CAPTURE, None)
-        if capture is None:
+        captures = getattr(thread, _CAPTURES, None)
+        if captures is None:
             function(*args)
             return
-        delattr(thread, _CAPTURE)  # the worker outlives the computation
-        _captured(capture, function)(*args)
+        delattr(thread, _CAPTURES)  # the worker outlives the computation
+        _captured(captures, function)(*args)
 
     return initialize
 
 
 def _iterate(call: Callable[..., Any], pool: ThreadPool, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The same for a pool that also takes what it works on in a thread of its own."""
-    capture = open_capture()
-    if capture is None or len(args) < 2:
+    captures = open_captures()
+    if not captures or len(args) < 2:
         return call(*args, **kwargs)
     function, values, *rest = args
-    return call(_captured(capture, function), _captured_values(capture, values), *rest, **kwargs)
+    return call(_captured(captures, function), _captured_values(captures, values), *rest, **kwargs)
 
 
-def _captured_values(capture: Capture, values: Iterable[Any]) -> Iterator[Any]:
-    following = _captured(capture, iter(values).__next__)
+def _captured_values(captures: Captures, values: Iterable[Any]) -> Iterator[Any]:
+    following = _captured(captures, iter(values).__next__)
     while True:
         try:
             value = following()
@@ -136,15 +146,19 @@ def _captured_values(capture: Capture, values: Iterable[Any]) -> Iterator[Any]:
         yield value
 
 
-def _captured(capture: Capture, function: Any) -> Any:
+def _captured(captures: Captures, function: Any) -> Any:
     if not callable(function):
         return function
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        token = read_listener.set(capture)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            read_listener.reset(token)
+        return hear(captures, function, *args, **kwargs)
 
     return run
+
+
+def _create_task(create: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Note who made a task, unless its context tells: one that was given, or a copy of one that does not."""
+    if kwargs.get("context") is None and read_listeners.get() is not None:
+        return create(*args, **kwargs)
+    captures = open_captures()
+    return hear_task(captures, create, *args, **kwargs) if captures else create(*args, **kwargs)

@@ -17,7 +17,7 @@ from ...core.steps import Compute, Sleep, Spawn, Steps
 from ...shared.errors import CorruptValue, Unstorable
 from ...shared.failures import Unavailable
 from ...shared.stamps import MARGIN, MAX_COMPUTATION
-from ..capture.capture import Capture, open_capture
+from ..capture.capture import Capture, keys_under_way, open_captures
 from ..capture.nesting import depend_on_computation, depend_on_result
 from ..stored_result import StoredResult
 from .engine import Engine
@@ -44,8 +44,7 @@ def compute(
     that a computation waits for it once, not at each step. is_in_background: no caller waits for the result.
     """
     counters, options = request.counters, request.options
-    outer = open_capture()
-    keys = (outer.keys if outer is not None else frozenset()) | {request.key}
+    outers, keys = open_captures(), keys_under_way() | {request.key}
     capture = Capture(
         engine.keyspace,
         engine.server,
@@ -88,7 +87,7 @@ def compute(
         token = None  # no driver takes steps any more; the lock ends by itself
         raise
     finally:
-        if outer is not None:
+        for outer in outers:
             depend_on_computation(outer, capture)
         renewal.end()
         if token is not None:

@@ -58,17 +58,13 @@ class ComputeFlights:
         """A number that is higher than all before."""
         return next(self._numbers)
 
-    def start_or_join(self, key: bytes, caller: object) -> tuple[ComputeFlight, bool]:
-        """The flight for a key, and whether the caller, a thread or a task, is its leader."""
+    def start_or_join(self, key: bytes, own: ComputeFlight) -> ComputeFlight:
+        """The flight for a key: the caller's own, which it leads then and lands, or another caller's."""
         with self._lock:
-            flight = self._by_key.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._by_key[key] = ComputeFlight(caller)
-            return flight, True
+            return self._by_key.setdefault(key, own)
 
     def land(self, key: bytes, flight: ComputeFlight, outcome: Outcome | None = None) -> None:
-        """End a flight; more than once does no harm, and the first outcome counts."""
+        """End a flight, if it has started; more than once does no harm, and the first outcome counts."""
         with self._lock:
             if self._by_key.get(key) is flight:
                 del self._by_key[key]

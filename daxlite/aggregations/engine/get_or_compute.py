@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ...core.steps import Sleep, Steps, Wait
 from ...shared.failures import Unavailable
-from ..capture.capture import open_capture
+from ..capture.capture import keys_under_way, open_captures
 from ..capture.nesting import depend_on_result
 from ..stats import FunctionCounters
 from .compute import compute, refresh_in_background, unlock
@@ -47,9 +47,8 @@ def near_hit(engine: Engine, request: ComputeRequest) -> tuple[Any] | None:
 
 def get_or_compute(engine: Engine, request: ComputeRequest) -> Steps[Any]:
     """The result, from Redis, from another caller's computation, or computed."""
-    outer = open_capture()
     # A computation that asks for its own result would wait for itself.
-    may_wait = request.key not in engine.unstorable_keys and (outer is None or request.key not in outer.keys)
+    may_wait = request.key not in engine.unstorable_keys and request.key not in keys_under_way()
     deadline = engine.clock() + request.options.max_wait
     is_counted = False
     while True:
@@ -67,23 +66,22 @@ def get_or_compute(engine: Engine, request: ComputeRequest) -> Steps[Any]:
             request.counters.add("misses")
         if not may_wait:
             return (yield from compute(engine, request, None, found, None, is_reachable=is_reachable))
-        flight, is_leader = None, False
+        own, flight = ComputeFlight(engine.current_caller()), None
         try:
-            flight, is_leader = engine.flights.start_or_join(request.key, engine.current_caller())
-            if is_leader and is_reachable:
-                return (yield from _compute_under_lock(engine, request, flight, found))
-            if is_leader:
+            flight = engine.flights.start_or_join(request.key, own)
+            if flight is own and is_reachable:
+                return (yield from _compute_under_lock(engine, request, own, found))
+            if flight is own:
                 # Without Redis each process computes, though once for all callers that ask at the same time.
-                return (yield from compute(engine, request, flight, None, None, is_reachable=False))
+                return (yield from compute(engine, request, own, None, None, is_reachable=False))
         except Exception:
             raise
         except BaseException:
-            if flight is not None and is_leader:
-                flight.is_abandoned = True
+            own.is_abandoned = True
             raise
         finally:
-            if flight is not None and is_leader:
-                engine.flights.land(request.key, flight)
+            if flight is own or flight is None:  # None: an interruption came before it was told which
+                engine.flights.land(request.key, own)
         if flight.leader != engine.current_caller():
             yield Wait(flight.latch, max(0.0, deadline - engine.clock()))
         outcome = flight.outcome
@@ -116,15 +114,15 @@ def refresh(engine: Engine, request: ComputeRequest) -> Steps[Any]:
 
 def peek(engine: Engine, request: ComputeRequest, default: Any) -> Steps[Any]:
     """The result if there is a fresh one, else the default. Computes nothing and counts nothing."""
-    outer = open_capture()
     stored = engine.near.get(request.key, request.tags)
     if stored is not None and engine.is_fresh(stored) and (result := request.decode(stored)) is not None:
         depend_on_result(engine.keyspace, stored)
         return result[0]
     found = yield from engine.store.fetch(request.key, request.tags, FunctionCounters())
     result = _serve_fresh(engine, request, found)
-    if result is None and outer is not None:
-        outer.mark_incomplete()  # it depends on there being no result, of which no tag tells
+    if result is None:
+        for outer in open_captures():
+            outer.mark_incomplete()  # it depends on there being no result, of which no tag tells
     return default if result is None else result[0]
 
 

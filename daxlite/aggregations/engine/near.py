@@ -52,6 +52,9 @@ class NearCache:
         """Start empty, as a new process does after a fork."""
         self.lock = Lock(suspend=self._suspend, recover=self._recover)
         self._changes = ChangeClock(CHANGES_KEPT_FOR)
+        self._fill_anew()
+
+    def _fill_anew(self) -> None:
         self._entries = NearEntries(self._max_bytes, self._changes)
         self._find: Callable[[bytes], NearEntry | None] = self._entries.get
 
@@ -72,19 +75,25 @@ class NearCache:
             is_true = entry.epoch == self._bus.epoch and not changed_since(entry.stamps, entry.tick)
             if is_true and entry.stored.has_tags(tags):
                 return entry.stored
-            del self._entries[key]
+            try:
+                del self._entries[key]
+            except BaseException:
+                self.lock.doubt()
+                raise
         return None
 
     def put(self, key: bytes, stored: StoredResult, since: Moment) -> None:
         """Keep a result that was true at a moment, if nothing changed since."""
         if self._max_bytes <= 0 or not self._bus.is_listening or since.epoch != self._bus.epoch:
             return
-        with suppress(Reentered), self.lock.locked():
-            stamps = self._changes.hold(stored.tags)
-            if self._is_changed(stamps, since):
-                self._changes.release(stamps)
-            else:
-                self._entries.put(key, NearEntry(stored, stamps, since.tick, since.epoch))
+        self._change(self._put, key, stored, since)
+
+    def _put(self, key: bytes, stored: StoredResult, since: Moment) -> None:
+        stamps = self._changes.hold(stored.tags)
+        if self._is_changed(stamps, since):
+            self._changes.release(stamps)
+        else:
+            self._entries.put(key, NearEntry(stored, stamps, since.tick, since.epoch))
 
     def _is_changed(self, stamps: Stamps, since: Moment) -> bool:
         return changed_since(stamps, since.tick) or self._changes.may_have_missed(since.at, self._clock())
@@ -92,25 +101,41 @@ class NearCache:
     def bump(self, tags: Collection[bytes]) -> None:
         """Note that these tags changed."""
         # Where a frame further out in this thread holds the lock, the next caller that takes it drops everything.
-        with suppress(Reentered), self.lock.locked():
-            self._changes.bump(tags, self._clock())
+        self._change(self._bump, tags)
+
+    def _bump(self, tags: Collection[bytes]) -> None:
+        self._changes.bump(tags, self._clock())
 
     def clear(self) -> None:
         """Drop everything."""
+        self._change(self._drop_all)
+
+    def _change(self, change: Callable[..., object], *arguments: Any) -> None:
+        """Make a change under the lock. What an exception of a signal handler leaves half changed, in cachetools or in
+        the clock, is dropped before anything else is done with it."""
         with suppress(Reentered), self.lock.locked():
-            self._drop_all()
+            try:
+                change(*arguments)
+            except BaseException:
+                self.lock.doubt()
+                raise
 
     def _suspend(self) -> None:
         self._find = _nothing
 
-    def _recover(self) -> None:
-        self._drop_all()
-        self._find = self._entries.get
+    def _recover(self) -> object:
+        return self._drop_all()
 
-    def _drop_all(self) -> None:
-        self._changes.bump([EVERYTHING], self._clock())
-        for key in list(self._entries):
-            del self._entries[key]
+    def _drop_all(self) -> object:
+        """Begin with new entries and a new clock: the old ones may be half changed. What is being read or computed
+        meanwhile is not kept, for everything changed just now. Returns what was dropped."""
+        dropped = self._entries
+        changes = ChangeClock(CHANGES_KEPT_FOR)
+        changes.now = self._changes.now  # moments of before are still in use
+        changes.bump([EVERYTHING], self._clock())
+        self._changes = changes
+        self._fill_anew()
+        return dropped
 
     def size(self) -> tuple[int, int]:
         """The numbers of entries and of bytes."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ...core.hidden import Hidden
 from ...shared.errors import CorruptValue
 from ..options import AggregationOptions
 from ..serialization.codec import Codec
@@ -12,7 +13,7 @@ from ..stats import FunctionCounters
 from ..stored_result import StoredResult
 
 
-class ComputeRequest(Struct, eq=False):
+class ComputeRequest(Hidden, Struct, eq=False):
     """A request for one result."""
 
     key: bytes

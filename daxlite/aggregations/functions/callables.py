@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ...core.hidden import Hidden
 from ..errors import Unkeyable, type_name
 from ..serialization.canonical import canonical
 from ..serialization.modules import module_of
@@ -34,7 +35,7 @@ _FIXED: Final = frozenset(
 """Types of variables around a function that are part of its key: they cannot change in themselves."""
 
 
-class Unbound(Struct, frozen=True):
+class Unbound(Hidden, Struct, frozen=True):
     """A function, and the arguments that come before and beside those of a call."""
 
     function: Callable[..., Any]

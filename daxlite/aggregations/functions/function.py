@@ -4,10 +4,11 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from ...core.checks import check_function, is_text, kind_of, shown
 from ...shared.tags import EVERYTHING, function_tag, result_tag
 from ..dependencies import DeclaredTags, Dependency, tags_of
 from ..engine.request import ComputeRequest
@@ -21,6 +22,10 @@ from .callables import bound_below, check_class, class_name, in_key, is_opaque, 
 
 DependsOn: TypeAlias = Iterable[Dependency | str] | Callable[..., Iterable[Dependency | str]]
 """What results depend on in addition to what is captured, or a function that returns it for the arguments of a call."""
+
+
+_TYPING: Final = ("types", "typing", "typing_extensions")
+"""The modules of the classes of type hints that are no classes."""
 
 
 class Function:
@@ -40,14 +45,14 @@ class Function:
         tags: tuple[bytes, ...],
         depends_on: DependsOn,
     ) -> None:
-        if version is not None and not isinstance(version, str | int):
-            raise TypeError(f"version is {version!r}; it must be a string, a number or None")
+        if version is not None and not is_text(version) and (not isinstance(version, int) or isinstance(version, bool)):
+            raise TypeError(f"version is {shown(version)}; it must be a string of Unicode, an int or None")
         self.function = function
         self.name = name
         self._counters = counters
         self._options = options
-        if isinstance(returns, str):
-            raise TypeError(f"returns is {returns!r}; it must be a type")
+        if returns is not msgspec.UNSET:
+            check_type(returns)
         self._codec = Codec(return_type(function) if returns is msgspec.UNSET else returns)
         unbound = unbind(function)
         self._arguments = Arguments(unbound.function)
@@ -57,6 +62,8 @@ class Function:
         self._is_in_class = _scope_of(unbound.function).rpartition(".")[2] not in ("", "<locals>")
         self._bound = unbound if unbound.bound else None
         self._below = bound_below(unbound.function)
+        if callable(depends_on) and not isinstance(depends_on, type):
+            check_function("depends_on", depends_on, "that returns a list, or a list")
         self._depends_on = depends_on if callable(depends_on) else None
         self._declared = DeclaredTags(() if callable(depends_on) else depends_on)
         self.tag = function_tag(self._identity)
@@ -108,11 +115,17 @@ class Function:
         return args
 
 
+def check_type(returns: Any) -> None:
+    """Raises TypeError for what is neither a class nor another type hint."""
+    if returns is not None and not isinstance(returns, type) and type(returns).__module__ not in _TYPING:
+        raise TypeError(f"returns is {shown(returns)}; it must be a type")
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """The name that a function has for daxlite unless it is given one: its module and its qualified name."""
     name = getattr(function, "__qualname__", None)
     if name is None or inspect.ismethod(function):  # the object of a bound method is in neither the name nor the key
-        raise TypeError(f"{function!r} has no name of its own: give it one with name=")
+        raise TypeError(f"{kind_of(function)} has no name of its own: give it one with name=")
     return f"{module_of(function)}.{name}"
 
 

@@ -9,13 +9,14 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ..encoding import encode
-from .conditions import parse_filter, parse_key_condition
+from ..hidden import Hidden
+from .conditions import Term, parse_filter, parse_key_condition
 from .memo import MEMO
 from .placeholders import NamePairs, Names
 from .projections import parse_projection
 
 
-class PageExpressions(Struct, frozen=True):
+class PageExpressions(Hidden, Struct, frozen=True):
     """What the expressions of a Query or a Scan say. Two pages of one table are alike if their forms, the values in
     their holes and their other parameters are."""
 
@@ -26,8 +27,8 @@ class PageExpressions(Struct, frozen=True):
     """The number of different placeholders."""
     equalities: tuple[tuple[str, str], ...]
     """The attributes that the key condition fixes, each with the placeholder of its value."""
-    attributes: frozenset[str]
-    """All attributes of the key condition."""
+    terms: tuple[Term, ...]
+    """The comparisons of the key condition."""
 
 
 _recall: Final[Any] = MEMO.get
@@ -70,5 +71,5 @@ def _parse(key_condition: str | None, filtered: str | None, projected: str | Non
         tuple(holes),
         len(set(holes)),
         tuple([(term.name, term.holes[0]) for term in terms if term.operator == "="]),
-        frozenset([term.name for term in terms]),
+        terms,
     )

@@ -3,13 +3,15 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggregationCache
 from tests.valkey import SentinelGroup, Valkey, only_keys_of, running_valkey
@@ -142,3 +144,78 @@ def test_two_event_loops_have_a_client_each(own_valkey: Valkey, namespace: str) 
         asyncio.run(cache.close())
         stats = cache.stats()
         assert (stats.total.computations, stats.redis_errors) == (3, 0)
+
+
+@pytest.mark.usefixtures("only_own_keys")
+def test_a_client_of_the_applications_serves_two_event_loops_one_after_the_other(
+    own_valkey: Valkey, namespace: str
+) -> None:
+    """The connections of the first one are of no use to the second, which made each of its calls compute."""
+    client = redis.asyncio.Redis.from_url(own_valkey.url)
+    with own_valkey.client() as sync_client, asyncio.Runner() as first, asyncio.Runner() as second:
+        cache = AsyncAggregationCache(client, namespace, WITHOUT_NEAR, sync_client=sync_client)
+
+        @cache.cached(ttl=60)
+        async def function(number: int) -> int:
+            return number
+
+        async def ask() -> None:
+            for number in range(9):
+                assert await function(number % 3) == number % 3
+
+        for runner in (first, second):
+            runner.run(ask())
+        stats = cache.stats()
+        assert (stats.total.computations, stats.total.shared_hits, stats.redis_errors) == (3, 15, 0)
+        for runner in (first, second):
+            runner.run(cache.close())
+
+
+NUMBERS = list(range(20))
+PATIENT = AggregationConfig(timeout=5)
+
+FEW: dict[str, Callable[[Any, str], Any]] = {
+    "a URL": lambda module, url: f"{url}?max_connections=1",
+    "a client": lambda module, url: module.Redis.from_url(url, max_connections=1),
+}
+
+
+@pytest.mark.usefixtures("only_own_keys")
+@pytest.mark.parametrize("given", FEW)
+def test_one_connection_is_enough_for_many_threads(own_valkey: Valkey, namespace: str, given: str) -> None:
+    server = FEW[given](redis, own_valkey.url)
+    with closing(AggregationCache(server, namespace, PATIENT)) as cache:
+        function = cache.cached(ttl=60, name="f")(lambda number: number)
+        function(0)
+        wait_until("it listens, with a connection of its own", lambda: cache.stats().is_listening)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(function, NUMBERS * 3)) == NUMBERS * 3
+        stats = cache.stats()
+        assert (stats.total.computations, stats.redis_errors, stats.is_listening) == (20, 0, True)
+    if isinstance(server, redis.Redis):
+        server.close()
+
+
+@pytest.mark.usefixtures("only_own_keys")
+@pytest.mark.parametrize("given", FEW)
+def test_one_connection_is_enough_for_many_tasks(own_valkey: Valkey, namespace: str, given: str) -> None:
+    async def main() -> None:
+        server = FEW[given](redis.asyncio, own_valkey.url)
+        sync_client = None if given == "a URL" else FEW[given](redis, own_valkey.url)
+        cache = AsyncAggregationCache(server, namespace, PATIENT, sync_client=sync_client)
+
+        @cache.cached(ttl=60)
+        async def function(number: int) -> int:
+            return number
+
+        await function(0)
+        found = await asyncio.gather(*[function(number) for number in NUMBERS * 3])
+        assert found == NUMBERS * 3
+        stats = cache.stats()
+        assert (stats.total.computations, stats.redis_errors) == (20, 0)
+        await cache.close()
+        if sync_client is not None:
+            sync_client.close()
+            await server.aclose()
+
+    asyncio.run(main())

@@ -76,11 +76,10 @@ def test_p7_a_time_limit_ends_the_wait_for_a_lock(
         thread = threading.Thread(target=one.cached(name="f")(slow))
         thread.start()
         assert started.wait(10)
-        began = time.monotonic()
         raised.append(kind)
         with pytest.raises(kind):
             other.cached(name="f")(lambda: 2)()
-        assert time.monotonic() - began < 5
+        assert thread.is_alive(), "it waited for the computation of the other cache"
         assert other.stats().total.computations == 0
         assert other.stats().faults == 0
         go.set()
@@ -141,11 +140,9 @@ def test_stats_can_be_asked_for_by_a_signal_handler(valkey: Valkey, namespace: s
         before = signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
         try:
-            end = time.monotonic() + 0.3
-            while time.monotonic() < end:
+            while asked < 100:
                 function()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-        assert asked
         assert not errors

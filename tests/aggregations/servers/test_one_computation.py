@@ -64,10 +64,10 @@ class TestAProcessThatComputes:
         for other in others:
             other.begin(tasks.ask)
         holder.kill()
-        began = time.monotonic()
+        with valkey.client() as client:
+            (lock,) = locks(valkey, namespace)
+            assert client.pttl(lock) <= 800, "the lock outlives its holder"
         answers = [other.end() for other in others]
-        # The rest of the lock's life, the pause between two looks, and the noise of a busy machine.
-        assert time.monotonic() - began < 0.8 + 2.0
         assert answers == ["computation 2 of truth 0"] * 3
         assert not locks(valkey, namespace)
 
@@ -132,11 +132,9 @@ class TestAFailingComputation:
         one, another = ready(processes, 2, valkey, namespace)
         assert one.do(tasks.ask_and_fail, lock_ttl=30.0) == "failure 1"
         assert not locks(valkey, namespace)
-        began = time.monotonic()
         assert another.do(tasks.ask_and_fail, lock_ttl=30.0) == "failure 2"
         assert one.do(tasks.ask) == "computation 1 of truth 0"
         assert another.do(tasks.ask) == "computation 1 of truth 0"
-        assert time.monotonic() - began < 5.0, "a caller waited for a lock"
         assert tally.read("failures") == 2
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from daxlite.aggregations import AggregationCache
 
 
-def wait_until(what: str, holds: Callable[[], object], seconds: float = 10.0) -> float:
-    """Wait until it holds, and return how long that took. It fails after these seconds."""
+def wait_until(what: str, holds: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until it holds. It fails after these seconds."""
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < seconds, f"waited for {seconds} s in vain: {what}"
         time.sleep(0.005)
-    return time.monotonic() - began
 
 
 def listen(cache: AggregationCache) -> None:

@@ -44,7 +44,7 @@ def key_condition(expression: Any, names: Names_, values: Values) -> KeyConditio
     """Of a key condition that uses all placeholders."""
     read = read_query(request("KeyConditionExpression", expression, names, values))
     terms = parse_key_condition(expression, Names(tuple((names or {}).items()))).terms
-    assert read.attributes == {term.name for term in terms}
+    assert [(each.name, each.operator) for each in read.conditions] == [(each.name, each.operator) for each in terms]
     ranges = [
         (term.name, term.operator, [value_signature((values or {})[hole]) for hole in term.holes])
         for term in terms

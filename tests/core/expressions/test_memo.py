@@ -172,6 +172,7 @@ def interrupted(call: Callable[[], object], step: int, handler: Callable[[], obj
                 handler()
         return trace
 
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for a frame that asks for them at settrace alone
     sys.settrace(trace)
     try:
         call()

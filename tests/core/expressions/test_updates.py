@@ -116,7 +116,7 @@ VALUES = {":v": {"N": "1.0"}, ":w": {"S": "w"}}
         ("SET a = :v", {"a": {"N": "1"}}),
         ("SET #a = :w, b = :v REMOVE c", {"x.y": {"S": "w"}, "b": {"N": "1"}, "c": None}),
         ("set a = :v remove b", {"a": {"N": "1"}, "b": None}),
-        ("SET a = :v + :v", {}),
+        ("SET a = :v + :v", {"a": {"N": "2"}}),
         ("SET a = a + :v, b = :w", {"b": {"S": "w"}}),
         ("SET a = if_not_exists(a, :v)", {}),
         ("SET a = b", {}),
@@ -127,7 +127,7 @@ VALUES = {":v": {"N": "1.0"}, ":w": {"S": "w"}}
 )
 def test_what_is_assigned_is_known(expression: str, assigned: dict[str, object]) -> None:
     names = {"#a": "x.y"} if "#a" in expression else None
-    assert read_update(expression, names, VALUES).assigned == assigned
+    assert read_update(expression, names, VALUES).new_values() == assigned
 
 
 def test_legacy_updates_that_put_or_remove_are_known() -> None:
@@ -139,5 +139,5 @@ def test_legacy_updates_that_put_or_remove_are_known() -> None:
             "d": {"Action": "DELETE", "Value": {"SS": ["x"]}},
         }
     )
-    assert update.assigned == {"a": {"N": "1"}, "b": None}
+    assert update.new_values() == {"a": {"N": "1"}, "b": None}
     assert update.touched == {"a", "b", "c", "d"}

@@ -1,0 +1,18 @@
+"""What cannot be copied or pickled: it has locks or connections, and a copy would share a part of its state."""
+
+from typing import NoReturn
+
+
+class Uncopied:
+    """Refuses `copy.copy`, `copy.deepcopy` and `pickle`, which all ask for this.
+
+    >>> import copy
+    >>> copy.copy(Uncopied())
+    Traceback (most recent call last):
+    TypeError: cannot copy or pickle an object of Uncopied; share it, or make another where it is needed
+    """
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle an object of {type(self).__name__}; share it, or make another where it is needed"
+        )
