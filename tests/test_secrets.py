@@ -23,6 +23,7 @@ from daxlite.aggregations.engine.near import NearEntry
 from daxlite.aggregations.functions.callables import unbind
 from daxlite.aggregations.stored_result import StoredResult
 from daxlite.core.expressions.updates import read_update
+from daxlite.core.extents import EVERYTHING
 from daxlite.core.replies import BrokenReply
 from daxlite.core.steps import AboutToRead, Call, Compute, Notify, Run
 from daxlite.core.tables import AWS, Place, Scope, table_id
@@ -47,7 +48,7 @@ def shown() -> dict[str, str]:
     cache = daxlite.Cache()
     wrapped = daxlite.wrap(client, cache)
     threads, tasks = AggregationCache(URL, "shop", config), AsyncAggregationCache(URL, "shop", config)
-    stored = StoredResult(SECRET.encode(), 0.0, 0.0, 0.0, 0.0, (b"tag",), (b"stamp",))
+    stored = StoredResult(SECRET.encode(), 0.0, 0.0, 0.0, 0.0, (b"tag",), (b"token",), (EVERYTHING,))
     tags = (item_tag(PLACE, SECRET.encode()), partition_tag(PLACE, "by_owner", SECRET.encode()))
     scope = Scope(AWS, "eu-west-1", SECRET)
 
@@ -116,6 +117,12 @@ SHOWN = {
     "Stamp": "tag tick changed_at holders size log rest everything",
     "Statement": "is_read table",
     "Stored": "name",
+    "LogRecord": "token moment extent",
+    "NotedState": "since is_young log open noted_at",
+    "OpenRecord": "id deadline extent",
+    "ReadPart": "tag token extent",
+    "SeenState": "tag shared state",
+    "State": "since is_young log open",
     "Sum": "left right is_plus",
     "TableId": "endpoint region name",
     "TableSchema": "key global_indexes local_indexes",

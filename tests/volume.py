@@ -11,12 +11,12 @@ from hypothesis import settings
 
 EXAMPLES: Final = 100
 AMOUNTS: Final = {
-    "interleavings": 150,  # of each test of threads that share a client
+    "interleavings": 100,  # of each test of threads that share a client
     "orders of two threads": 50,  # that Hypothesis chooses for the scheduler's own test
-    "programs beside a plain client": 20,  # each of up to 30 reads and writes
+    "programs beside a plain client": 15,  # each of up to 30 reads and writes
     "programs of the simulator": 15,  # that a server answers, too
-    "updates of an item": 200,  # that the simulator makes, too
-    "updates of an item by a server": 100,
+    "updates of an item": 100,  # that the simulator makes, too
+    "updates of an item by a server": 50,
     "orders of callers and writers": 300,  # of one result
     "programs of two processes": 60,  # each of up to 40 steps
     "commands of the scripted Redis": 60,  # lists of up to 30, which fakeredis answers, too

@@ -20,7 +20,7 @@ from ..drivers.progress import Progress
 from ..shared.clients import AsyncClient, Client
 from ..shared.connections import async_connections_of
 from ..shared.failures import Unavailable
-from ..shared.tags import EVERYTHING, result_tag
+from ..shared.tags import EVERYTHING, everything_of, result_tag
 from .base import Base
 from .dependencies import Dependency, named_tags
 from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
@@ -247,7 +247,7 @@ class AsyncAggregationCache(Base):
         return await self._drive(peek(self._engine, request, default), default)
 
     async def _invalidate(self, tags: tuple[bytes, ...]) -> None:
-        await self._drive(self._outbox.invalidate(tags), None)
+        await self._drive(self._outbox.invalidate(everything_of(tags)), None)
 
     async def _drive(self, steps: Steps[R], otherwise: R) -> R:
         """What the steps end with, or, where daxlite failed, something else."""

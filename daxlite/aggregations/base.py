@@ -4,7 +4,7 @@ import atexit
 import logging
 import os
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from ..cache.indexes import hash_of
 from ..cache.memory import NUMBERS, SECONDS
 from ..calls.listeners import add_change_listener, remove_change_listener
 from ..core.checks import check_function, is_name, kind_of, shown
+from ..core.extents import Extent
 from ..core.steps import Steps
 from ..core.tags import Tag
 from ..core.uncopied import Uncopied
@@ -29,7 +31,7 @@ from ..shared.failures import FAILURES, Unavailable, raised_by_a_signal_handler,
 from ..shared.keyspace import Keyspace
 from ..shared.outbox import Outbox
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
-from .capture.capture import Capture, KnownStamps
+from .capture.capture import Capture, KnownTokens
 from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
 from .engine.engine import Engine
@@ -73,7 +75,7 @@ class Base(Uncopied):
         encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
         envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, encryptor)
         self._connections = connections
-        self._bus = Bus(connections.threads, keyspace.channel, clock, wall_clock)
+        self._bus = Bus(connections.threads, keyspace.channels, clock, wall_clock)
         self._near = NearCache(self.config.near_bytes, self._bus, clock)
         self._faults = Faults()
         self._bus.on_fault = self._faults.note
@@ -81,7 +83,6 @@ class Base(Uncopied):
             keyspace,
             partial(_bump, keyspace),
             connections,
-            wall_clock,
             self._faults,
             ThreadDriver().drive,
         )
@@ -92,7 +93,7 @@ class Base(Uncopied):
             flights=self._flights,
             keyspace=keyspace,
             server=connections,
-            known_stamps=KnownStamps(),
+            known_tokens=KnownTokens(),
             clock=clock,
             wall_clock=wall_clock,
             random=random,
@@ -141,10 +142,10 @@ class Base(Uncopied):
 
     # For daxlite
 
-    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
-        """As ChangeListener.changed: what depends on these tags is stale, here and in other processes."""
+    def changed(self, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
+        """As ChangeListener.changed: what depends on these extents is stale, here and in other processes."""
         with suppress(Unavailable):  # what Redis cannot be told now it is told later
-            yield from self._outbox.invalidate(shared_tags(tags))
+            yield from self._outbox.invalidate(shared_tags(tags, hash_of))
 
     def _function(
         self,
@@ -230,7 +231,7 @@ class Base(Uncopied):
     def _watch(self) -> Capture:
         """A listener under which no cache of this process answers, and which does not ask Redis."""
         engine = self._engine
-        capture = Capture(engine.keyspace, engine.server, engine.known_stamps, engine.wall_clock, is_recording=False)
+        capture = Capture(engine.keyspace, engine.server, engine.known_tokens, engine.wall_clock, is_recording=False)
         capture.lose_redis()
         return capture
 
@@ -277,11 +278,12 @@ class Base(Uncopied):
             counters.begin()
 
 
-def _bump(keyspace: Keyspace, tags: Collection[bytes]) -> None:
-    """Note a change of tags in all caches of this process and this keyspace, which are not to wait for the bus."""
+def _bump(keyspace: Keyspace, changed: Mapping[bytes, Extent]) -> None:
+    """Note a change of these extents of tags in all caches of this process and this keyspace, which are not to wait for
+    the bus."""
     for cache in list(_caches):
         if cache._keyspace.identity == keyspace.identity:
-            cache._near.bump(tags)
+            cache._near.bump(changed)
 
 
 def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:

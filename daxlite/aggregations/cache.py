@@ -21,7 +21,7 @@ from ..drivers.threads import ThreadDriver
 from ..shared.clients import Client
 from ..shared.connections import connections_of
 from ..shared.failures import Unavailable
-from ..shared.tags import EVERYTHING, result_tag
+from ..shared.tags import EVERYTHING, everything_of, result_tag
 from .base import Base
 from .dependencies import Dependency, named_tags
 from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
@@ -206,7 +206,7 @@ class AggregationCache(Base):
         return self._drive(peek(self._engine, request, default), default)
 
     def _invalidate(self, tags: tuple[bytes, ...]) -> None:
-        self._drive(self._outbox.invalidate(tags), None)
+        self._drive(self._outbox.invalidate(everything_of(tags)), None)
 
     def _drive(self, steps: Steps[R], otherwise: R) -> R:
         """What the steps end with, or, where daxlite failed, something else."""

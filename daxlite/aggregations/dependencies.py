@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from ..cache.indexes import check_global_index
+from ..cache.indexes import check_global_index, hash_of
 from ..cache.regions import check_table, known_regions, places_of
 from ..core.checks import is_name, shown
+from ..core.extents import EVERYTHING
 from ..core.native import key_argument
 from ..core.schema import item_key, partition_value
 from ..core.tables import Place
@@ -176,4 +177,4 @@ def _resolved(dependencies: Iterable[Dependency | str]) -> tuple[bytes, ...]:
 @lru_cache(MAX_RESOLVED)
 def _shared_tags_of(dependency: Dependency, known: tuple[str, ...]) -> tuple[bytes, ...]:
     """The tags of a dependency. known: the regions that are known now, so that others are resolved anew."""
-    return shared_tags(dependency.tags)
+    return tuple(shared_tags(dict.fromkeys(dependency.tags, EVERYTHING), hash_of))

@@ -1,11 +1,12 @@
 """What stands in Redis for one result."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from ..core.encoding import encode
+from ..core.extents import Extent, extent_between
 from ..core.hidden import Hidden
 from ..shared.errors import CorruptValue
 
@@ -27,21 +28,24 @@ class StoredResult(Hidden, msgspec.Struct, frozen=True, array_like=True, weakref
     computed_at: float
     """When its computation began: what it saw may be as old."""
     expires_at: float
-    settled_at: float
-    """The moment until which it may be old by the lag of a replica that was read; long ago, if none was."""
+    lags_until: float
+    """When it expires at the latest because an index that it read was settling; infinity, if none was."""
     seconds: float
     """How long it took to compute."""
     tags: tuple[bytes, ...]
-    stamps: tuple[bytes, ...]
-    """Of each tag, the stamp that it had before it was read."""
+    tokens: tuple[bytes, ...]
+    """Of each tag, the token as of which the result is true: the top of its state before it was read, or a later one to
+    which it was compared since."""
+    extents: tuple[Extent, ...]
+    """Of each tag, what of it was read."""
 
     def __repr__(self) -> str:
         return f"<stored result: {len(self.payload)} bytes>"  # without the result, which is not for logs
 
     @property
-    def stamp_of(self) -> Mapping[bytes, bytes]:
-        """The stamp of each tag."""
-        return dict(zip(self.tags, self.stamps, strict=True))
+    def parts(self) -> Iterable[tuple[bytes, bytes, Extent]]:
+        """Each tag with its token and its extent."""
+        return zip(self.tags, self.tokens, self.extents, strict=True)
 
     def has_tags(self, tags: tuple[bytes, ...]) -> bool:
         """Whether it depends on all of these tags."""
@@ -51,7 +55,8 @@ class StoredResult(Hidden, msgspec.Struct, frozen=True, array_like=True, weakref
     @property
     def size(self) -> int:
         """Bytes that it takes in memory."""
-        return len(self.payload) + OVERHEAD + OVERHEAD_PER_TAG * len(self.tags)
+        ends = sum([len(extent.low) + len(extent.high) for extent in self.extents])
+        return len(self.payload) + OVERHEAD + OVERHEAD_PER_TAG * len(self.tags) + ends
 
 
 _decode: Final = msgspec.msgpack.Decoder(StoredResult).decode
@@ -68,6 +73,9 @@ def unpack(data: bytes) -> StoredResult:
         stored = _decode(data)
     except (msgspec.DecodeError, RecursionError):
         raise CorruptValue("not a stored result") from None
-    if len(stored.tags) != len(stored.stamps) or not stored.tags:
-        raise CorruptValue("a stored result whose stamps do not fit its tags")
-    return stored
+    tags = len(set(stored.tags))
+    if not tags or not tags == len(stored.tags) == len(stored.tokens) == len(stored.extents):
+        raise CorruptValue("a stored result whose tokens do not fit its tags")
+    return msgspec.structs.replace(
+        stored, extents=tuple([extent_between(extent.low, extent.high) for extent in stored.extents])
+    )

@@ -27,15 +27,12 @@ from .clock import ChangeClock, Stamps, changed_since
 from .entries import EntryKey
 from .moment import LONG_AGO, Moment
 from .peers import tell_others
-from .state import State
+from .state import MIN_AGE, State
 from .stats import Kind, KindCounters
 from .table import Table
 
 ABSENT_ITEM: Final = b""
 """The stored form of "there is no such item"; no encoded answer is empty."""
-
-MIN_AGE: Final = 0.02
-"""Seconds for which a page of a settling index is kept at least."""
 
 MAX_WAIT: Final = 30.0
 """Seconds after which a follower stops waiting for the leader and asks DynamoDB itself."""
@@ -248,14 +245,8 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         return self._state.changes.is_settling(self._held, self._began.clock, self._extent)
 
     def _ages_for(self) -> float:
-        """Seconds, from its start, for which a page of a settling index may be kept: as long again as the last change
-        that it covers was old then, but not beyond that change's settle window. So a page that the index had not caught
-        up with shows each change at most twice as late as the index itself does."""
-        factor = self._state.index_settle_factor
-        if not factor:
-            return 0.0
-        age = self._began.clock - self._state.changes.last_change(self._held, self._extent)
-        return min(max(age * factor, MIN_AGE), self._state.settle_window - age)
+        """Seconds, from its start, for which a page of a settling index may be kept."""
+        return self._state.ages_for(self._held, self._extent, self._began.clock)
 
     def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
         """Store a part of an item. That there is no such item holds for all of its parts."""
@@ -317,7 +308,7 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
             self._watch(() if self._key is None else ItemRead(self._key).tags(place, None))
         return self
 
-    def apply(self, change: Change) -> list[Tag]:
+    def apply(self, change: Change) -> dict[Tag, Extent]:
         """Make every answer of this process true again after this write, and store the new item if it is known. Returns
         what the change bumped."""
         state, table = self._state, self.table

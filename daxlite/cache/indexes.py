@@ -1,4 +1,4 @@
-"""Whether an index that is named without a client exists, as far as this process knows the table."""
+"""What this process knows of a table that is named without a client: its partition key, and whether an index exists."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -8,6 +8,14 @@ from . import peers
 from .lock import Reentered
 from .state import State
 from .table import Table
+
+
+def hash_of(place: Place) -> str | None:
+    """The partition key attribute of the table at a place; None as long as no client of this process knows it, and
+    where those of several accounts differ."""
+    tables = [table for state in peers.PROCESS.states() for table in list(state.tables_at(place))]
+    found = {table.schema.key.hash[0] for table in tables if table.schema is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def check_global_index(places: Iterable[Place], index: str) -> bool:

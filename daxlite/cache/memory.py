@@ -14,10 +14,11 @@ from msgspec import UnsetType
 from ..config import CacheConfig
 from ..core.changes import Change
 from ..core.checks import check_function, shown
+from ..core.extents import Extent, hulls
 from ..core.requests import Read
 from ..core.schema import TableSchema
 from ..core.tables import Place, Scope, TableId
-from ..core.tags import Tag, table_tag
+from ..core.tags import Tag
 from ..core.uncopied import Uncopied
 from . import peers
 from .clock import changed_since
@@ -164,44 +165,44 @@ class MemoryCache(Uncopied):
         """Whether this process has no other cache."""
         return not self._state.others()
 
-    def apply(self, *changes: Change) -> list[Tag]:
+    def apply(self, *changes: Change) -> dict[Tag, Extent]:
         """Make every answer of this process true again after changes, wherever they were made. Returns what they
         bumped."""
 
-        def change(state: State, is_own: bool) -> list[Tag]:
-            return [tag for each in changes for tag in state.apply(each, is_own=is_own)]
+        def change(state: State, is_own: bool) -> dict[Tag, Extent]:
+            return hulls([state.apply(each, is_own=is_own) for each in changes])
 
         return self._change(change)
 
-    def invalidate_places(self, places: Collection[Place], key: Mapping[str, Any] | None) -> list[Tag]:
+    def invalidate_places(self, places: Collection[Place], key: Mapping[str, Any] | None) -> dict[Tag, Extent]:
         """As `apply`, for a change of one item, or of anything, of a table at each of these places.
 
         key: the typed primary key, or None for the whole table. Raises ValueError for a key of other attributes than
         the table's.
         """
 
-        def change(state: State, is_own: bool) -> list[Tag]:
+        def change(state: State, is_own: bool) -> dict[Tag, Extent]:
             tables = [table for place in places for table in state.tables_at(place)]
             others = [] if key is None else [table for table in tables if table.contradicts(key.keys())]
             if others and is_own:
                 names = sorted(others[0].key_names or ())
                 raise ValueError(f"the key of {others[0].id.name} has the attributes {names}")
             if key is None or others:  # they may have been made anew, or got other indexes
-                return [tag for place in places for tag in state.forget(place, is_own=is_own)]
-            return [tag for place in places for tag in state.apply(Change(place, key), is_own=is_own)]
+                return hulls([state.forget(place, is_own=is_own) for place in places])
+            return hulls([state.apply(Change(place, key), is_own=is_own) for place in places])
 
         return self._change(change)
 
-    def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
+    def invalidate_tags(self, changes: Iterable[tuple[Tag, Extent, float]]) -> None:
         """Make every answer true again that depends on these tags: they changed in another process.
 
-        ages: for each tag, the seconds since it changed; infinity where that is long ago, or where it is not known that
-        it changed at all.
+        changes: for each tag, what of it changed, and the seconds since; infinity where that is long ago, or where it
+        is not known that it changed at all.
         """
         with suppress(Reentered), self._state.locked():  # a call within a call drops everything anyway
-            self._state.invalidate_tags(ages)
+            self._state.invalidate_tags(changes)
 
-    def invalidate_all(self, *, everywhere: bool = True) -> list[Tag] | None:
+    def invalidate_all(self, *, everywhere: bool = True) -> dict[Tag, Extent] | None:
         """Drop everything: anything at all may have changed. Returns None, as no list of tags could hold that.
 
         everywhere: in all caches of this process; False where nothing changed, but this cache may be wrong.
@@ -214,16 +215,16 @@ class MemoryCache(Uncopied):
             raise
         return None
 
-    def forget(self, *tables: Table) -> list[Tag]:
+    def forget(self, *tables: Table) -> dict[Tag, Extent]:
         """Drop everything of these tables, and what is known of their keys: they may have been made anew. Returns what
         that bumped."""
 
-        def change(state: State, is_own: bool) -> list[Tag]:
-            return [tag for table in tables for tag in state.forget(table.place, is_own=is_own)]
+        def change(state: State, is_own: bool) -> dict[Tag, Extent]:
+            return hulls([state.forget(table.place, is_own=is_own) for table in tables])
 
         return self._change(change)
 
-    def _change(self, change: Callable[[State, bool], list[Tag]]) -> list[Tag]:
+    def _change(self, change: Callable[[State, bool], dict[Tag, Extent]]) -> dict[Tag, Extent]:
         """Make a change in this cache, then in the others of this process. change: is given the state of a cache, and
         whether that is this one's; what it bumps in this one decides whether the others are told."""
         own = self._state
@@ -237,12 +238,12 @@ class MemoryCache(Uncopied):
             self.invalidate_all()
             raise
 
-    def settles_for(self, tags: Collection[Tag]) -> float:
-        """The seconds for which a replica may not have heard of the last change of these tags; 0 if all have."""
-        whole = {table_tag(tag.table) for tag in tags}
+    def ages_for(self, tags: Mapping[Tag, Extent]) -> float:
+        """The seconds for which an answer may be kept that a lagging replica gave, and that read these extents of these
+        tags: infinity once all replicas have heard of the last change of them, by the rule of `State.ages_for`."""
         with suppress(Reentered), self._state.locked():
-            return self._state.changes.settles_for({*tags, *whole}, self._state.now())
-        return self.config.settle_window  # within another change
+            return self._state.ages_for_tags(tags)
+        return 0.0  # within another change
 
     # Tables
 
@@ -292,16 +293,16 @@ class MemoryCache(Uncopied):
 
     def describe(
         self, table: Table, schema: TableSchema, ttl_attribute: str | UnsetType | None, flight: ReadFlight
-    ) -> list[Tag]:
+    ) -> dict[Tag, Extent]:
         """Learn a table's schema and TTL attribute (UNSET if it could not be told) from the responses that this flight
         brought. Returns what that bumped."""
 
-        def learn(state: State, is_own: bool) -> list[Tag]:
+        def learn(state: State, is_own: bool) -> dict[Tag, Extent]:
             if not is_own:
                 return state.forget(table.place, is_own=False)
-            bumped: list[Tag] = []
+            bumped: dict[Tag, Extent] = {}
             if flight.is_overtaken:
-                return []  # the table changed, perhaps into another one, while it was described
+                return {}  # the table changed, perhaps into another one, while it was described
             is_other = table.schema is not None and not schema.extends(table.schema)
             if is_other or table.contradicts(set(schema.key.names)):
                 bumped = state.forget(table.place)
@@ -312,16 +313,16 @@ class MemoryCache(Uncopied):
 
         return self._change(learn)
 
-    def learn_key(self, table: Table, key: Set[str]) -> list[Tag]:
+    def learn_key(self, table: Table, key: Set[str]) -> dict[Tag, Extent]:
         """Learn, from a key that DynamoDB accepted, which attributes make a key of this table. Returns what that
         bumped."""
         if table.key_names == key:
-            return []
+            return {}
 
-        def learn(state: State, is_own: bool) -> list[Tag]:
+        def learn(state: State, is_own: bool) -> dict[Tag, Extent]:
             if not is_own:
                 return state.forget(table.place, is_own=False)
-            bumped = state.forget(table.place) if table.contradicts(key) else []
+            bumped = state.forget(table.place) if table.contradicts(key) else {}
             if table.key_names is None:
                 table.key_names = frozenset(key)
             return bumped

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.tags import Tag, table_tag
 from .clock import Stamp
 from .lock import Reentered
@@ -53,7 +54,9 @@ PROCESS = Peers()
 """The caches of this process. Tests that stand for several processes put others in its place."""
 
 
-def tell_others(own: State, bumped: list[Tag], change: Callable[[State], list[Tag]]) -> list[Tag]:
+def tell_others(
+    own: State, bumped: dict[Tag, Extent], change: Callable[[State], dict[Tag, Extent]]
+) -> dict[Tag, Extent]:
     """Make a change in the other caches that was made in this one. Returns the tags that it bumped in any of them.
 
     bumped: what it bumped here. Another cache may know an index that this one does not, and an aggregation may have
@@ -62,14 +65,14 @@ def tell_others(own: State, bumped: list[Tag], change: Callable[[State], list[Ta
     others = own.others()
     if not others or not bumped:
         return bumped
-    tags = dict.fromkeys(bumped)
+    parts = [bumped]
     for other in others:
         # Within a frame that holds the other one's lock, it is dropped as soon as that frame leaves.
-        told = [table_tag(tag.table) for tag in bumped]
+        told = {table_tag(tag.table): EVERYTHING for tag in bumped}
         with suppress(Reentered), other.locked():
             told = change(other)
-        tags.update(dict.fromkeys(told))
-    return [*tags]
+        parts.append(told)
+    return hulls(parts)
 
 
 def drop_all(states: Sequence[State]) -> None:

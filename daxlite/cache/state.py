@@ -3,13 +3,14 @@
 Every method of State but `fault` expects the lock to be held, and none of them does anything slow.
 """
 
+import math
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ..config import CacheConfig
 from ..core.changes import Change, bumped_tags
-from ..core.extents import EVERYTHING, Extent
+from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
 from ..core.schema import TableSchema
 from ..core.tables import Place, TableId
@@ -28,6 +29,9 @@ from .table import Table
 # An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that
 # tries names at random must not fill the memory. Calls on tables beyond this number go straight to DynamoDB.
 MAX_TABLES: Final = 10_000
+
+MIN_AGE: Final = 0.02
+"""Seconds for which what a settling index answered is kept at least."""
 
 
 class Leader(Protocol):
@@ -142,7 +146,7 @@ class State:
         if self.changes.settles_for((scan_tag(place, None),), self.now()) > 0:
             self._bump((table_tag(place),))
 
-    def forget(self, place: Place, *, is_own: bool = True) -> list[Tag]:
+    def forget(self, place: Place, *, is_own: bool = True) -> dict[Tag, Extent]:
         """Drop everything of a table, and what is known of its keys, by whatever identity: it may have been made
         anew."""
         bumped = self.apply(Change(place), is_own=is_own)
@@ -219,7 +223,7 @@ class State:
 
     # Changes
 
-    def apply(self, change: Change, *, is_own: bool = True) -> list[Tag]:
+    def apply(self, change: Change, *, is_own: bool = True) -> dict[Tag, Extent]:
         """Make every answer true again, by whatever identity it is known. Returns what the change bumped.
 
         Where no schema is known, the table's own tag is among the returned ones: other processes may know the schema
@@ -230,17 +234,39 @@ class State:
         # What was read without a schema depends on the table's scans, which every change bumps.
         schemas = [table.schema for table in tables if table.schema is not None]
         bumped = _bumped(change, schemas[0] if schemas else None)
-        for schema in schemas[1:]:
-            for tag, extent in _bumped(change, schema).items():
-                bumped[tag] = bumped.get(tag, extent).hull(extent)
+        if len(schemas) > 1:
+            bumped = hulls([bumped, *[_bumped(change, schema) for schema in schemas[1:]]])
         self._bump(bumped, extents=bumped)
-        return [*bumped] if schemas or not is_own else [*bumped, table_tag(change.table)]
+        return bumped if schemas or not is_own else {**bumped, table_tag(change.table): EVERYTHING}
 
-    def invalidate_tags(self, ages: Mapping[Tag, float]) -> None:
-        """Make true again what depends on these tags: they changed elsewhere, so many seconds ago."""
-        for tag, age in ages.items():
+    def invalidate_tags(self, changes: Iterable[tuple[Tag, Extent, float]]) -> None:
+        """Make true again what depends on these tags: these extents of them changed elsewhere, so many seconds ago."""
+        for tag, extent, age in changes:
             # Each change of a table is one of its scans too, and of the pages read before its keys were known.
-            self._bump({tag, scan_tag(tag.table, None)}, age)
+            extents = {scan_tag(tag.table, None): EVERYTHING, tag: extent}
+            self._bump(extents, age, extents)
+
+    def ages_for(self, held: Stamps, extent: Extent, moment: float) -> float:
+        """Seconds for which an answer may be kept that a settling index gave at this moment: as long again as the last
+        change that it covers was old then, but not beyond that change's settle window. So an answer that the index had
+        not caught up with shows each change at most twice as late as the index itself does."""
+        factor = self.index_settle_factor
+        if not factor:
+            return 0.0
+        age = moment - self.changes.last_change(held, extent)
+        return min(max(age * factor, MIN_AGE), self.settle_window - age)
+
+    def ages_for_tags(self, tags: Mapping[Tag, Extent]) -> float:
+        """The same for an answer that is given now, and depends on extents of several tags; infinity where none of them
+        is settling."""
+        now, least = self.now(), math.inf
+        extents = {**tags, **{table_tag(tag.table): EVERYTHING for tag in tags}}
+        for tag, extent in extents.items():
+            stamp = self.changes.stamps.get(tag)
+            held = () if stamp is None else (stamp,)
+            if self.changes.is_settling(held, now, extent):
+                least = min(least, self.ages_for(held, extent, now))
+        return least
 
     def invalidate_all(self) -> object:
         """Drop everything, store nothing that is being read, and release all followers: anything may have changed, even

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ..cache.flights import WriteFlight
 from ..cache.table import Table
 from ..core.changes import Change
+from ..core.extents import Extent, hulls
 from ..core.hidden import Hidden
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import Request
@@ -98,28 +99,28 @@ def _write(
             flight = flights.enter_context(context.cache.write_flight(table, change.item))
             started.append(_Write(single, request, table, change, flight))
 
-        def apply(response: Response | None) -> list[Tag]:
+        def apply(response: Response | None) -> dict[Tag, Extent]:
             return _apply(context, started, response, written)
 
         is_batch = operation == "BatchWriteItem"
         return (yield from send_change(context, operation, params, apply, is_batch=is_batch))
 
 
-def _apply(context: Context, writes: list[_Write], response: Response | None, written: _Written) -> list[Tag]:
+def _apply(context: Context, writes: list[_Write], response: Response | None, written: _Written) -> dict[Tag, Extent]:
     """Apply all of the writes, and leave in the cache what they certainly left in their tables."""
     changed = [write for write in writes if write.operation or response is None]
     certain = frozenset() if response is None else written(response, changed)
-    bumped: list[Tag] = []
+    bumped: list[dict[Tag, Extent]] = []
     for write in changed:
         change = write.change
         if write in certain and write.table.settings.enabled:
             _, new = images(context, write.operation, write.request, "NONE", None, was_retried=False)
             change = replace(change, new=new)
-        bumped += write.flight.apply(change)
-    for write in changed:
-        if write in certain:
-            bumped += learn(context, write.table, write.operation, write.request, write.change.key)
-    return [*dict.fromkeys(bumped)]
+        bumped.append(write.flight.apply(change))
+    learned = [
+        learn(context, each.table, each.operation, each.request, each.change.key) for each in changed if each in certain
+    ]
+    return hulls([*bumped, *learned])
 
 
 def _unprocessed(context: Context, response: Response) -> Set[tuple[Place, bytes] | None]:

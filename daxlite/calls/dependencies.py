@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..cache.table import Table
+from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead, PageRead, Read, Request, is_consistent, item_projection, read_query, read_scan
 from ..core.schema import item_key
@@ -21,8 +22,8 @@ from .tables_named import tables_of_any
 class ReadDependencies(NamedTuple):
     """What an answer depends on."""
 
-    tags: set[Tag] | None
-    """None where that cannot be told."""
+    tags: dict[Tag, Extent] | None
+    """With what of each is read; None where that cannot be told."""
     lagging: set[Tag]
     """Those that are read eventually consistent even when they have just changed."""
 
@@ -43,20 +44,20 @@ def depends_on(reads: _Reads, *, is_isolated: bool = False) -> DependsOn:
     """
 
     def dependencies(context: Context, operation: str, params: Params) -> Steps[ReadDependencies]:
-        tags: set[Tag] = set()
+        parts: list[dict[Tag, Extent]] = []
         lagging: set[Tag] = set()
         try:
             for name, asked, read in reads(context.dialect.request(operation, params)):
                 table = yield from context.described(name, read.index if isinstance(read, PageRead) else None)
                 # Even if the schema changes now, what is announced stays right. It was right for the schema that was
                 # looked at, and another schema has more indexes or follows a change of the whole table.
-                own = {table_tag(table.place), *read.tags(table.place, table.schema)}
-                tags |= own
+                own = _tags_of(table, read)
+                parts.append(own)
                 if not is_isolated and not _is_read_strongly(context, table, read, asked):
-                    lagging |= own
+                    lagging.update(own)
         except NotCacheable:
             return _on_tables_of(context, params)
-        return ReadDependencies(tags, lagging)
+        return ReadDependencies(hulls(parts), lagging)
 
     return dependencies
 
@@ -114,6 +115,14 @@ def _check_batch(request: Request, entries: str) -> None:
         raise NotCacheable("a parameter that is not known")
 
 
+def _tags_of(table: Table, read: Read) -> dict[Tag, Extent]:
+    """What the answer of one read depends on, and how much of it."""
+    schema = table.schema
+    extent = read.extent(schema) if isinstance(read, PageRead) else EVERYTHING
+    tags = {tag: extent if tag.kind == "partition" else EVERYTHING for tag in read.tags(table.place, schema)}
+    return {table_tag(table.place): EVERYTHING, **tags}
+
+
 def _is_read_strongly(context: Context, table: Table, read: Read, asked: Request) -> bool:
     """Whether it is read as strongly consistent, by the application's wish, or by daxlite's where it has just
     changed."""
@@ -138,5 +147,5 @@ def _on_tables(context: Context, names: Iterable[Any]) -> ReadDependencies:
         places = [context.names.place(name) for name in names]
     except NotCacheable:  # not names
         return UNKNOWN
-    tags = {tag for place in places for tag in (table_tag(place), scan_tag(place, None))}
-    return ReadDependencies(tags, tags)
+    tags = {tag: EVERYTHING for place in places for tag in (table_tag(place), scan_tag(place, None))}
+    return ReadDependencies(tags, {*tags})

@@ -9,9 +9,10 @@ listener is counted and never reaches the application.
 
 import itertools
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
+from ..core.extents import Extent
 from ..core.steps import Invalidated, Notify, Steps
 from ..core.tags import Tag
 
@@ -19,20 +20,20 @@ from ..core.tags import Tag
 class ChangeListener(Protocol):
     """Hears of every change that a wrapped client of this process makes or learns of."""
 
-    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
+    def changed(self, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
         """Something changed, and the caches of this process are true again already.
 
-        tags: what the change bumped; None where anything at all may have changed. Where this process does not know the
-        table's keys, the table's own tag is among them, because other processes may know them. The steps are taken
-        before the call that made the change returns to the application.
+        tags: what the change bumped, and which extent of it; None where anything at all may have changed. Where this
+        process does not know the table's keys, the table's own tag is among them, because other processes may know
+        them. The steps are taken before the call that made the change returns to the application.
         """
 
 
 class ReadListener(Protocol):
     """Hears of the reads of one computation."""
 
-    def will_read(self, cache: Any, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
-        """A wrapped client is about to read, from its cache or from DynamoDB, what depends on these tags.
+    def will_read(self, cache: Any, tags: Mapping[Tag, Extent] | None, lagging: Collection[Tag]) -> Steps[None]:
+        """A wrapped client is about to read, from its cache or from DynamoDB, these extents of these tags.
 
         tags: None where it cannot be told what the answer depends on. lagging: those of the tags that are read
         eventually consistent even when they have just changed, so that a replica may answer that has not heard of it.
@@ -71,7 +72,7 @@ def has_change_listeners() -> bool:
     return bool(_listeners)
 
 
-def announce(cache: Invalidated, tags: Collection[Tag] | None) -> Steps[None]:
+def announce(cache: Invalidated, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
     """Notify the listeners, if there are any, of what a change bumped. tags: None for anything at all."""
     if _listeners and (tags is None or tags):
         yield Notify(cache, tags)

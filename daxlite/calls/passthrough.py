@@ -1,5 +1,6 @@
 """Calls that the cache only watches: reads that are never cached, and changes of whole tables."""
 
+from ..core.extents import Extent
 from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
 from ..core.tags import Tag
@@ -20,7 +21,7 @@ def change_table(context: Context, params: Params, *, operation: str) -> Steps[R
     params = snapshot(params)
     tables = [context.table(name) for name in tables_of_description(params) if isinstance(name, str)]
 
-    def apply(response: Response | None) -> list[Tag] | None:
+    def apply(response: Response | None) -> dict[Tag, Extent] | None:
         return context.cache.forget(*tables) if tables else context.cache.invalidate_all()
 
     return send_change(context, operation, params, apply, is_batch=operation.startswith("Batch"))

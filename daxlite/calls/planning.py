@@ -7,6 +7,7 @@ from botocore.exceptions import ParamValidationError
 
 from ..cache.state import TooManyTables
 from ..core.changes import Change
+from ..core.extents import Extent
 from ..core.not_cacheable import NotCacheable
 from ..core.steps import AboutToRead, Call, Params, Response, Steps
 from ..core.tags import Tag
@@ -68,7 +69,7 @@ def plan_rewritten(context: Context, operation: Operation, params: Params) -> St
         response: Response = yield Call(operation.name, params)
         return response
 
-    def apply(response: Response | None) -> list[Tag] | None:
+    def apply(response: Response | None) -> dict[Tag, Extent] | None:
         try:
             sent = context.sent()
         except ValueError:
@@ -95,8 +96,8 @@ def _announce_read(context: Context, operation: Operation, params: Params) -> St
 def _send_anyway(context: Context, operation: Operation, params: Params, fault: Exception | None) -> Steps[Response]:
     """Send what could not be planned. Everything that it may have changed goes."""
 
-    def apply(response: Response | None) -> list[Tag] | None:
-        return _apply_unknown(context, operation, params) if operation.may_change else []
+    def apply(response: Response | None) -> dict[Tag, Extent] | None:
+        return _apply_unknown(context, operation, params) if operation.may_change else {}
 
     try:
         response = yield from send_change(context, operation.name, params, apply, is_batch=operation.is_batch)
@@ -111,7 +112,7 @@ def _send_anyway(context: Context, operation: Operation, params: Params, fault: 
     return response
 
 
-def _apply_unknown(context: Context, operation: Operation, params: Params) -> list[Tag] | None:
+def _apply_unknown(context: Context, operation: Operation, params: Params) -> dict[Tag, Extent] | None:
     try:
         changes = [Change(context.names.place(name)) for name in operation.tables(params)]
     except Exception:  # noqa: BLE001 - it cannot be told which tables

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from ..core.extents import Extent
 from ..core.steps import Call, Params, Response, Steps
 from ..core.tags import Tag
 from .context import Context
 from .listeners import announce
 from .outcomes import changed_nothing, is_missing_table, was_never_sent
 
-Apply: TypeAlias = Callable[[Response | None], list[Tag] | None]
+Apply: TypeAlias = Callable[[Response | None], dict[Tag, Extent] | None]
 """Applies a change to the cache and returns what that bumped; None for anything at all. It is called with the response,
 or with None where the outcome is not known."""
 

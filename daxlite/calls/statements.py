@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from ..core.changes import Change
 from ..core.expressions.partiql import Statement, read_statement
+from ..core.extents import Extent
 from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
 from ..core.tags import Tag
@@ -30,7 +31,7 @@ def execute(context: Context, params: Params, *, operation: str) -> Steps[Respon
             count_unwanted_bypass(context.cache, context.table(statement.table), "query", PARTIQL)
     targets = dict.fromkeys(statement.table for statement in read if not statement.is_read)
 
-    def apply(response: Response | None) -> list[Tag] | None:
+    def apply(response: Response | None) -> dict[Tag, Extent] | None:
         if None in targets:
             return context.cache.invalidate_all()
         return context.cache.apply(*[Change(context.table(name).place) for name in targets])

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ..cache.table import Table
 from ..core.changes import ABSENT, UNKNOWN, Change, Image
 from ..core.expressions.updates import Update, read_attribute_updates, read_update
+from ..core.extents import Extent
 from ..core.not_cacheable import NotCacheable
 from ..core.requests import Request
 from ..core.schema import item_key, key_of
@@ -35,7 +36,7 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     if not has_change_listeners() and context.cache.is_alone:
         raise Bypassed("table_off")
 
-    def apply(response: Response | None) -> list[Tag]:
+    def apply(response: Response | None) -> dict[Tag, Extent]:
         return context.cache.apply(change_of(table, operation, request))
 
     return send_change(context, operation, params, apply, is_batch=False)
@@ -166,11 +167,13 @@ def _canonical(item: Any) -> Image:
         return UNKNOWN
 
 
-def learn(context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None) -> list[Tag]:
+def learn(
+    context: Context, table: Table, operation: str, request: Request, key: Mapping[str, Any] | None
+) -> dict[Tag, Extent]:
     """Learn the table's key attributes from a write that DynamoDB accepted. Returns what that bumped."""
     if operation != "PutItem":
         return context.cache.learn_key(table, request["Key"].keys())
     if key is None and table.key_names is not None:
         # DynamoDB took an item without the keys that were known: they are others now.
         return context.cache.forget(table)
-    return []
+    return {}

@@ -9,13 +9,15 @@ Both ends belong to the interval, also where the condition says `<` or the page 
 sort key in a global index are ordered by the table's key, so that the same sort key can stand before and after the cut.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
 from .hidden import Hidden
 from .sort_keys import last_with_prefix, sort_key
+
+T = TypeVar("T", bound=Hashable)
 
 
 class Condition(Hidden, Struct, frozen=True):
@@ -28,7 +30,7 @@ class Condition(Hidden, Struct, frozen=True):
     """Typed."""
 
 
-class Extent(Hidden, Struct, frozen=True, gc=False):
+class Extent(Hidden, Struct, frozen=True, gc=False, array_like=True):
     """A closed interval of sort keys, as `sort_keys.sort_key` has them."""
 
     low: bytes
@@ -46,7 +48,8 @@ class Extent(Hidden, Struct, frozen=True, gc=False):
         """
         if self is EVERYTHING or other is EVERYTHING:
             return EVERYTHING
-        return Extent(min(self.low, other.low), max(self.high, other.high))
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return EVERYTHING if low == _FIRST and high == _LAST else Extent(low, high)
 
 
 MAX_END: Final = 128
@@ -57,6 +60,25 @@ with long keys do not fill the memory with what changed in them. What differs on
 _FIRST: Final = b""
 _LAST: Final = b"\xff"
 EVERYTHING: Final = Extent(_FIRST, _LAST)
+
+
+def hulls(parts: Iterable[Mapping[T, Extent]]) -> dict[T, Extent]:
+    """Several mappings as one: for each key the smallest extent that holds all of its extents.
+
+    >>> hulls([{"a": Extent(b"Sa", b"Sb")}, {"a": Extent(b"Sx", b"Sy"), "b": EVERYTHING}])["a"].high
+    b'Sy'
+    """
+    joined: dict[T, Extent] = {}
+    for part in parts:
+        for key, extent in part.items():
+            known = joined.get(key)
+            joined[key] = extent if known is None else known.hull(extent)
+    return joined
+
+
+def extent_between(low: bytes, high: bytes) -> Extent:
+    """The extent with these ends; EVERYTHING itself where that is meant, for callers that compare it by identity."""
+    return EVERYTHING if low == _FIRST and high == _LAST else Extent(low, high)
 
 
 def extent_of_key(value: Mapping[str, Any]) -> Extent:

@@ -9,11 +9,12 @@ the steps, one for threads and one for asyncio:
 A driver raises inside the generator what went wrong outside of it.
 """
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from .extents import Extent
 from .hidden import Hidden
 from .tags import Tag
 
@@ -27,6 +28,9 @@ Command: TypeAlias = tuple[Any, ...]
 
 class Server(Protocol):
     """A Redis or Valkey server as both drivers reach it; `shared.connection.Connections` is one."""
+
+    @property
+    def is_cluster(self) -> bool: ...
 
     @property
     def threads(self) -> Any: ...
@@ -109,8 +113,8 @@ class AboutToRead(Struct, frozen=True):
     """Tell the read listener of this context what is about to be read, before it is looked up or sent."""
 
     cache: Invalidated
-    tags: Collection[Tag] | None
-    """What the answer depends on; None where that cannot be told."""
+    tags: Mapping[Tag, Extent] | None
+    """What the answer depends on, and which extent of it; None where that cannot be told."""
     lagging: Collection[Tag]
     """Those of the tags that are read eventually consistent even when they have just changed."""
 
@@ -119,8 +123,8 @@ class Notify(Struct, frozen=True):
     """Tell all change listeners of this process what changed. The caches of this process are true again already."""
 
     cache: Invalidated
-    tags: Collection[Tag] | None
-    """What the change bumped; None where anything at all may have changed."""
+    tags: Mapping[Tag, Extent] | None
+    """What the change bumped, and which extent of it; None where anything at all may have changed."""
 
 
 Step: TypeAlias = Call | Get | Run | Compute | Sleep | Wait | Spawn | AboutToRead | Notify

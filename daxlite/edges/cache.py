@@ -8,6 +8,7 @@ from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
 from ..cache.stats import CacheCounts, CacheStats, Kind, add
 from ..calls.listeners import announce
+from ..core.extents import Extent
 from ..core.native import key_argument
 from ..core.tags import Tag
 from ..drivers.threads import ThreadDriver
@@ -61,7 +62,7 @@ class Cache(MemoryCache):
         """
         check_table(table, region)
         typed = None if key is None else key_argument(key)
-        bumped: list[Tag] | None
+        bumped: dict[Tag, Extent] | None
         try:
             bumped = self.invalidate_places(places_of(table, region), typed)
         except Reentered:  # within a change that another frame of this thread makes

@@ -29,11 +29,11 @@ class AsyncConnection:
         return found
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to commands that each concern one key, in their order, in one round trip. The last may be a
-        PUBLISH: in a cluster, where it concerns all nodes, it is sent when the others are done. Raises Unavailable."""
+        """The replies to commands that each concern keys of one slot, in their order, in one round trip (in a cluster,
+        one to each node). Raises Unavailable."""
         if len(commands) == 1:
             return [await self._guarded(self._one, commands[0])]
-        return await self._guarded(self._all_nodes if self.is_cluster else self._pipelined, commands)
+        return await self._guarded(self._pipelined, commands)
 
     async def _guarded(self, send: Callable[[Any, A], Awaitable[R]], what: A) -> R:
         """Send if the breaker allows it, and report the outcome to the breaker. What is no failure of Redis is raised
@@ -58,11 +58,6 @@ class AsyncConnection:
         lease.give_back()
         answered(self.breaker, what)
         return replies
-
-    async def _all_nodes(self, client: Any, commands: Sequence[Command]) -> list[Any]:
-        if commands[-1][0] != "PUBLISH":
-            return await self._pipelined(client, commands)
-        return [*await self._pipelined(client, commands[:-1]), await self._one(client, commands[-1])]
 
     async def _one(self, client: Any, command: Command) -> Any:
         return await client.execute_command(*command)

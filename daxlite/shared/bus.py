@@ -9,12 +9,16 @@ that were restored from one snapshot of memory share everything that could be on
 
 import math
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any, Final
 
 import msgspec
 
 from ..core.encoding import encode
+from ..core.extents import EVERYTHING as EVERY_EXTENT
+from ..core.extents import Extent, extent_between, hulls
+from ..core.hidden import Hidden
 from ..core.steps import Command
 from ..latch import Latch
 from .connection import Connection
@@ -34,26 +38,90 @@ PING: Final = ("PING",)
 DEAF: Final = "nothing is kept in this process's near cache meanwhile"
 """What it costs that the bus does not hear."""
 
-_decode: Final = msgspec.msgpack.Decoder(list[bytes]).decode
+
+class _Changed(Hidden, msgspec.Struct, array_like=True, frozen=True):
+    """One tag in a message. A later release may append to it, and this one reads on."""
+
+    tag: bytes
+    low: bytes
+    high: bytes
 
 
-def message(tags: Collection[bytes], channel: str) -> Command:
-    """The command that tells all processes which tags changed."""
-    return ("PUBLISH", channel, encode(list(tags)))
+_decode: Final = msgspec.msgpack.Decoder(list[_Changed]).decode
+
+
+def message(changed: Mapping[bytes, Extent]) -> bytes:
+    """What tells all processes which extents of which tags changed."""
+    return encode([_Changed(tag, extent.low, extent.high) for tag, extent in changed.items()])
+
+
+class Line:
+    """The subscription on one server, and its signs of life."""
+
+    def __init__(
+        self, subscription: Any, channels: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        """Subscribes."""
+        self.subscription = subscription
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self.alive_at: tuple[float, float] | None = None
+        """The request of the last sign of life, by both clocks."""
+        self.asked_at = -math.inf, -math.inf
+        self.asked: Command = ("PSUBSCRIBE", channels)
+        """The last request for a sign of life."""
+        self._is_waiting = False
+        self._ask(subscription.psubscribe, *self.asked)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether everything has been heard that this server published, but for what is on its way."""
+        alive_at = self.alive_at
+        if alive_at is None:
+            return False
+        # A machine that is frozen and thawed, as Lambda does it, finds its monotonic clock where it was.
+        return self._clock() - alive_at[0] < LEASE and abs(self._wall_clock() - alive_at[1]) < LEASE
+
+    def _ask(self, send: Callable[..., Any], name: str, *arguments: str) -> None:
+        """Send something that the server answers."""
+        self.asked = (name, *arguments)
+        self.asked_at = self._clock(), self._wall_clock()
+        self._is_waiting = True
+        send(*arguments)
+
+    def poll(self, seconds: float) -> dict[str, Any] | None:
+        """Take one message, after a request for a sign of life where one is due. Returns it, or None if none came."""
+        if not self._is_waiting and self._clock() - self.asked_at[0] >= HEARTBEAT:
+            self._ask(self.subscription.ping, *PING)
+        received: dict[str, Any] | None = self.subscription.get_message(timeout=seconds)
+        if received is None:
+            if self.alive_at is not None and not self.is_alive:
+                raise TimeoutError("no sign of life")
+        elif received["type"] != "pmessage":
+            # Messages and answers come in the order in which they were sent. So everything that was published before
+            # the request has been heard by now. The answer does not tell how much of what came later is still to be
+            # read.
+            self._is_waiting = False
+            self.alive_at = self.asked_at
+        return received
 
 
 class Bus:
-    """Listens in a thread of its own, which starts with the first call of `listen`."""
+    """Listens in a thread of its own, which starts with the first call of `listen`.
+
+    In a cluster it subscribes on every primary. A message reaches all of them, but a sign of life tells only what its
+    own server had published: one that heard a single server could miss what another one says for as long as it likes.
+    """
 
     def __init__(
-        self, connection: Connection, channel: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self, connection: Connection, channels: str, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
         self._connection = connection
-        self._channel = channel
+        self._channels = channels
         self._clock = clock
         self._wall_clock = wall_clock
-        self.on_change: Callable[[Collection[bytes]], None] = lambda tags: None
-        """Is called with the tags that any process changed."""
+        self.on_change: Callable[[Mapping[bytes, Extent]], None] = lambda changed: None
+        """Is called with the tags, and what of them, that any process changed."""
         self.on_fault: Callable[[Exception], None] = lambda error: None
         """Is called with an error that the bus does not expect."""
         self.begin()
@@ -62,12 +130,9 @@ class Bus:
         """Start without a thread, as a new process does after a fork."""
         self.epoch = 0
         """How often listening began: messages may have been missed before each time."""
-        self._alive_at: tuple[float, float] | None = None
-        """The request of the last sign of life, by both clocks."""
-        self._asked_at = -math.inf, -math.inf
+        self._lines: tuple[Line, ...] = ()
         self._asked: Command = ()
-        """The last request for a sign of life."""
-        self._is_waiting = False
+        """What was last asked of a server."""
         self._stop = Latch()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -75,11 +140,13 @@ class Bus:
     @property
     def is_listening(self) -> bool:
         """Whether this process has heard everything so far, but for what is on its way."""
-        alive_at = self._alive_at
-        if alive_at is None:
+        lines = self._lines
+        if not lines:
             return False
-        # A machine that is frozen and thawed, as Lambda does it, finds its monotonic clock where it was.
-        return self._clock() - alive_at[0] < LEASE and abs(self._wall_clock() - alive_at[1]) < LEASE
+        for line in lines:  # noqa: SIM110 - each near hit asks
+            if not line.is_alive:
+                return False
+        return True
 
     def listen(self) -> None:
         """Start to listen, unless the thread runs already or the bus was stopped."""
@@ -104,24 +171,26 @@ class Bus:
             self._thread = None
 
     def _run(self) -> None:
-        stop, pause = self._stop, FIRST_PAUSE
+        stop, pause, clients = self._stop, FIRST_PAUSE, self._connection.clients
         while not stop.is_open:
             try:
-                with self._connection.clients.subscription() as subscription:
-                    self._ask(subscription.subscribe, "SUBSCRIBE", self._channel)
-                    while not stop.is_open:
-                        if self._poll(subscription) and self._asked == PING:
-                            pause = FIRST_PAUSE
+                with ExitStack() as open_ones:
+                    servers = clients.servers()
+                    self._subscribe([open_ones.enter_context(each) for each in clients.subscriptions(servers)])
+                    while not stop.is_open and clients.servers() == servers:
+                        for line in self._lines:
+                            if self._poll(line, POLL / len(servers)) and self._asked == PING:
+                                pause = FIRST_PAUSE
             except FAILURES as error:  # meanwhile nothing that is kept here is served
                 if not stop.is_open:
                     self._failed(error)
             except Exception as error:  # noqa: BLE001 - a thread that ended would never listen again
                 self.on_fault(error)
-            self._alive_at = None
+            self._lines = ()
             stop.wait(pause)
             pause = min(2 * pause, MAX_PAUSE)
         # The cache was closed, or is garbage: then the connections for commands are, too.
-        self._connection.clients.close()
+        clients.close()
 
     def _failed(self, error: Exception) -> None:
         """Count what keeps the bus from hearing, and log what is new of it. An outage counts once, where commands meet
@@ -133,38 +202,30 @@ class Bus:
         else:
             breaker.troubles.refused(error, self._asked, DEAF)
 
-    def _ask(self, send: Callable[..., Any], name: str, *arguments: str) -> None:
-        """Send something that the server answers."""
-        self._asked = (name, *arguments)
-        self._asked_at = self._clock(), self._wall_clock()
-        self._is_waiting = True
-        send(*arguments)
+    def _subscribe(self, subscriptions: Iterable[Any]) -> None:
+        """Begin to listen. All lines are there before the first one counts."""
+        self._asked = ("PSUBSCRIBE", self._channels)
+        self._lines = tuple([Line(each, self._channels, self._clock, self._wall_clock) for each in subscriptions])
 
-    def _poll(self, subscription: Any) -> bool:
-        """Take one message, after a request for a sign of life where one is due. Returns whether anything came."""
-        if not self._is_waiting and self._clock() - self._asked_at[0] >= HEARTBEAT:
-            self._ask(subscription.ping, *PING)
-        received = subscription.get_message(timeout=POLL)
+    def _poll(self, line: Line, seconds: float) -> bool:
+        """Take one message of a line. Returns whether anything came."""
+        self._asked = line.asked
+        received = line.poll(seconds)
+        self._asked = line.asked
         if received is None:
-            if self._alive_at is not None and not self.is_listening:
-                raise TimeoutError("no sign of life")
             return False
-        if received["type"] == "message":
+        if received["type"] == "pmessage":
             self._receive(received["data"])
             return True
-        if received["type"] == "subscribe":
+        if received["type"] == "psubscribe":
             self.epoch += 1
-        # Messages and answers come in the order in which they were sent. So everything that was published before the
-        # request has been heard by now. The answer does not tell how much of what came later is still to be read.
-        self._is_waiting = False
-        self._alive_at = self._asked_at
         if self._connection.breaker.troubles.are_there:
-            self._connection.breaker.troubles.answered(self._asked)
+            self._connection.breaker.troubles.answered(line.asked)
         return True
 
     def _receive(self, data: bytes) -> None:
         try:
-            tags = _decode(data)
+            changed = hulls({each.tag: extent_between(each.low, each.high)} for each in _decode(data))
         except msgspec.DecodeError:
-            tags = [EVERYTHING]  # of an unknown format: anything may have changed
-        self.on_change(tags)
+            changed = {EVERYTHING: EVERY_EXTENT}  # of an unknown format: anything may have changed
+        self.on_change(changed)

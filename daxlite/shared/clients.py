@@ -1,6 +1,7 @@
 """Clients of redis-py: made from what the application gives, and the connections to use now."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -65,12 +66,17 @@ class ThreadClient:
         """Connections for one caller."""
         return ClusterLease(self.client) if self._pool is None else self._pool.lease()
 
-    def subscription(self) -> Any:
-        """A PubSub with a connection of its own, to any node of a cluster. It takes none of those for commands."""
+    def servers(self) -> tuple[Any, ...]:
+        """The servers that publish changes: every primary of a cluster, as far as the client knows; else the one."""
         if self._pool is None:
-            node = self.client.get_redis_connection(self.client.get_random_node())
-            return Pool(node).lease().client.pubsub()
-        return Pool(self.client).lease().client.pubsub()
+            return tuple(sorted(self.client.get_primaries(), key=lambda node: str(node.name)))
+        return (None,)
+
+    def subscriptions(self, servers: Iterable[Any]) -> Iterator[Any]:
+        """For each of these servers a PubSub with a connection of its own, none of those for commands."""
+        for server in servers:
+            client = self.client if server is None else self.client.get_redis_connection(server)
+            yield Pool(client).lease().client.pubsub()
 
     def close(self) -> None:
         """Close the connections that are idle, if they are daxlite's own."""
@@ -144,7 +150,7 @@ def async_client_of(server: Any, timeout: float) -> Any:
 def _checked(client: Any) -> Any:
     if client.get_encoder().decode_responses:
         raise ValueError("this client has decode_responses=True; results are bytes, which it would take for text")
-    # A replica may still have a stamp that was replaced, and show an old result as true.
+    # A replica may not have heard of a change yet, and show an old result as true.
     strategy = getattr(client, "load_balancing_strategy", None)
     if strategy is not None or getattr(client, "read_from_replicas", False):
         raise ValueError("this client reads from replicas, which may be behind; daxlite must read what it has written")

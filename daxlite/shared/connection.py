@@ -31,11 +31,11 @@ class Connection:
         return found
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to commands that each concern one key, in their order, in one round trip. The last may be a
-        PUBLISH: in a cluster, where it concerns all nodes, it is sent when the others are done. Raises Unavailable."""
+        """The replies to commands that each concern keys of one slot, in their order, in one round trip (in a cluster,
+        one to each node). Raises Unavailable."""
         if len(commands) == 1:
             return [self._guarded(self._one, commands[0])]
-        return self._guarded(self._all_nodes if self.is_cluster else self._pipelined, commands)
+        return self._guarded(self._pipelined, commands)
 
     def _guarded(self, send: Callable[[Any, A], R], what: A) -> R:
         """Send if the breaker allows it, and report the outcome to the breaker. What is no failure of Redis is raised
@@ -60,11 +60,6 @@ class Connection:
         lease.give_back()
         answered(self.breaker, what)
         return replies
-
-    def _all_nodes(self, client: Any, commands: Sequence[Command]) -> list[Any]:
-        if commands[-1][0] != "PUBLISH":
-            return self._pipelined(client, commands)
-        return [*self._pipelined(client, commands[:-1]), self._one(client, commands[-1])]
 
     def _one(self, client: Any, command: Command) -> Any:
         return client.execute_command(*command)

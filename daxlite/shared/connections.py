@@ -20,6 +20,11 @@ class Connections(Hidden, Struct, eq=False):
     asyncio: AsyncConnection | None = None
     """None where only threads use the server."""
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether there are several servers, and a command can have keys of one slot alone."""
+        return self.threads.is_cluster
+
     def __repr__(self) -> str:
         return "Connections()"  # without the URL, which may hold a password
 

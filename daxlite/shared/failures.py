@@ -23,6 +23,10 @@ OUTAGES: Final = (
 )
 
 
+HEADER_REFUSED: Final = "near '#'"
+"""What a server's error says that does not know what `scripts.ALLOW_OOM` means."""
+
+
 class Unavailable(Exception):  # noqa: N818 - what is meant is a state, of which there may be no error at all
     """Redis did not do it. `cause` is redis-py's error; None where the circuit breaker did not even ask."""
 
@@ -41,6 +45,9 @@ def surfaced(error: BaseException) -> BaseException:
 def failed(breaker: Breaker, error: Exception, what: Any) -> Unavailable:
     """Count a failure at the breaker, and log what is new of it. what: the command, or the commands. Returns the error
     to raise."""
+    if is_of_the_header(error):
+        breaker.succeeded()
+        return Unavailable(error)  # no failure: the script is sent without it
     breaker.errors += 1
     if isinstance(error, OUTAGES):
         breaker.troubles.unanswered(error, what)
@@ -51,6 +58,11 @@ def failed(breaker: Breaker, error: Exception, what: Any) -> Unavailable:
         if breaker.succeeded():  # it answered, if only to refuse
             breaker.troubles.answers_again()
     return Unavailable(error)
+
+
+def is_of_the_header(error: BaseException | None) -> bool:
+    """Whether a server refused a script because it does not know the header before it."""
+    return isinstance(error, redis.ResponseError) and HEADER_REFUSED in str(error)
 
 
 def answered(breaker: Breaker, what: Any) -> None:

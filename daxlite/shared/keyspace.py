@@ -1,9 +1,10 @@
-"""The names of keys and of the channel in Redis: a namespace, a digest and a kind."""
+"""The names of keys and of channels in Redis: a namespace, digests and a kind."""
 
 import re
 from typing import Final
 
 from ..core.checks import shown
+from .tags import SLOT_BYTES, TABLE_BYTES
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -11,7 +12,8 @@ _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 class Keyspace:
     """The names in one namespace. All parts but the namespace have a fixed form, so no two names are the same.
 
-    All keys of one digest are in one slot of a cluster: the digest is the hash tag, in braces.
+    What stands in braces decides the slot of a cluster: a result and its lock share one, and so do states whose tags
+    have one slot.
 
     >>> Keyspace("shop").value(bytes(4))
     'shop:daxlite:{00000000}:value'
@@ -29,8 +31,8 @@ class Keyspace:
         self.identity: Final = (namespace, server)
         """Equal for two keyspaces of one server and one namespace. The server is compared as it was given."""
         self._prefix = f"{namespace}:daxlite:"
-        self.channel: Final = f"{self._prefix}changes"
-        """The channel on which changes are published."""
+        self.channels: Final = f"{self._prefix}changes:*"
+        """The pattern of all channels on which changes are published."""
 
     def value(self, digest: bytes) -> str:
         """The key of a result."""
@@ -40,6 +42,11 @@ class Keyspace:
         """The key of the lock of a result, which the process that computes it holds."""
         return f"{self._prefix}{{{digest.hex()}}}:lock"
 
-    def stamp(self, tag: bytes) -> str:
-        """The key of the stamp of a tag."""
-        return f"{self._prefix}{{{tag.hex()}}}:stamp"
+    def state(self, tag: bytes) -> str:
+        """The key of the state of a shared tag."""
+        slot, name = tag[TABLE_BYTES : TABLE_BYTES + SLOT_BYTES], tag[TABLE_BYTES + SLOT_BYTES :]
+        return f"{self._prefix}{{{slot.hex()}}}:{name.hex()}:state"
+
+    def channel(self, tag: bytes) -> str:
+        """The channel on which changes of a shared tag are published: its table's."""
+        return f"{self._prefix}changes:{tag[:TABLE_BYTES].hex()}"

@@ -1,22 +1,22 @@
 """Invalidations: sent at once, and kept for later where Redis could not be told (promise P7).
 
-A writer replaces the stamps of the tags that it changed, and tells the other processes. Where that fails the tags stay
-in the outbox and are sent again: before this process believes anything that Redis says, and by a thread otherwise.
+A writer puts a new token on top of the states of the tags that it changed, and tells the other processes. Where that
+fails the tags stay in the outbox and are sent again: before this process believes anything that Redis says, and by a
+thread otherwise.
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from redis.exceptions import OutOfMemoryError
-
+from ..core.extents import EVERYTHING as EVERY_EXTENT
+from ..core.extents import Extent
 from ..core.steps import Run, Server, Steps
 from ..faults import Faults
 from ..latch import Latch
-from .bus import message
-from .failures import Unavailable
+from .failures import Unavailable, is_of_the_header
 from .keyspace import Keyspace
-from .stamps import remove, replace
+from .scripts import ALLOW_OOM, bump
 from .tags import EVERYTHING
 
 MAX_PENDING: Final = 20_000
@@ -31,21 +31,22 @@ class Outbox:
     def __init__(
         self,
         keyspace: Keyspace,
-        bump: Callable[[Collection[bytes]], None],
+        bump: Callable[[Mapping[bytes, Extent]], None],
         server: Server,
-        wall_clock: Callable[[], float],
         faults: Faults,
         drive: Callable[[Steps[None]], None],
     ) -> None:
         """bump: makes what this process keeps of these tags stale. drive: takes steps in the thread that calls it."""
-        self._wall_clock = wall_clock
         self._faults = faults
         self._keyspace = keyspace
         self._bump = bump
         self._server = server
         self._drive = drive
-        self._tags: dict[bytes, int] = {}
-        """With the number of the change that was last added: a tag may change again while it is being sent."""
+        self._header = ALLOW_OOM
+        """What the server takes before a script."""
+        self._tags: dict[bytes, tuple[int, Extent]] = {}
+        """With what of it changed, and the number of the change that was last added: a tag may change again while it is
+        being sent."""
         self._number = 0
         self.begin()
 
@@ -58,10 +59,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._tags)
 
-    def invalidate(self, tags: Collection[bytes]) -> Steps[None]:
-        """Drop the stamps of tags that changed, here and in Redis, and tell the others. Raises Unavailable, but then
-        they are sent later."""
-        self._add(tags)
+    def invalidate(self, changed: Mapping[bytes, Extent]) -> Steps[None]:
+        """Note, here and in Redis, that these extents of tags changed, and tell the others. Raises Unavailable, but
+        then they are sent later."""
+        self._add(changed)
         try:
             yield from self.flush()
         except BaseException:
@@ -69,7 +70,7 @@ class Outbox:
             raise
         finally:
             # Last: a result that is read from Redis meanwhile, and was still true there, must not be kept here.
-            self._bump(tags)
+            self._bump(changed)
 
     def flush(self) -> Steps[None]:
         """Send what is pending."""
@@ -77,28 +78,34 @@ class Outbox:
             sending = dict(self._tags)
         if not sending:
             return
-        # The stamps go first: a process that hears the message looks for them, and must not find them.
-        tell = message(sending, self._keyspace.channel)
-        keys = [*map(self._keyspace.stamp, sending)]
+        changed = {tag: extent for tag, (_, extent) in sending.items()}
         try:
-            yield Run(self._server, (*replace(keys, self._wall_clock()), tell))
+            yield self._bumping(changed)
         except Unavailable as error:
-            if not isinstance(error.cause, OutOfMemoryError):
+            if not is_of_the_header(error.cause):
                 raise
-            yield Run(self._server, (*remove(keys), tell))
+            self._header = ""
+            yield self._bumping(changed)
         # What was kept here between the change and this moment may have been true to Redis, and is not any more.
-        self._bump(sending)
+        self._bump(changed)
         with self._lock:
-            for tag, number in sending.items():
-                if self._tags.get(tag) == number:
+            for tag, sent in sending.items():
+                if self._tags.get(tag) == sent:
                     del self._tags[tag]
 
-    def _add(self, tags: Collection[bytes]) -> None:
+    def _bumping(self, changed: Mapping[bytes, Extent]) -> Run:
+        # New tokens each time: a script that may have run already must not put the same one on top again.
+        commands = bump(self._keyspace, changed, is_cluster=self._server.is_cluster, header=self._header)
+        return Run(self._server, tuple(commands))
+
+    def _add(self, changed: Mapping[bytes, Extent]) -> None:
         with self._lock:
             self._number += 1
-            self._tags.update(dict.fromkeys(tags, self._number))
+            for tag, extent in changed.items():
+                known = self._tags.get(tag)
+                self._tags[tag] = self._number, extent if known is None else known[1].hull(extent)
             if len(self._tags) > MAX_PENDING:
-                self._tags = {EVERYTHING: self._number}
+                self._tags = {EVERYTHING: (self._number, EVERY_EXTENT)}
 
     # The thread
 

@@ -28,7 +28,7 @@ COMPUTED: Final = "results are computed, as without a cache"
 _RIGHTS: Final = {
     name: f"+{name.lower()}"
     for name in (
-        *("GET", "MGET", "SET", "PEXPIRE", "DEL", "EVAL", "PUBLISH", "SUBSCRIBE", "PING"),
+        *("GET", "MGET", "SET", "PEXPIRE", "DEL", "EVAL", "TIME", "PUBLISH", "PSUBSCRIBE", "PING"),
         *("AUTH", "HELLO", "SELECT", "COMMAND", "CLUSTER", "CLUSTER|SLOTS", "CLUSTER|SHARDS"),
     )
 }
@@ -84,7 +84,7 @@ class Troubles:
         self._clock = clock
         self._logged: set[str] = set()
         self._refused: set[frozenset[str]] = set()
-        """The names of commands that were refused together, and not answered since."""
+        """The kinds of commands that were refused together, and not answered since."""
         self._left_alone_at: float | None = None
         self._is_announced = False
 
@@ -97,7 +97,7 @@ class Troubles:
         """Note, and log the first time, that a command or several commands were refused."""
         names, named = names_of(what), _named(error)
         # The name may also be that of a command within a script, or before the first command on a connection.
-        self._refused.add(frozenset((named,)) if named in names else names)
+        self._refused.add(frozenset((named,)) if named in names else _kinds_of(what))
         self._log_once(f"{described(error, what)}; {consequence}")
 
     def unanswered(self, error: BaseException, what: Any, consequence: str = COMPUTED) -> None:
@@ -107,9 +107,9 @@ class Troubles:
 
     def answered(self, what: Any) -> None:
         """Note that a command or several commands were answered."""
-        names = names_of(what)
+        kinds = names_of(what) | _kinds_of(what)
         for refused in list(self._refused):
-            if refused <= names:
+            if refused <= kinds:
                 self._refused.discard(refused)
 
     def left_alone(self, error: BaseException, what: Any) -> None:
@@ -144,6 +144,12 @@ def names_of(what: Any) -> frozenset[str]:
     return frozenset(command[0] for command in what)
 
 
+def _kinds_of(what: Any) -> frozenset[str]:
+    """The same, where each script is a kind of its own: that one is answered says nothing of another."""
+    commands = [what] if what and isinstance(what[0], str) else what
+    return frozenset(command[1] if command[0] == "EVAL" else command[0] for command in commands)
+
+
 def described(error: BaseException, what: Any) -> str:
     """What is wrong, and what is missing, in plain words.
 
@@ -160,7 +166,7 @@ def described(error: BaseException, what: Any) -> str:
     if right is not None:
         return f"the user may not run {right}; its ACL needs {_RIGHTS[right]}"
     if _NO_CHANNEL.search(text):
-        return f"the user may not {names} on the channel; its ACL needs &<namespace>:daxlite:changes"
+        return f"the user may not {names} on the channel; its ACL needs &<namespace>:daxlite:changes:*"
     if _NO_KEY.search(text):
         return f"the user may not {names} the keys; its ACL needs ~<namespace>:daxlite:*"
     for beginning, meaning in _BEGINNINGS:

@@ -7,26 +7,25 @@ background waits until the test lets it, and the bus is a subscription that is r
 
 import asyncio
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from fnmatch import fnmatch
 from typing import Any
 
+import lupa.lua51
 import redis
 import redis.asyncio
 
 from daxlite.aggregations import AggregationCache, AggregationConfig
+from daxlite.cache.indexes import hash_of
+from daxlite.core.extents import EVERYTHING
 from daxlite.core.steps import Sleep, Steps
+from daxlite.core.tags import Tag
 from daxlite.drivers.asyncio import AsyncioDriver
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.shared.bus import Bus
+from daxlite.shared.tags import shared_tags
 from tests.calls.listening import listening
-
-# The two scripts, and what they would be without the comparison of tokens.
-SCRIPT = re.compile(
-    r"(?P<guard>if redis\.call\('GET', KEYS\[1\]\) == ARGV\[1\] then )?return redis\.call\("
-    r"'(?P<command>DEL|PEXPIRE)', KEYS\[1\](?:, ARGV\[2\])?\)(?: else return 0 end)?"
-)
 
 
 class Clock:
@@ -52,7 +51,10 @@ class Server:
         self.log: list[tuple[Any, ...]] = []
         self.failing: Callable[[tuple[Any, ...]], BaseException | None] = lambda command: None
         """What a command raises instead of a reply."""
+        self.refusing: Callable[[tuple[Any, ...]], str | None] = lambda command: None
+        """What a command within a script is refused with."""
         self.subscriptions: list[Subscription] = []
+        self.lua = Lua(self)
 
     # What may happen to it
 
@@ -83,7 +85,7 @@ class Server:
         self.failing = fail
 
     def keys(self, kind: str = "") -> list[str]:
-        """The keys that are there; of one kind: value, lock, stamp."""
+        """The keys that are there; of one kind: value, lock, state."""
         now = self.clock()
         return [key for key, (_, until) in self.data.items() if now < until and key.endswith(kind)]
 
@@ -116,6 +118,12 @@ class Server:
         return [self._live(key) for key in keys]
 
     def _set(self, key: str, value: bytes, *options: Any) -> bool:
+        if "KEEPTTL" in options:
+            is_there = self._live(key) is not None
+            assert is_there or "XX" in options, "a key without an end"
+            if is_there:
+                self.data[key] = bytes(value), self.data[key][1]
+            return is_there
         *flags, px, milliseconds = options
         assert px == "PX", "a key without an end"
         assert isinstance(milliseconds, int)
@@ -138,22 +146,81 @@ class Server:
         self.data.pop(key, None)
         return int(is_there)
 
-    def _eval(self, script: str, keys: int, key: str, token: bytes, *rest: Any) -> int:
-        match = SCRIPT.fullmatch(script)
-        assert match is not None, "an unknown script"
-        assert keys == 1
-        if match["guard"] and self._live(key) != token:
-            return 0
-        return self._del(key) if match["command"] == "DEL" else int(self._pexpire(key, *rest))
+    def _eval(self, script: str, keys: int, *rest: Any) -> Any:
+        return self.lua.run(script, rest[:keys], rest[keys:])
+
+    def _time(self) -> list[bytes]:
+        seconds, microseconds = divmod(round(self.clock() * 1_000_000), 1_000_000)
+        return [str(seconds).encode(), str(microseconds).encode()]
 
     def _publish(self, channel: str, data: bytes) -> int:
-        heard = [subscription for subscription in self.subscriptions if subscription.channel == channel]
+        heard = [each for each in self.subscriptions if each.pattern and fnmatch(channel, each.pattern)]
         for subscription in heard:
-            subscription.queue.append({"type": "message", "data": data})
+            subscription.queue.append({"type": "pmessage", "data": data})
         return len(heard)
 
     def _ping(self) -> bool:
         return True
+
+
+class Lua:
+    """Runs the scripts that daxlite sends, as they are."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.runtime = lupa.lua51.LuaRuntime(encoding=None)
+
+    def run(self, script: str, keys: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
+        """As EVAL."""
+        body = script.removeprefix("#!lua flags=allow-oom\n")
+        run = self.runtime.execute(f"return function(redis, KEYS, ARGV)\n{body}\nend".encode())
+        commands = self.runtime.table_from({b"call": self._call, b"pcall": self._pcall})
+        return self._reply(run(commands, self._table(keys), self._table(arguments)))
+
+    def _call(self, *command: Any) -> Any:
+        if (refused := self.server.refusing(self._texts(command))) is not None:
+            raise redis.ResponseError(refused)
+        return self._to_lua(self._ask(command))
+
+    def _pcall(self, *command: Any) -> Any:
+        refused = self.server.refusing(self._texts(command))
+        if refused is not None:
+            return self.runtime.table_from({b"err": refused.encode()})
+        return self._to_lua(self._ask(command))
+
+    def _texts(self, command: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(part.decode("latin-1") if isinstance(part, bytes) else part for part in command)
+
+    def _ask(self, command: tuple[Any, ...]) -> Any:
+        name, *args = command
+        match name.decode():
+            case "GET" | "DEL" | "TIME":
+                texts = [arg.decode() for arg in args]
+                return getattr(self.server, f"_{name.decode().lower()}")(*texts)
+            case "SET":
+                options = [int(arg) if arg.isdigit() else arg.decode() for arg in args[2:]]
+                return self.server._set(args[0].decode(), args[1], *options)
+            case "PEXPIRE":
+                flags = [arg.decode() for arg in args[2:]]
+                return int(self.server._pexpire(args[0].decode(), int(args[1]), *flags))
+            case "PUBLISH":
+                return self.server._publish(args[0].decode(), args[1])
+        raise AssertionError(f"a script asks for {name}")
+
+    def _to_lua(self, reply: Any) -> Any:
+        if reply is None:
+            return False
+        return self._table(reply) if isinstance(reply, list) else reply
+
+    def _table(self, values: Any) -> Any:
+        return self.runtime.table_from([v if isinstance(v, bytes) else str(v).encode() for v in values])
+
+    def _reply(self, reply: Any) -> Any:
+        if isinstance(reply, bytes | int) or reply is None:
+            return reply
+        if reply[b"err"] is not None:
+            raise redis.ResponseError(reply[b"err"].decode())
+        return [self._reply(part) for part in reply.values()]
 
 
 class Subscription:
@@ -162,7 +229,7 @@ class Subscription:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.queue: list[dict[str, Any]] = []
-        self.channel: str | None = None
+        self.pattern: str | None = None
         self.is_deaf = False
         """The connection hangs: nothing comes any more, and no error tells."""
 
@@ -173,11 +240,11 @@ class Subscription:
         if self in self.server.subscriptions:
             self.server.subscriptions.remove(self)
 
-    def subscribe(self, channel: str) -> None:
+    def psubscribe(self, pattern: str) -> None:
         self.server.execute(("PING",))
-        self.channel = channel
+        self.pattern = pattern
         self.server.subscriptions.append(self)
-        self.queue.append({"type": "subscribe", "data": 1})
+        self.queue.append({"type": "psubscribe", "data": 1})
 
     def ping(self) -> None:
         self.server.execute(("PING",))
@@ -263,9 +330,10 @@ class ScriptedBus(Bus):
 
     def listen(self) -> None:
         if self.subscription is None and not self.is_deaf and not self._stop.is_open:
-            subscription = self._connection.clients.subscription()
+            clients = self._connection.clients
+            (subscription,) = clients.subscriptions(clients.servers())
             try:
-                self._ask(subscription.subscribe, "SUBSCRIBE", self._channel)
+                self._subscribe([subscription])
             except (redis.RedisError, OSError):
                 return
             self.subscription = subscription
@@ -277,18 +345,19 @@ class ScriptedBus(Bus):
 
     def pump(self) -> None:
         """Read everything that came, and ask for a sign of life."""
-        if self.subscription is None or self._is_pumping:
+        if self.subscription is None or not self._lines or self._is_pumping:
             return
-        self.subscription.is_deaf, self._is_pumping, self._asked_at = self.is_deaf, True, (-math.inf, -math.inf)
+        (line,) = self._lines
+        self.subscription.is_deaf, self._is_pumping, line.asked_at = self.is_deaf, True, (-math.inf, -math.inf)
         self._was_deaf |= self.is_deaf
         try:
-            if self._alive_at is not None and not self._was_deaf:
+            if line.alive_at is not None and not self._was_deaf:
                 # The thread would have had signs of life all the time.
                 self.subscription.server.execute(("PING",))
-                self._alive_at = self._clock(), self._wall_clock()
-            while self._poll(self.subscription):
+                line.alive_at = self._clock(), self._wall_clock()
+            while self._poll(line, 0.0):
                 pass
-            self._poll(self.subscription)  # the sign of life
+            self._poll(line, 0.0)  # the sign of life
         except (redis.RedisError, OSError):
             self.lose()
         finally:
@@ -298,7 +367,7 @@ class ScriptedBus(Bus):
         """The connection is gone."""
         if self.subscription is not None:
             self.subscription.__exit__()
-        self.subscription, self._alive_at, self._was_deaf = None, None, False
+        self.subscription, self._lines, self._was_deaf = None, (), False
 
 
 class ScriptedDriver(ThreadDriver):
@@ -433,3 +502,8 @@ class Counted:
 def elsewhere() -> AbstractContextManager[None]:
     """What is done within is done by another process, though it happens to run inside of a computation of this one."""
     return listening(None)
+
+
+def shared_of(tags: Iterable[Tag]) -> set[bytes]:
+    """Tags as processes share them."""
+    return set(shared_tags(dict.fromkeys(tags, EVERYTHING), hash_of))

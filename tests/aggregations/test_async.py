@@ -11,8 +11,7 @@ import redis
 import redis.asyncio
 
 from daxlite.aggregations import AggregationConfig, AsyncAggregationCache
-from daxlite.shared.tags import shared_tags
-from tests.aggregations.scripted import AsyncClient, Client, ScriptedAsyncDriver, World, scripted_bus
+from tests.aggregations.scripted import AsyncClient, Client, ScriptedAsyncDriver, World, scripted_bus, shared_of
 from tests.calls.test_dependencies import item
 from tests.scripted_client import answering_client
 
@@ -242,7 +241,7 @@ def test_what_is_read_in_tasks_and_threads_is_captured(world: World) -> None:
             await reading()
             request = reading._known.request((), {})
             depends = set(process.cache._engine.store.expected_tags(request.key)) - set(request.tags)
-            assert depends == set(shared_tags(item()))
+            assert depends == shared_of(item())
 
     asyncio.run(main())
 

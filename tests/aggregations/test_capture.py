@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from daxlite import TableSchema
+from daxlite import KeySchema, TableConfig, TableSchema
 from daxlite.aggregations import Dependency, on_item, on_partition, on_table
 from daxlite.aggregations.capture.capture import MAX_TAGS
+from daxlite.cache.indexes import hash_of
 from daxlite.calls.listeners import remove_change_listener
 from daxlite.core.schema import item_key
-from daxlite.core.tables import table_id
+from daxlite.core.tables import Place, table_id
 from daxlite.core.tags import item_tag, table_tag
-from daxlite.shared.tags import shared_tag, shared_tags
-from tests.aggregations.scripted import Counted, Process, World
+from daxlite.shared.tags import shared_tag
+from tests.aggregations.scripted import Counted, Process, World, shared_of
 from tests.calls.test_dependencies import OTHER, READS, T
 from tests.scripted_client import ITEM, KEY, SCHEMA, SCOPE, TABLE, ScriptedClient, answering_client, made, page
 
@@ -55,7 +56,7 @@ def test_a_result_depends_on_what_its_computation_reads(world: World, name: str)
     if expected is None:
         assert (process.counts.stored, process.counts.discarded) == (0, 1), "it cannot be told what it depends on"
     else:
-        assert tags == set(shared_tags(expected))
+        assert tags == shared_of(expected)
         assert process.counts.stored == 1
 
 
@@ -67,7 +68,7 @@ def test_a_hit_of_the_local_cache_depends_on_the_same(world: World, name: str) -
     read(client)
     client.dynamodb.take()
     _, tags = captured(world.process(), lambda: read(client) and None)
-    assert tags == set(shared_tags(expected))
+    assert tags == shared_of(expected)
 
 
 def test_within_the_computation_the_local_cache_still_answers(world: World) -> None:
@@ -302,5 +303,19 @@ def test_what_is_read_outside_of_computations_is_not_captured(world: World) -> N
 def test_shared_tags_of_what_is_read_and_of_what_is_written_are_the_same() -> None:
     item = item_tag(T, item_key(KEY))
     elsewhere = table_id(SCOPE._replace(credentials="other", account="999999999999"), TABLE).place
-    assert shared_tag(item) == shared_tag(item_tag(elsewhere, item_key(KEY)))
-    assert shared_tag(table_tag(T)) != shared_tag(item)
+    assert shared_tag(item, hash_of) == shared_tag(item_tag(elsewhere, item_key(KEY)), hash_of)
+    assert shared_tag(table_tag(T), hash_of) != shared_tag(item, hash_of)
+
+
+def test_p5_tables_of_two_accounts_whose_keys_are_the_other_way_round() -> None:
+    """A process that knows but one of them names an item by its partition key; one that knows both, by either."""
+    item = item_tag(Place(SCOPE.region, "Swapped"), item_key({"a": {"S": "1"}, "b": {"S": "2"}}))
+    named: list[tuple[bytes, ...]] = []
+    clients = []
+    for account, schema in (("1" * 12, KeySchema.of("a", "b")), ("2" * 12, KeySchema.of("b", "a"))):
+        config = {"tables": {"Swapped": TableConfig(schema=TableSchema(schema))}}
+        clients.append(ScriptedClient(config=config, scope=SCOPE._replace(account=account), GetItem=made()))
+        clients[-1].get(TableName="Swapped", Key={"a": {"S": "1"}, "b": {"S": "2"}})
+        named.append(shared_tag(item, hash_of))
+    assert [len(names) for names in named] == [1, 2]
+    assert {*named[1]} == {*shared_tag(item, lambda _: "a"), *shared_tag(item, lambda _: "b")}

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from daxlite.calls.hearing import hearing
-from daxlite.shared.tags import shared_tags
-from tests.aggregations.scripted import World
+from tests.aggregations.scripted import World, shared_of
 from tests.aggregations.test_capture import captured
 from tests.calls.test_dependencies import item
 from tests.scripted_client import ScriptedClient, answering_client
@@ -89,7 +88,7 @@ def test_what_a_greenlet_reads_is_captured_by_the_computation_that_spawned_it(
 
     runs = Tracked(hub) if is_served else current[0]
     _, tags = runs.run(lambda: captured(process, compute))
-    assert tags == set(shared_tags(item()))
+    assert tags == shared_of(item())
 
 
 def test_the_greenlet_of_another_request_is_not_the_computations(
@@ -114,7 +113,7 @@ def test_what_may_belong_to_two_computations_belongs_to_both(
         found.append(tags)
 
     _, tags = first.run(lambda: captured(process, one))
-    assert found == [tags] == [set(shared_tags(item()))]
+    assert found == [tags] == [shared_of(item())]
 
 
 def test_a_computation_of_another_thread_has_no_part_in_what_may_be_anybodys(
@@ -131,4 +130,4 @@ def test_a_result_that_a_greenlet_takes_is_captured(world: World, client: Script
     inner = process.cache.cached(name="inner")(lambda: client.get() and None)
     inner()
     _, tags = Tracked(hub).run(lambda: captured(process, lambda: Tracked(hub).run(inner)))
-    assert set(shared_tags(item())) <= tags
+    assert shared_of(item()) <= tags

@@ -11,8 +11,7 @@ import pytest
 
 from daxlite.aggregations import AsyncAggregationCache
 from daxlite.calls.hearing import hearing
-from daxlite.shared.tags import shared_tags
-from tests.aggregations.scripted import AsyncClient, Client, World, scripted_bus
+from tests.aggregations.scripted import AsyncClient, Client, World, scripted_bus, shared_of
 from tests.calls.test_dependencies import item
 from tests.scripted_client import ScriptedClient, answering_client
 
@@ -121,7 +120,7 @@ def test_what_a_task_with_a_context_of_its_own_reads_is_captured(
 ) -> None:
     async def main() -> None:
         cache = cache_of(world)
-        assert await captured(cache, lambda_of(way, client.get)) == set(shared_tags(item()))
+        assert await captured(cache, lambda_of(way, client.get)) == shared_of(item())
         await cache.close()
 
     asyncio.run(main())
@@ -158,7 +157,7 @@ def test_tasks_of_other_callers_are_not_the_computations(world: World, client: S
         first, second, _ = await asyncio.gather(
             captured(cache, waits, "waits"), captured(cache, reads, "reads"), other()
         )
-        assert (first, second) == (set(), set(shared_tags(item())))
+        assert (first, second) == (set(), shared_of(item()))
         await cache.close()
 
     asyncio.run(main())
@@ -183,6 +182,6 @@ def test_a_computation_within_another_hears_what_it_reads_in_a_context_of_its_ow
         await cache.close()
 
     asyncio.run(main())
-    expected = set(shared_tags(item()))
+    expected = shared_of(item())
     stored = process.cache._engine.store.expected_tags(inner._known.request((), {}).key)
     assert expected <= set(stored)

@@ -18,8 +18,7 @@ import pytest
 
 from daxlite.aggregations import AggregationConfig
 from daxlite.calls.hearing import hearing, listeners_here
-from daxlite.shared.tags import shared_tags
-from tests.aggregations.scripted import World
+from tests.aggregations.scripted import World, shared_of
 from tests.aggregations.test_capture import captured
 from tests.calls.test_dependencies import item
 from tests.scripted_client import ScriptedClient, answering_client
@@ -176,7 +175,7 @@ def test_what_is_read_in_what_the_computation_starts_is_captured(
     world: World, client: ScriptedClient, pool: ThreadPoolExecutor, way: Callable[..., None]
 ) -> None:
     _, tags = captured(world.process(), lambda: way(lambda: client.get(), pool))
-    assert tags == set(shared_tags(item()))
+    assert tags == shared_of(item())
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -247,7 +246,7 @@ def test_an_initializer_belongs_to_the_computation_that_has_its_worker_started(
     process = world.process()
     with ThreadPoolExecutor(1, initializer=client.get) as pool:
         _, tags = captured(process, lambda: pool.submit(int).result(SECONDS))
-        assert tags == set(shared_tags(item()))
+        assert tags == shared_of(item())
         assert pool.submit(lambda: vars(threading.current_thread()).get("_daxlite_captures")).result(SECONDS) is None
         assert pool.submit(listeners_here).result(SECONDS) == ()
     with pytest.raises(TypeError, match="initializer"):
@@ -384,7 +383,7 @@ def test_what_a_pool_of_threads_of_multiprocessing_reads_is_captured(
 ) -> None:
     client = answering_client()
     _, tags = captured(world.process(), lambda: POOLED[way](thread_pool, lambda _: client.get() and None) and None)
-    assert tags == set(shared_tags(item()))
+    assert tags == shared_of(item())
 
 
 def test_a_pool_that_one_computation_made_reads_for_the_next_one_too(world: World) -> None:
@@ -397,7 +396,7 @@ def test_a_pool_that_one_computation_made_reads_for_the_next_one_too(world: Worl
 
     captured(process, read, version=1)
     _, tags = captured(process, read, version=2)
-    assert tags == set(shared_tags(item()))
+    assert tags == shared_of(item())
     pools[0].close()
     pools[0].join()
 

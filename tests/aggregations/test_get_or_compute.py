@@ -25,7 +25,7 @@ def test_a_cold_result_is_computed_stored_and_kept_here(world: World) -> None:
     assert len(world.server.keys(":value")) == 1
     assert not world.server.keys(":lock"), "the lock is released"
     assert all(key.startswith("shop:daxlite:{") for key in world.server.keys(""))
-    assert len(world.server.keys(":stamp")) == 3, "everything, the function, the result"
+    assert len(world.server.keys(":state")) == 3, "everything, the function, the result"
 
 
 def test_a_shared_hit_takes_one_round_trip_once_it_is_known_what_it_depends_on(world: World) -> None:
@@ -112,28 +112,28 @@ def test_the_ttl_counts_from_the_beginning_of_the_computation(world: World) -> N
     assert (total(), process.counts.computations) == (1, 2)
 
 
-def test_every_key_ends_and_a_stamp_outlives_what_it_guards(world: World) -> None:
+def test_every_key_ends_and_a_state_outlives_what_it_guards(world: World) -> None:
     process = world.process()
     process.cache.cached(ttl=86400, jitter=0.0, stale_if_error=86400, tags=["x"])(Counted())()
-    value, *stamps = [world.server.data[key][1] for kind in (":value", ":stamp") for key in world.server.keys(kind)]
+    value, *stamps = [world.server.data[key][1] for kind in (":value", ":state") for key in world.server.keys(kind)]
     assert value == pytest.approx(world.clock() + 2 * 86400)
     assert len(stamps) == 4
     assert all(stamp >= value + 60 for stamp in stamps)
 
 
 @pytest.mark.parametrize("number", range(30))
-def test_no_result_outlives_its_stamps_wherever_the_connection_breaks(world: World, number: int) -> None:
+def test_no_result_outlives_its_states_wherever_the_connection_breaks(world: World, number: int) -> None:
     process = world.process()
     world.server.fail_at(number)
     process.cache.cached(ttl=86400, jitter=0.0, tags=["x"])(Counted())()
     for key in world.server.keys(":value"):
-        assert all(world.server.data[stamp][1] > world.server.data[key][1] for stamp in world.server.keys(":stamp"))
+        assert all(world.server.data[stamp][1] > world.server.data[key][1] for stamp in world.server.keys(":state"))
 
 
-def test_a_short_result_does_not_cut_the_life_of_a_stamp_short(world: World) -> None:
+def test_a_short_result_does_not_cut_the_life_of_a_state_short(world: World) -> None:
     process = world.process()
     process.cache.cached(ttl=86400, name="long", tags=["x"])(Counted())()
-    before = {key: world.server.data[key][1] for key in world.server.keys(":stamp")}
+    before = {key: world.server.data[key][1] for key in world.server.keys(":state")}
     process.cache.cached(ttl=1, name="short", tags=["x"])(Counted())()
     assert all(world.server.data[key][1] >= until for key, until in before.items())
 

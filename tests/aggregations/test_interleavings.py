@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daxlite.drivers.progress import Progress
-from daxlite.shared.tags import named_tag
+from daxlite.shared.tags import everything_of, named_tag
 from tests.aggregations.scripted import Process, World
 from tests.aggregations.stage import Actor, Stage
 from tests.volume import amount
@@ -53,7 +53,7 @@ class Play:
         self.value += 1
         mine = self.value
         yield
-        steps = self.processes[process].cache._outbox.invalidate((named_tag("x"),))
+        steps = self.processes[process].cache._outbox.invalidate(everything_of((named_tag("x"),)))
         yield from self.stage._taking(self.processes[process], steps, Progress())
         for each in self.processes:
             each.bus.pump()

@@ -16,13 +16,14 @@ from daxlite.aggregations.engine.flights import ComputeFlights
 from daxlite.aggregations.engine.get_or_compute import get_or_compute
 from daxlite.aggregations.engine.near import Moment
 from daxlite.aggregations.stored_result import StoredResult
+from daxlite.core.extents import EVERYTHING as EVERY_EXTENT
 from daxlite.core.steps import Steps
 from daxlite.drivers import threads as driver_module
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.latch import Latch
-from daxlite.shared.tags import EVERYTHING, shared_tags
+from daxlite.shared.tags import EVERYTHING
 from tests.aggregation_fixtures import check
-from tests.aggregations.scripted import Counted, World, elsewhere
+from tests.aggregations.scripted import Counted, World, elsewhere, shared_of
 from tests.aggregations.test_capture import captured
 from tests.calls.test_dependencies import item
 from tests.interrupting import Limit, answers_elsewhere, interrupted, is_of_the_lock
@@ -30,13 +31,13 @@ from tests.scripted_client import answering_client
 
 
 def entry(tag: bytes) -> StoredResult:
-    return StoredResult(b"", 0.0, 1e12, 0.0, 0.0, (EVERYTHING, tag), (b"stamp", b"stamp"))
+    return StoredResult(b"", 0.0, 1e12, 0.0, 0.0, (EVERYTHING, tag), (b"token",) * 2, (EVERY_EXTENT,) * 2)
 
 
 NEAR: dict[str, Callable[[Any], Any]] = {
     "get": lambda near: near.get(b"key", ()),
     "put": lambda near: near.put(b"other", entry(b"other"), near.now()),
-    "bump": lambda near: near.bump([b"another"]),
+    "bump": lambda near: near.bump({b"another": EVERY_EXTENT}),
     "clear": lambda near: near.clear(),
 }
 
@@ -52,7 +53,7 @@ def test_the_near_cache_can_be_used_after_an_interruption_at_any_moment_of_its_l
         near.put(b"key", entry(b"key"), near.now())
         if interrupted(lambda: NEAR[name](near), is_of_the_lock, number) is None:
             break
-        assert answers_elsewhere(lambda: near.bump([b"elsewhere"])), f"moment {number} left it locked"
+        assert answers_elsewhere(lambda: near.bump({b"elsewhere": EVERY_EXTENT})), f"moment {number} left it locked"
         with near.lock.locked():
             pass  # and this thread is not taken for one that is inside
         number += 1
@@ -71,7 +72,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 
 
 def large() -> StoredResult:
-    return StoredResult(b"x" * 3000, 0.0, 1e12, 0.0, 0.0, (EVERYTHING, b"large"), (b"stamp", b"stamp"))
+    return StoredResult(b"x" * 3000, 0.0, 1e12, 0.0, 0.0, (EVERYTHING, b"large"), (b"token",) * 2, (EVERY_EXTENT,) * 2)
 
 
 def is_of_the_near_cache(frame: FrameType) -> bool:
@@ -92,12 +93,12 @@ def test_the_near_cache_is_whole_and_true_after_an_interruption_at_any_moment_of
         near.put(b"key", entry(b"tag"), near.now())
         near.put(b"stale", entry(b"changed"), near.now())
         since = near.now()
-        near.bump([b"changed"])
+        near.bump({b"changed": EVERY_EXTENT})
         is_over = interrupted(lambda: CHANGES[name](near), is_of_the_near_cache, number) is None
         assert near.get(b"stale", ()) is None
         near.put(b"since", entry(b"changed"), since)
         assert near.get(b"since", ()) is None, "it changed since"
-        near.bump([b"tag"])
+        near.bump({b"tag": EVERY_EXTENT})
         assert near.get(b"key", ()) is None or name == "put in place", "its tag changed"
         for more in range(9):  # enough that all others leave
             near.put(b"%d" % more, entry(b"more"), near.now())
@@ -240,7 +241,7 @@ def test_what_is_read_after_an_interruption_as_something_is_started_is_captured(
         pool.submit(int).result()
         while True:
             was_interrupted, tags = captured(process, computes, key=lambda: number)
-            assert tags == set(shared_tags(item())), f"moment {number}"
+            assert tags == shared_of(item()), f"moment {number}"
             if not was_interrupted:
                 break
             number += 1

@@ -71,7 +71,7 @@ def test_p7_what_is_pending_when_the_program_ends_is_sent() -> None:
         server = fakeredis.FakeServer()
         client = fakeredis.FakeRedis(server=server)
         # Registered before daxlite is imported, so it runs after daxlite's own.
-        atexit.register(lambda: print(len(client.keys("*:stamp"))))
+        atexit.register(lambda: print(len(client.keys("*:state"))))
 
         from daxlite.aggregations import AggregationCache
 

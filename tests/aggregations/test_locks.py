@@ -153,7 +153,7 @@ def test_a_holder_renews_its_lock_as_long_as_it_computes(world: World) -> None:
     assert not process.driver.background, "it stops as soon as it is done"
 
 
-def test_a_holder_renews_its_stamps_as_long_as_it_computes(world: World) -> None:
+def test_a_holder_renews_its_states_as_long_as_it_computes(world: World) -> None:
     process, seen = world.process(), []
 
     def slow() -> int:
@@ -162,7 +162,7 @@ def test_a_holder_renews_its_stamps_as_long_as_it_computes(world: World) -> None
         for _ in range(1000):
             world.clock.advance(step.seconds)
             step = steps.send(process.cache._connections.threads.run(steps.send(None).commands))
-            seen.append(len(world.server.keys(":stamp")))
+            seen.append(len(world.server.keys(":state")))
         return 1
 
     total = kept(process, slow, ttl=86400)
@@ -172,7 +172,7 @@ def test_a_holder_renews_its_stamps_as_long_as_it_computes(world: World) -> None
     assert process.counts.computations == 1, "however long it took, the result was kept"
 
 
-def test_a_computation_without_the_lock_has_stamps_that_last(world: World) -> None:
+def test_a_computation_without_the_lock_has_states_that_last(world: World) -> None:
     one, other = world.process(), world.process()
     slow = Counted(2, lambda: world.clock.advance(1000))
 
@@ -184,15 +184,15 @@ def test_a_computation_without_the_lock_has_stamps_that_last(world: World) -> No
     assert other.counts.stored == 1, "the other process had the lock"
 
 
-def test_stamps_live_about_as_long_as_the_results_that_depend_on_them(world: World) -> None:
+def test_states_live_about_as_long_as_the_results_that_depend_on_them(world: World) -> None:
     """300 results of two seconds left stamps for an hour."""
     process = world.process()
     total = process.cache.cached(ttl=2)(lambda number: number)
     for number in range(300):
         total(number)
-    assert world.server.keys(":stamp")
+    assert world.server.keys(":state")
     world.clock.advance(2 + 10 + 60)
-    assert not world.server.keys(":stamp")
+    assert not world.server.keys(":state")
 
 
 def test_a_holder_that_lost_its_lock_does_not_renew_the_next_one(world: World) -> None:

@@ -47,7 +47,7 @@ def test_p3_what_changed_as_redis_replied_is_not_kept_near(world: World, is_stor
     function()
     has_changed = left < 0
     assert function() == (2 if has_changed else 1)
-    assert has_changed or number > (0 if is_stored else 15), "nothing changed"
+    assert has_changed or number > (0 if is_stored else 10), "nothing changed"
 
 
 @pytest.mark.parametrize("turns_of_the_follower", range(1, 5))

@@ -7,6 +7,7 @@ import pytest
 from daxlite.aggregations import AggregationCache
 from daxlite.aggregations.engine.near import CHANGES_KEPT_FOR, NearCache
 from daxlite.aggregations.stored_result import StoredResult
+from daxlite.core.extents import EVERYTHING as EVERY_EXTENT
 from daxlite.shared.tags import EVERYTHING
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import (
@@ -21,7 +22,8 @@ from tests.aggregations.scripted import (
 def entry(payload: bytes = b"x", *tags: bytes) -> StoredResult:
     template = StoredResult.__struct_fields__
     values: dict[str, Any] = dict.fromkeys(template, 0.0)
-    values |= {"payload": payload, "tags": tags or (EVERYTHING,), "stamps": (b"s",) * max(len(tags), 1)}
+    values |= {"payload": payload, "tags": tags or (EVERYTHING,), "tokens": (b"s",) * max(len(tags), 1)}
+    values["extents"] = (EVERY_EXTENT,) * max(len(tags), 1)
     return StoredResult(**values)
 
 
@@ -46,18 +48,18 @@ def test_what_is_put_is_there_until_a_tag_of_it_changes(near: NearCache) -> None
     one, other = entry(b"1", b"a", b"b"), entry(b"2", b"b", b"c")
     put(near, b"one", one)
     put(near, b"other", other)
-    near.bump([b"unknown"])
+    near.bump({b"unknown": EVERY_EXTENT})
     assert (near.get(b"one", ()), near.get(b"other", ())) == (one, other)
-    near.bump([b"a"])
+    near.bump({b"a": EVERY_EXTENT})
     assert (near.get(b"one", ()), near.get(b"other", ())) == (None, other)
-    near.bump([b"b"])
+    near.bump({b"b": EVERY_EXTENT})
     assert near.get(b"other", ()) is None
     assert near.size() == (0, 0)
 
 
 def test_p3_what_changed_since_it_was_true_is_not_kept(near: NearCache) -> None:
     since = near.now()
-    near.bump([b"a"])
+    near.bump({b"a": EVERY_EXTENT})
     near.put(b"one", entry(b"1", b"a"), since)
     assert near.get(b"one", ()) is None
     near.put(b"one", entry(b"1", b"a"), near.now())
@@ -66,9 +68,9 @@ def test_p3_what_changed_since_it_was_true_is_not_kept(near: NearCache) -> None:
 
 def test_p3_what_began_before_the_changes_that_are_remembered_is_not_kept(world: World, near: NearCache) -> None:
     since = near.now()
-    near.bump([b"a"])
+    near.bump({b"a": EVERY_EXTENT})
     world.clock.advance(CHANGES_KEPT_FOR)
-    near.bump([b"another"])
+    near.bump({b"another": EVERY_EXTENT})
     near.put(b"one", entry(b"1", b"a"), since)
     assert near.get(b"one", ()) is None
 
@@ -164,7 +166,7 @@ def test_a_result_put_again_takes_the_place_of_the_first(near: NearCache, proces
     put(near, b"one", entry(b"1", b"a"))
     put(near, b"one", entry(b"2", b"b"))
     assert near.size()[0] == 1
-    near.bump([b"a"])
+    near.bump({b"a": EVERY_EXTENT})
     assert near.get(b"one", ()) is not None
     check(process.cache)
 
@@ -172,10 +174,10 @@ def test_a_result_put_again_takes_the_place_of_the_first(near: NearCache, proces
 def test_no_stamp_is_kept_that_nothing_needs(world: World, near: NearCache) -> None:
     for number in range(20):
         put(near, b"%d" % number, entry(b"x" * 500, b"a%d" % number))
-    near.bump([b"a1", b"never seen"])
+    near.bump({b"a1": EVERY_EXTENT, b"never seen": EVERY_EXTENT})
     near.clear()
     world.clock.advance(CHANGES_KEPT_FOR)
-    near.bump([])
+    near.bump({})
     assert not near._changes.stamps
     assert near.size() == (0, 0)
 
@@ -187,7 +189,7 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
     with near.lock.locked():
         assert near.get(b"one", ()) is None
         near.put(b"two", entry(), since)
-        near.bump([b"a"])
+        near.bump({b"a": EVERY_EXTENT})
         near.clear()
     assert near.get(b"one", ()) is None
     assert near.size() == (0, 0)
@@ -196,7 +198,7 @@ def test_within_its_own_lock_it_gives_nothing_and_drops_everything_after(near: N
 def test_p2_what_a_handler_changed_within_the_lock_is_not_kept_afterwards(near: NearCache) -> None:
     since = near.now()
     with near.lock.locked():
-        near.bump([b"a"])
+        near.bump({b"a": EVERY_EXTENT})
     near.put(b"one", entry(b"1", EVERYTHING, b"a"), since)
     assert near.get(b"one", ()) is None
 

@@ -115,7 +115,7 @@ def test_p3_an_outer_one_that_saw_two_states_of_the_inner_one_is_not_stored(worl
     assert nest.outer() == ("outer", (2, 3))
 
 
-def test_p3_an_outer_one_that_has_a_newer_stamp_than_the_inner_one_is_not_stored(world: World, source: Counted) -> None:
+def test_p3_an_outer_one_that_has_a_newer_token_than_the_inner_one_is_not_stored(world: World, source: Counted) -> None:
     """The outer one asks Redis for the stamps that it expects; the near cache, which has the inner one, has not heard
     of the change yet."""
     nest, other = (Nest(world.process(), source) for _ in range(2))

@@ -9,6 +9,7 @@ import pytest
 
 from daxlite.aggregations import Dependency, dependencies, on_item, on_partition, on_table
 from daxlite.cache import regions
+from daxlite.core.extents import EVERYTHING
 from daxlite.core.tables import Place
 from daxlite.core.tags import table_tag
 from daxlite.drivers.threads import ThreadDriver
@@ -33,7 +34,7 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Know:
 
 def change(process: Process, region: str) -> None:
     """A wrapped client of the process changed the table in a region."""
-    ThreadDriver().drive(process.cache.changed([table_tag(Place(region, "T"))]))
+    ThreadDriver().drive(process.cache.changed({table_tag(Place(region, "T")): EVERYTHING}))
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def test_random_commands_have_the_same_replies(
 def test_a_subscriber_hears_what_is_published() -> None:
     for client in (Client(Server(Clock())), fakeredis.FakeRedis()):
         with client.pubsub() as subscription:
-            subscription.subscribe("channel")
+            subscription.psubscribe("chan*")
             client.execute_command("PUBLISH", "channel", b"one")
             subscription.ping()
             heard = [subscription.get_message(timeout=0.1) for _ in range(3)]
-        assert [message["type"] for message in heard] == ["subscribe", "message", "pong"]
+        assert [message["type"] for message in heard] == ["psubscribe", "pmessage", "pong"]
         assert heard[1]["data"] == b"one"

@@ -6,7 +6,7 @@ import pytest
 
 from daxlite.aggregations.engine.get_or_compute import get_or_compute
 from daxlite.drivers.progress import Progress
-from daxlite.shared.stamps import CHANGE_SHOWS_FOR
+from daxlite.shared.scripts import CHANGE_SHOWS_FOR
 from tests.aggregations.scripted import (
     Counted,
     Process,
@@ -17,8 +17,8 @@ from tests.aggregations.scripted import (
 NEAR = pytest.mark.parametrize("near_bytes", [0, 1_000_000])
 
 
-def stamps(world: World) -> list[str]:
-    return world.server.keys(":stamp")
+def states(world: World) -> list[str]:
+    return world.server.keys(":state")
 
 
 @NEAR
@@ -78,12 +78,12 @@ def test_an_invalidation_is_one_command_for_each_tag_however_many_results_depend
         process.cache.get_or_compute(number, lambda: 1, tags=["x"])
     world.server.take()
     process.cache.invalidate_tags("x")
-    assert world.server.take() == ["SET", "PUBLISH"]
+    assert world.server.take() == ["EVAL"]
     process.cache.clear()
-    assert world.server.take() == ["SET", "PUBLISH"]
+    assert world.server.take() == ["EVAL"]
     process.cache.invalidate_tags("nothing depends on it")
     world.clock.advance(CHANGE_SHOWS_FOR)
-    assert len(stamps(world)) == 50, "of the results themselves; none is left behind for a tag"
+    assert len(states(world)) == 52, "of the results themselves, and two on which they depended; else none is left"
 
 
 @NEAR
@@ -127,7 +127,7 @@ def test_p3_a_change_and_a_new_stamp_during_the_computation(world: World) -> Non
 def test_p3_stamps_that_were_lost_during_the_computation(world: World, lose: object) -> None:
     process = world.process()
     if lose == "one":
-        total = process.cache.cached(tags=["x"])(Counted(1, lambda: world.server.evict(stamps(world)[-1])))
+        total = process.cache.cached(tags=["x"])(Counted(1, lambda: world.server.evict(states(world)[-1])))
     else:
         total = process.cache.cached(tags=["x"])(Counted(1, world.server.flush))
     assert total() == 1
@@ -140,11 +140,11 @@ def test_a_stamp_that_was_evicted_later_counts_as_changed(world: World, number: 
     function = Counted()
     totals = [process.cache.cached(tags=["x"])(function) for process in (one, other)]
     totals[0]()
-    world.server.evict(sorted(stamps(world))[number])
+    world.server.evict(sorted(states(world))[number])
     function.value = 2
     assert totals[1]() == 2
     assert other.counts.invalidations == 2, "seen at the look, and again once it had the lock"
-    assert len(stamps(world)) == 4
+    assert len(states(world)) == 4
 
 
 def test_a_result_that_was_evicted_is_computed_again(world: World) -> None:

@@ -62,6 +62,7 @@ def test_the_names_of_tables_are_bounded_in_all_scopes_together(monkeypatch: pyt
             assert sum(len(each.known) for each in scopes) <= 10
 
 
+@pytest.mark.usefixtures("no_collection")
 def test_names_that_went_with_their_scope_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "MAX_NAMES", 10)
     monkeypatch.setattr(memory_module, "MAX_SCOPES", 1)

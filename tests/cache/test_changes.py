@@ -7,7 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from daxlite import KeySchema, TableConfig, TableSchema
+from daxlite.cache.state import MIN_AGE
 from daxlite.core.changes import ABSENT, Change
+from daxlite.core.extents import EVERYTHING, Extent
 from daxlite.core.requests import ItemRead, PageRead
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.tags import Tag, index_tag, item_tag, partition_tag, scan_tag, table_tag
@@ -67,16 +69,16 @@ def test_p4_an_identity_that_was_never_described_makes_no_change_coarser() -> No
 
 def test_forgetting_a_table_and_learning_other_keys_bump_the_table() -> None:
     cache = CacheBench().cache
-    assert cache.forget(cache.table(ID)) == [TABLE]
-    assert cache.learn_key(cache.table(ID), {"pk"}) == []
-    assert cache.learn_key(cache.table(ID), {"another"}) == [TABLE]
+    assert cache.forget(cache.table(ID)) == {TABLE: EVERYTHING}
+    assert cache.learn_key(cache.table(ID), {"pk"}) == {}
+    assert cache.learn_key(cache.table(ID), {"another"}) == {TABLE: EVERYTHING}
 
 
 def test_a_description_of_another_table_bumps_the_table() -> None:
     bench = CacheBench(tables={})
-    for schema, expected in ((SCHEMA, []), (SCHEMA, []), (type(SCHEMA)(SCHEMA.key), [TABLE, TABLE])):
+    for schema, expected in ((SCHEMA, {}), (SCHEMA, {}), (type(SCHEMA)(SCHEMA.key), {TABLE: EVERYTHING})):
         with bench.cache.read_flight(bench.table, None) as flight:
-            assert bench.cache.describe(bench.table, schema, None, flight)[:1] == expected[:1]
+            assert bench.cache.describe(bench.table, schema, None, flight) == expected
 
 
 @pytest.mark.parametrize("told_by", ["description", "settings"])
@@ -133,7 +135,7 @@ def test_a_tag_invalidates_what_depends_on_it_and_nothing_else(tag: Tag, item: b
     bench.fill(NEW)
     bench.fill_page()
     bench.fill_page("s", kind="scan", index=None)
-    bench.cache.invalidate_tags({tag: math.inf})
+    bench.cache.invalidate_tags([(tag, EVERYTHING, math.inf)])
     assert (bench.get() != "unknown", bench.has_page(), bench.has_page("s", "scan")) == (item, page, scan)
 
 
@@ -143,52 +145,74 @@ def test_a_page_that_was_read_before_the_keys_were_known_is_outdated_by_its_part
     with bench.cache.read_flight(bench.table, None) as flight:
         bench.cache.describe(bench.table, SCHEMA, None, flight)
     assert bench.has_page()
-    bench.cache.invalidate_tags({partition_tag(PLACE, "g", partition_value([ITEM["owner"]])): math.inf})
+    bench.cache.invalidate_tags([(partition_tag(PLACE, "g", partition_value([ITEM["owner"]])), EVERYTHING, math.inf)])
     assert not bench.has_page()
 
 
 def test_p3_a_read_that_overlapped_is_not_stored_and_the_next_one_is_strong() -> None:
     bench = CacheBench(settle_window=5)
     with bench.flight() as flight:
-        bench.cache.invalidate_tags({ITEM_TAG: 0.0})
+        bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, 0.0)])
         flight.fill_item(item_key(KEY), OLD)
     assert bench.get() == "unknown"
     with bench.flight() as flight:
         assert flight.is_settling
 
 
-def test_how_long_something_settles() -> None:
+def ages_for(bench: CacheBench, *tags: Tag) -> float:
+    return bench.cache.ages_for(dict.fromkeys(tags, EVERYTHING))
+
+
+def test_how_long_what_a_lagging_replica_answered_is_kept() -> None:
     bench = CacheBench(settle_window=5)
-    tags = OF_ANN
-    assert bench.cache.settles_for(tags) == bench.cache.settles_for([]) == 0
-    bench.cache.invalidate_tags(dict.fromkeys(tags, 0.0))
+    assert ages_for(bench, *OF_ANN) == ages_for(bench) == math.inf
+    bench.cache.invalidate_tags([(tag, EVERYTHING, 0.0) for tag in OF_ANN])
+    assert ages_for(bench, *OF_ANN) == MIN_AGE
     bench.clock.now += 2
-    assert bench.cache.settles_for(tags) == pytest.approx(3)
-    assert bench.cache.settles_for([index_tag(PLACE, "g")]) == 0
+    assert ages_for(bench, *OF_ANN) == pytest.approx(2)
+    bench.clock.now += 2.9
+    assert ages_for(bench, *OF_ANN) == pytest.approx(0.1), "not beyond the window"
+    assert ages_for(bench, index_tag(PLACE, "g")) == math.inf
     bench.cache.invalidate("T")
-    assert bench.cache.settles_for([index_tag(PLACE, "g")]) == 5, "the whole table settles"
-    assert CacheBench().cache.settles_for(tags) == 0
+    assert ages_for(bench, index_tag(PLACE, "g")) == MIN_AGE, "the whole table settles"
+    assert ages_for(CacheBench(), *OF_ANN) == math.inf
+    never = CacheBench(settle_window=5, index_settle_factor=0)
+    never.cache.invalidate("T")
+    assert ages_for(never, *OF_ANN) == 0
 
 
-@pytest.mark.parametrize(("age", "left"), [(0.0, 5), (2.0, 3), (5.0, 0), (60.0, 0), (math.inf, 0)])
+def test_what_a_lagging_replica_answered_is_kept_by_what_it_covers() -> None:
+    bench = CacheBench(settle_window=5)
+    partition = partition_tag(PLACE, "g", partition_value([ITEM["owner"]]))
+    for age, key in ((3.0, b"Sb"), (1.0, b"Sd")):
+        bench.cache.invalidate_tags([(partition, Extent(key, key), age)])
+    covers = {b"Sa": math.inf, b"Sb": 2, b"Sc": math.inf, b"Sd": 1}
+    kept = {key: bench.cache.ages_for({partition: Extent(key, key)}) for key in covers}
+    assert kept == {key: pytest.approx(seconds) for key, seconds in covers.items()}
+    assert ages_for(bench, partition) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("age", "left"), [(0.0, MIN_AGE), (2.0, 2), (5.0, math.inf), (60.0, math.inf), (math.inf, math.inf)]
+)
 def test_a_change_elsewhere_settles_from_the_moment_at_which_it_was_made(age: float, left: float) -> None:
     bench = CacheBench(settle_window=5)
     bench.fill()
-    bench.cache.invalidate_tags({ITEM_TAG: age})
+    bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, age)])
     assert bench.get() == "unknown", "dropped, however long ago it was"
-    assert bench.cache.settles_for([ITEM_TAG]) == pytest.approx(left)
+    assert ages_for(bench, ITEM_TAG) == pytest.approx(left)
     with bench.flight() as flight:
-        assert flight.is_settling == (left > 0)
+        assert flight.is_settling == (left < math.inf)
     stranger = replace(ID, name="Stranger")
-    bench.cache.invalidate_tags({table_tag(stranger.place): age})
-    assert (bench.cache.settles_for([table_tag(bench.cache.table(stranger).place)]) > 0) == (left > 0)
+    bench.cache.invalidate_tags([(table_tag(stranger.place), EVERYTHING, age)])
+    assert ages_for(bench, table_tag(bench.cache.table(stranger).place)) == pytest.approx(left)
 
 
 def test_an_older_change_that_is_heard_of_later_does_not_end_the_settling_of_a_newer_one() -> None:
     bench = CacheBench(settle_window=5)
-    bench.cache.invalidate_tags({ITEM_TAG: 1.0})
-    bench.cache.invalidate_tags({ITEM_TAG: 4.0})
-    assert bench.cache.settles_for([ITEM_TAG]) == pytest.approx(4)
+    bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, 1.0)])
+    bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, 4.0)])
+    assert ages_for(bench, ITEM_TAG) == pytest.approx(1)
 
 
 def test_within_the_lock_of_its_own_thread_nothing_is_raised() -> None:
@@ -196,7 +220,7 @@ def test_within_the_lock_of_its_own_thread_nothing_is_raised() -> None:
     bench = CacheBench(settle_window=5)
     bench.fill()
     with bench.cache._state.locked():
-        bench.cache.invalidate_tags({ITEM_TAG: 0.0})
+        bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, 0.0)])
         bench.cache.invalidate("T")
-        assert bench.cache.settles_for([ITEM_TAG]) == 5
+        assert ages_for(bench, ITEM_TAG) == 0
     assert bench.get() == "unknown"

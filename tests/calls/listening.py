@@ -1,11 +1,12 @@
 """Listeners that record what is announced to them."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
 from daxlite.calls.hearing import hearing, read_listeners
+from daxlite.core.extents import Extent
 from daxlite.core.steps import Steps
 from daxlite.core.tags import Tag
 
@@ -42,7 +43,7 @@ class ReadRecorder(Recorder):
     lagging: Collection[Tag] = frozenset()
     """The tags of the last announcement that may lag."""
 
-    def will_read(self, cache: Any, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
+    def will_read(self, cache: Any, tags: Mapping[Tag, Extent] | None, lagging: Collection[Tag]) -> Steps[None]:
         yield from ()
         self.lagging = set(lagging)
         self.record(tags)

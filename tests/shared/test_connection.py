@@ -182,16 +182,6 @@ class ClusterClient(redis.RedisCluster):
         return Pipeline(self.server)
 
 
-def test_in_a_cluster_a_message_is_sent_when_the_other_commands_are_done() -> None:
-    """They go to other nodes, so a process could hear the message and still find the stamp that was replaced."""
-    server = Server(Clock())
-    connection = Connection(ClusterClient(server), Breaker(Clock()))
-    assert connection.is_cluster
-    replies = connection.run([("SET", "a", b"1", "PX", 1000), ("SET", "b", b"2", "PX", 1000), ("PUBLISH", "c", b"d")])
-    assert replies == [True, True, 0]
-    assert server.take() == ["SET", "SET", "PUBLISH"]
-
-
 @pytest.mark.parametrize("attributes", [{"read_from_replicas": True}, {"load_balancing_strategy": "round robin"}])
 def test_p5_a_cluster_client_that_reads_from_replicas_is_refused(attributes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="replicas, which may be behind"):

@@ -1,7 +1,7 @@
 """Invalidations: sent at once, and not forgotten where Redis could not be told (P7)."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -10,49 +10,50 @@ import redis
 
 from daxlite.aggregations.engine.get_or_compute import get_or_compute
 from daxlite.aggregations.stored_result import StoredResult
+from daxlite.core.extents import EVERYTHING as EVERY_EXTENT
 from daxlite.drivers.progress import Progress
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.shared import outbox as pending_module
 from daxlite.shared.failures import Unavailable
 from daxlite.shared.outbox import Outbox
-from daxlite.shared.tags import EVERYTHING, named_tag
+from daxlite.shared.tags import EVERYTHING, everything_of, named_tag
 from tests.aggregations.scripted import Counted, Process, World
 
 TAGS = [named_tag(name) for name in "abc"]
 
 
-def invalidate(outbox: Outbox, tags: Collection[bytes]) -> None:
+def invalidate(outbox: Outbox, tags: Iterable[bytes]) -> None:
     """As a change listener does."""
     with suppress(Unavailable):
-        ThreadDriver().drive(outbox.invalidate(tags))
+        ThreadDriver().drive(outbox.invalidate(everything_of(tags)))
 
 
-def stamp(process: Process, tag: bytes) -> str:
-    return process.cache._engine.keyspace.stamp(tag)
+def state(process: Process, tag: bytes) -> str:
+    return process.cache._engine.keyspace.state(tag)
 
 
-def set_stamps(world: World, process: Process) -> None:
+def set_states(world: World, process: Process) -> None:
     for tag in TAGS:
-        world.server.execute(("SET", stamp(process, tag), b"1", "PX", 100_000))
+        world.server.execute(("SET", state(process, tag), b"1", "PX", 100_000))
 
 
 def is_as_it_was(world: World, process: Process) -> list[bool]:
-    return [world.server.execute(("GET", stamp(process, tag))) == b"1" for tag in TAGS]
+    return [world.server.execute(("GET", state(process, tag))) == b"1" for tag in TAGS]
 
 
-def test_the_stamps_go_first_and_then_the_others_are_told(world: World) -> None:
+def test_the_states_change_and_the_others_are_told_in_one_command(world: World) -> None:
     process = world.process()
-    set_stamps(world, process)
+    set_states(world, process)
     world.server.take()
     invalidate(process.cache._outbox, TAGS[:2])
-    assert world.server.take() == ["SET", "SET", "PUBLISH"]
+    assert world.server.take() == ["EVAL"]
     assert is_as_it_was(world, process) == [False, False, True]
     assert len(process.cache._outbox) == 0
 
 
 def test_p7_what_redis_was_not_told_is_kept_and_sent_with_the_next(world: World) -> None:
     process = world.process()
-    set_stamps(world, process)
+    set_states(world, process)
     with world.server.down():
         invalidate(process.cache._outbox, TAGS[:1])
     assert len(process.cache._outbox) == 1
@@ -63,18 +64,30 @@ def test_p7_what_redis_was_not_told_is_kept_and_sent_with_the_next(world: World)
 
 def test_p7_a_full_server_takes_deletions(world: World) -> None:
     process = world.process()
-    set_stamps(world, process)
-    full = redis.exceptions.OutOfMemoryError("full")
-    world.server.failing = lambda command: full if command[0] == "SET" else None
+    set_states(world, process)
+    process.bus.listen()
+    full = "OOM command not allowed when used memory > 'maxmemory'."
+    world.server.refusing = lambda command: full if command[0] == "SET" else None
     invalidate(process.cache._outbox, TAGS[:2])
-    assert is_as_it_was(world, process) == [False, False, True]
+    assert [world.server.execute(("GET", state(process, tag))) for tag in TAGS] == [None, None, b"1"]
+    assert process.bus.subscription is not None
+    assert len(process.bus.subscription.queue) == 2, "that it listens, and the change"
     assert len(process.cache._outbox) == 0
 
 
 def test_p7_a_lost_reply_counts_as_not_sent(world: World) -> None:
     process = world.process()
-    world.server.fail_at(2)  # the stamps are gone, and then the connection broke
+    set_states(world, process)
+    plain = world.server.execute
+
+    def execute(command: tuple[Any, ...]) -> Any:
+        plain(command)
+        raise redis.ConnectionError("lost")
+
+    world.server.execute = execute  # type: ignore[method-assign]
     invalidate(process.cache._outbox, TAGS[:2])
+    world.server.execute = plain  # type: ignore[method-assign]
+    assert is_as_it_was(world, process) == [False, False, True]
     assert len(process.cache._outbox) == 2
     process.cache._outbox.try_again()
     assert len(process.cache._outbox) == 0
@@ -82,9 +95,9 @@ def test_p7_a_lost_reply_counts_as_not_sent(world: World) -> None:
 
 def test_p7_a_tag_that_changes_again_while_it_is_being_sent_is_sent_again(world: World) -> None:
     pending = world.process().cache._outbox
-    steps = pending.invalidate(TAGS[:1])
+    steps = pending.invalidate(everything_of(TAGS[:1]))
     step = next(steps)
-    again = pending.invalidate(TAGS[:1])
+    again = pending.invalidate(everything_of(TAGS[:1]))
     next(again)
     with pytest.raises(StopIteration):
         steps.send([0] * len(step.commands))
@@ -102,9 +115,9 @@ def test_p7_too_many_to_remember_are_everything(world: World, monkeypatch: pytes
             process.cache.invalidate_tags(f"tag {number}")
             assert len(process.cache._outbox) <= 10
     world.clock.advance(100)
-    world.server.execute(("SET", stamp(process, EVERYTHING), b"1", "PX", 1000))
+    world.server.execute(("SET", state(process, EVERYTHING), b"1", "PX", 1000))
     process.cache._outbox.try_again()
-    assert world.server.execute(("GET", stamp(process, EVERYTHING))) != b"1"
+    assert world.server.execute(("GET", state(process, EVERYTHING))) != b"1"
 
 
 def test_a_change_is_noted_here_though_redis_is_down(world: World) -> None:
@@ -116,7 +129,7 @@ def test_a_change_is_noted_here_though_redis_is_down(world: World) -> None:
         invalidate(process.cache._outbox, TAGS[:1])
     near = process.cache._near
     for tag in TAGS[:2]:
-        near.put(tag, StoredResult(b"", 0.0, 0.0, 0.0, 0.0, (tag,), (b"stamp",)), since)
+        near.put(tag, StoredResult(b"", 0.0, 0.0, 0.0, 0.0, (tag,), (b"token",), (EVERY_EXTENT,)), since)
     assert near.get(TAGS[0], ()) is None
     assert near.get(TAGS[1], ()) is not None
 
@@ -130,7 +143,7 @@ def test_what_was_kept_before_a_late_delivery_is_dropped_with_it(world: World) -
     process.cache._near.clear()
 
     def refuse(command: tuple[Any, ...]) -> BaseException | None:
-        return redis.exceptions.ReadOnlyError() if command[0] == "SET" else None
+        return redis.exceptions.ReadOnlyError() if command[0] == "EVAL" else None
 
     world.server.failing = refuse
     process.cache.invalidate_tags("a")
@@ -170,7 +183,7 @@ def test_p7_a_thread_sends_it_as_soon_as_redis_takes_it(world: World, monkeypatc
         attempts += 1
         if attempts >= 3:
             tried.set()
-        if command[0] == "PUBLISH" and attempts > 3:
+        if command[0] == "EVAL" and attempts > 3:
             told.set()
         return redis.exceptions.ReadOnlyError() if attempts < 4 else None
 

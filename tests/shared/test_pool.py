@@ -64,6 +64,7 @@ def handler() -> Iterator[Callable[[type[BaseException] | Callable[[], BaseExcep
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where a finaliser is interrupted
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("name", ERRORS)
 @pytest.mark.parametrize("commands", [1, 2])
 def test_p7_a_command_that_is_interrupted_at_any_moment_leaves_no_reply_for_the_next(
@@ -175,7 +176,8 @@ def test_the_subscription_has_a_connection_of_its_own() -> None:
     server = fakeredis.FakeServer()
     client = fakeredis.FakeRedis(server=server, max_connections=1)
     connection = Connection(client, Breaker(Clock()))
-    with connection.clients.subscription() as subscription:
+    (subscription,) = connection.clients.subscriptions(connection.clients.servers())
+    with subscription:
         subscription.subscribe("a")
         assert connection.run([("SET", "a", b"1", "PX", 1000)]) == [True]
         assert connection.get(["a"]) == [b"1"]

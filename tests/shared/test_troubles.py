@@ -22,7 +22,7 @@ from tests.valkey import Valkey, running_valkey
 PASSWORD = "pass-word-of-the-user"
 FULL = [
     "~shop:daxlite:*",
-    "&shop:daxlite:changes",
+    "&shop:daxlite:changes:*",
     "-@all",
     "+get",
     "+mget",
@@ -30,8 +30,9 @@ FULL = [
     "+pexpire",
     "+del",
     "+eval",
+    "+time",
     "+publish",
-    "+subscribe",
+    "+psubscribe",
     "+ping",
     "+select",
 ]
@@ -110,7 +111,8 @@ KINDS = pytest.mark.parametrize("kind", ["threads", "asyncio"])
 MISSING = {
     "-eval": "the user may not run EVAL; its ACL needs +eval",
     "-publish": "the user may not run PUBLISH; its ACL needs +publish",
-    "-subscribe": "the user may not run SUBSCRIBE; its ACL needs +subscribe",
+    "-time": "the user may not run TIME; its ACL needs +time",
+    "-psubscribe": "the user may not run PSUBSCRIBE; its ACL needs +psubscribe",
     "-ping": "the user may not run PING; its ACL needs +ping",
     "-set": "the user may not run SET; its ACL needs +set",
     "-mget": "the user may not run MGET; its ACL needs +mget",
@@ -118,7 +120,7 @@ MISSING = {
     "-pexpire": "the user may not run PEXPIRE; its ACL needs +pexpire",
     "-del": "the user may not run DEL; its ACL needs +del",
     "resetkeys": "keys; its ACL needs ~<namespace>:daxlite:*",
-    "resetchannels": "on the channel; its ACL needs &<namespace>:daxlite:changes",
+    "resetchannels": "on the channel; its ACL needs &<namespace>:daxlite:changes:*",
 }
 
 
@@ -150,7 +152,7 @@ def test_a_user_with_all_rights_has_no_trouble(server: Valkey, caplog: pytest.Lo
         assert lines(caplog) == []
 
 
-@pytest.mark.parametrize("right", ["eval", "publish", "subscribe", "mget"])
+@pytest.mark.parametrize("right", ["eval", "time", "publish", "psubscribe", "mget"])
 def test_a_right_that_is_given_ends_the_trouble(server: Valkey, right: str) -> None:
     cache = AggregationCache(as_user(server, f"-{right}"), "shop", AggregationConfig(timeout=5.0))
     use(cache)
@@ -166,7 +168,7 @@ def test_a_right_that_is_given_ends_the_trouble(server: Valkey, right: str) -> N
 
 
 @KINDS
-@pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "SUBSCRIBE", "MGET", "PING"])
+@pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "PSUBSCRIBE", "MGET", "PING"])
 def test_p7_a_command_that_was_renamed_is_named(caplog: pytest.LogCaptureFixture, kind: str, command: str) -> None:
     expected = f"it has no command {command}, or it was renamed"
     with (
@@ -314,6 +316,18 @@ def test_a_trouble_ends_when_what_was_refused_is_answered() -> None:
     assert troubles.are_there
     troubles.answered(("GET", "a"))
     assert not troubles.are_there, "a server that answers anything is there"
+
+
+def test_a_script_that_is_refused_is_not_answered_by_another_one() -> None:
+    troubles = Troubles(Clock())
+    troubles.refused(exceptions.NoPermissionError("no permissions to run the 'del' command"), ("EVAL", "one", 1, "a"))
+    troubles.answered(("EVAL", "another", 1, "a"))
+    assert troubles.are_there
+    troubles.answered([("EVAL", "another", 1, "a"), ("EVAL", "one", 1, "b")])
+    assert not troubles.are_there
+    troubles.refused(exceptions.NoPermissionError("no permissions to run the 'eval' command"), ("EVAL", "one", 1, "a"))
+    troubles.answered(("EVAL", "another", 1, "a"))
+    assert not troubles.are_there, "any script may run"
 
 
 def test_names_of_commands() -> None:

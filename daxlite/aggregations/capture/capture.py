@@ -1,70 +1,103 @@
 """Captured dependencies: what a computation reads through wrapped clients is noted as it reads it.
 
-    computation   |-- A's stamp -- reads A -- B's stamp -- reads B -- done: stamps as they were? no: not stored --|
-    writer                              |-- PutItem in A -- A's stamp replaced --|
+    computation   |-- A's state -- reads A -- B's state -- reads B -- done: still true? no: not stored --|
+    writer                              |-- PutItem in A -- a new top for A --|
 
-The stamp of a tag is always taken before the first read that depends on it. So a change that the read could have missed
-replaces this stamp, whenever it comes, and the result is found to be stale.
+The state of a tag is always noted before the first read that depends on the tag. So a change that the read could have
+missed puts a new token on top of what was noted, whenever it comes, and the result is found to be stale, if the change
+meets what was read.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
+from ...cache.indexes import hash_of
 from ...cache.memory import MemoryCache
 from ...calls.hearing import hear_no_more, listeners_here
+from ...core.extents import EVERYTHING, Extent
 from ...core.steps import Run, Server, Steps
 from ...core.tags import Tag, scan_tag, table_tag
 from ...shared.errors import CorruptValue
 from ...shared.failures import Unavailable
 from ...shared.keyspace import Keyspace
-from ...shared.stamps import MAX_COMPUTATION, new_stamp, seconds_since_change, take, taken
+from ...shared.scripts import MAX_COMPUTATION, NotedState, note, noted
 from ...shared.tags import shared_tag
 from ..stored_result import StoredResult
 
 MAX_TAGS: Final = 256
 """So many tags are noted one by one for a result. A result of more reads depends on whole tables: each hit has to look
-at every stamp, and a result of so many parts is rarely unchanged for long."""
+at every state, and a result of so many parts is rarely unchanged for long."""
+
+MAX_EXTENTS: Final = 100
+"""So many extents of a tag are told apart while a computation reads them; what comes after counts as everything."""
 
 MAX_KNOWN: Final = 200_000
-"""So many stamps are known for a cache. Beyond, all are forgotten: what is not known is read anew."""
+"""So many tokens are known for a cache. Beyond, all are forgotten: what is not known is read anew."""
 
 _keys: Final = attrgetter("keys")
 
 
-class KnownStamps:
-    """Under which stamps the caches of this process are known to hold nothing old.
+class SeenState(NamedTuple):
+    """The state of a tag that is about to be read."""
 
-    A wrapped client's cache may not know of a change that another process made. When a computation meets a stamp that
-    is not the known one, something may have changed since, so the cache is told to drop what depends on the tag, and
-    the stamp becomes the known one: what the cache holds from then on was read after that. As long as Redis shows the
-    same stamp, nothing has changed.
+    tag: Tag
+    shared: bytes
+    state: NotedState | None
+    """None for one of an unknown format."""
+
+
+class KnownTokens:
+    """Under which tokens the caches of this process are known to hold nothing old.
+
+    A wrapped client's cache may not know of a change that another process made. When a computation meets a top that is
+    not the known one, something has changed since: what the log tells, or, where the known token is not in the log,
+    perhaps everything. The cache drops what depends on that, and the top becomes the known one: what the cache holds
+    from then on was read after that.
     """
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[MemoryCache, dict[tuple[Tag, ...] | Tag, bytes]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[MemoryCache, dict[tuple[bytes, Collection[Tag] | None], bytes]] = (
+            WeakKeyDictionary()
+        )
 
-    def catch_up(
-        self, cache: MemoryCache, seen: Mapping[Tag, bytes], now: float, drop: Collection[Tag] | None = None
-    ) -> None:
-        """Make the cache true for tags whose stamps are these. drop: what to drop instead of the tags themselves."""
+    def catch_up(self, cache: MemoryCache, seen: Collection[SeenState], drop: tuple[Tag, ...] | None = None) -> None:
+        """Make the cache true for tags whose states are these. drop: what to drop instead of the tags themselves."""
         known = self._known.setdefault(cache, {})
-        key_of = {tag: (tag, *drop) if drop else tag for tag in seen}
-        unknown = [tag for tag, stamp in seen.items() if known.get(key_of[tag]) != stamp]
-        if not unknown:
-            return
-        ages = {tag: seconds_since_change(seen[tag], now) for tag in unknown}
-        cache.invalidate_tags(ages if drop is None else dict.fromkeys(drop, min(ages.values())))
+        changes: list[tuple[Tag, Extent, float]] = []
+        new: dict[tuple[bytes, Collection[Tag] | None], bytes] = {}
+        for tag, shared, state in seen:
+            if state is None or state.open:
+                changes += [(each, EVERYTHING, 0.0) for each in drop or (tag,)]  # it may be changing now
+                continue
+            token = known.get((shared, drop))
+            if token == state.top:
+                continue
+            new[shared, drop] = state.top
+            if drop is not None:
+                changes += [(each, EVERYTHING, state.age(state.log[0].moment)) for each in drop]
+            else:
+                changes += [(tag, *change) for change in state.changes_since(token)]
+        if changes:
+            cache.invalidate_tags(changes)
         if len(known) > MAX_KNOWN:
             known.clear()
         # Only now: a reader in another thread must not trust the cache before it is true.
-        known.update({key_of[tag]: seen[tag] for tag in unknown})
+        known.update(new)
+
+
+class ReadPart(NamedTuple):
+    """What a computation has read of one tag under one token."""
+
+    tag: bytes
+    token: bytes
+    extent: Extent
 
 
 class Capture:
-    """The tags that one computation depends on, each with the stamp that it had before it was read.
+    """The tags that one computation depends on, each with its state before it was read, and with what of it was read.
 
     As a ReadListener it hears of what the computation reads.
     """
@@ -73,15 +106,15 @@ class Capture:
         self,
         keyspace: Keyspace,
         server: Server,
-        known_stamps: KnownStamps,
+        known_tokens: KnownTokens,
         wall_clock: Callable[[], float],
         keys: frozenset[bytes] = frozenset(),
         *,
         ttl: float = math.inf,
         is_recording: bool = True,
-        stamps_last: float = MAX_COMPUTATION,
+        states_last: float = MAX_COMPUTATION,
     ) -> None:
-        """stamps_last: seconds for which stamps last once they are taken. is_recording: whether what is read becomes a
+        """states_last: seconds for which states last once they are noted. is_recording: whether what is read becomes a
         dependency. Otherwise reads are only watched, so that no cache of this process answers with something old."""
         self._wall_clock = wall_clock
         self._ttl = ttl
@@ -89,58 +122,77 @@ class Capture:
         self.keys = keys
         """The results that wait for this computation: its own, and those that are computed from it."""
         self.keyspace = keyspace
-        self.stamps_last = stamps_last
+        self.states_last = states_last
         self._server = server
-        self._known_stamps = known_stamps
-        self._taken: dict[bytes, bytes] = {}
-        """Stamps that were taken, of tags that it may turn out to depend on."""
-        self.stamp_of: dict[bytes, bytes] = {}
-        """The stamps of what it depends on."""
+        self._known_tokens = known_tokens
+        self._noted: dict[bytes, NotedState] = {}
+        """States that were noted, of tags that it may turn out to depend on."""
+        self._read: dict[bytes, dict[tuple[bytes | None, Extent], None]] = {}
+        """What it depends on: for each tag, what of it was read, and under which token; None for that of the noted
+        state."""
         self.is_open = True
         self.is_complete = True
-        """Whether all that the computation depends on is known, with stamps that may be current."""
+        """Whether all that the computation depends on is known, with tokens that may be current."""
         self._has_redis = True
-        self.settled_at = 0.0
-        """The moment until which what was read may be older than the last change of it, by a replica's lag."""
+        self.lags_until = math.inf
+        """When the result must expire because a replica may have answered that lags behind; see `State.ages_for`."""
         self.oldest = math.inf
         """When the oldest of the results was computed from which this one is."""
         self.expires_by = math.inf
         """When the result must expire, for the sake of these."""
 
-    # dict.setdefault and dict.update are atomic, and the first stamp is the safe one: no lock is needed, and so a
-    # signal handler that reads cannot wait for itself.
+    # Single dictionary operations are atomic, the first state is the safe one, and what was read is only added to: no
+    # lock is needed, and so a signal handler that reads cannot wait for itself.
 
-    def add_stamps(self, stamps: Mapping[bytes, bytes]) -> None:
-        """Add stamps that were taken before anything was read."""
-        for tag, stamp in stamps.items():
-            self._taken.setdefault(tag, stamp)
+    def add_states(self, states: Mapping[bytes, NotedState | None]) -> None:
+        """Add states that were noted before anything was read; None for one of an unknown format."""
+        for tag, state in states.items():
+            if state is not None:
+                self._noted.setdefault(tag, state)
 
     @property
-    def taken(self) -> tuple[bytes, ...]:
-        """The tags whose stamps have been taken so far."""
-        return tuple(self._taken)
+    def tags(self) -> tuple[bytes, ...]:
+        """The tags whose states are to outlive the computation."""
+        return tuple({**self._noted, **self._read})
 
-    def depend(self, tags: Collection[bytes]) -> None:
-        """Depend on tags whose stamps have been added."""
-        for tag in tags:
-            self.stamp_of.setdefault(tag, self._taken[tag])
+    def depend(self, tags: Mapping[bytes, Extent]) -> None:
+        """Depend on extents of tags whose states have been added."""
+        for tag, extent in tags.items():
+            self._add(tag, None, extent)
 
     def depend_on_result(self, stored: StoredResult) -> None:
-        """Depend on all that another result depends on, under the stamps with which that one was true."""
-        self.settled_at = max(self.settled_at, stored.settled_at)
+        """Depend on all that another result depends on, under the tokens as of which that one was true."""
+        self.lags_until = min(self.lags_until, stored.lags_until)
         self.oldest = min(self.oldest, stored.computed_at)
         # The ages of both do not add up to more than the longer of their TTLs.
         self.expires_by = min(self.expires_by, max(stored.computed_at + self._ttl, stored.expires_at))
-        self.depend_on_stamps(stored.stamp_of)
+        self.depend_on_parts(stored.parts)
 
-    def depend_on_stamps(self, stamps: Mapping[bytes, bytes]) -> None:
-        """Depend on what another computation has read, under its stamps."""
-        if not self._is_recording:
-            return
-        for tag, stamp in stamps.items():
-            if self.stamp_of.setdefault(tag, self._taken.setdefault(tag, stamp)) != stamp:
-                self.is_complete = False  # it changed between the two reads
-                return
+    def depend_on_parts(self, parts: Iterable[tuple[bytes, bytes, Extent]]) -> None:
+        """Depend on what another computation has read, under its tokens."""
+        if self._is_recording:
+            for tag, token, extent in parts:
+                self._add(tag, token, extent)
+
+    def _add(self, tag: bytes, token: bytes | None, extent: Extent) -> None:
+        read = self._read.setdefault(tag, {})
+        read[token, extent if len(read) < MAX_EXTENTS else EVERYTHING] = None
+
+    @property
+    def parts(self) -> list[ReadPart] | None:
+        """What it depends on, tag by tag; None if a state was of an unknown format, or a write was under way."""
+        found: list[ReadPart] = []
+        for tag, read in [*self._read.items()]:
+            state = self._noted.get(tag)
+            hulls: dict[bytes, Extent] = {}
+            for token, extent in [*read]:
+                if token is None:
+                    if state is None or (state.open and not state.shows(state.top, extent)):
+                        return None
+                    token = state.top
+                hulls[token] = hulls[token].hull(extent) if token in hulls else extent
+            found += [ReadPart(tag, token, hull) for token, hull in hulls.items()]
+        return found
 
     @property
     def has_redis(self) -> bool:
@@ -162,44 +214,50 @@ class Capture:
         self.is_open = False
         hear_no_more(self)
 
-    def will_read(self, cache: MemoryCache, tags: Collection[Tag] | None, lagging: Collection[Tag]) -> Steps[None]:
-        """As ReadListener.will_read: take the stamps of these tags, and see that the cache is not behind them."""
+    def will_read(self, cache: MemoryCache, tags: Mapping[Tag, Extent] | None, lagging: Collection[Tag]) -> Steps[None]:
+        """As ReadListener.will_read: note the states of these tags, and see that the cache is not behind them."""
         if not self.is_open:
             return
         if tags is None:
             self.mark_incomplete()
             return
-        drop: Collection[Tag] | None = None
-        if len(self.stamp_of) >= MAX_TAGS:
+        late = {tag: tags[tag] for tag in lagging}
+        drop: tuple[Tag, ...] | None = None
+        if len(self._read) >= MAX_TAGS:
             whole = dict.fromkeys(tag.table for tag in tags)
-            drop = [table_tag(table) for table in whole]
-            tags = [tag for table in whole for tag in (table_tag(table), scan_tag(table, None))]
-        shared = {tag: shared_tag(tag) for tag in tags}
-        if not (yield from self._take([tag for tag in shared.values() if tag not in self._taken])):
-            cache.invalidate_tags(dict.fromkeys(drop or tags, math.inf))  # it may be behind
+            drop = tuple([table_tag(table) for table in whole])
+            tags = {tag: EVERYTHING for table in whole for tag in (table_tag(table), scan_tag(table, None))}
+        shared = {each: tag for tag in tags for each in shared_tag(tag, hash_of)}
+        if not (yield from self._note([tag for tag in shared if tag not in self._noted])):
+            cache.invalidate_tags([(tag, EVERYTHING, math.inf) for tag in drop or tags])  # it may be behind
             return
-        seen = {tag: self._taken[digest] for tag, digest in shared.items()}
-        self._known_stamps.catch_up(cache, seen, self._wall_clock(), drop)
+        seen = [SeenState(tag, each, self._noted.get(each)) for each, tag in shared.items()]
+        self._known_tokens.catch_up(cache, seen, drop)
         if self._is_recording:
-            self.depend(shared.values())
-        if settles_for := cache.settles_for(lagging):
-            self.settled_at = max(self.settled_at, self._wall_clock() + settles_for)
+            self.depend({each: tags[tag] for each, tag in shared.items()})
+        if late:
+            self.lags_until = min(self.lags_until, self._wall_clock() + cache.ages_for(late))
 
-    def _take(self, tags: Collection[bytes]) -> Steps[bool]:
-        """Take stamps. Returns whether that worked; if not, this capture does not ask Redis again."""
+    def _note(self, tags: Collection[bytes]) -> Steps[bool]:
+        """Note states. Returns whether that worked; if not, this capture does not ask Redis again."""
         if not tags:
             return True
         if not self._has_redis:
             return False
-        keys = [self.keyspace.stamp(tag) for tag in tags]
-        new = [new_stamp() for _ in keys]
         try:
-            replies = yield Run(self._server, tuple(take(keys, new, self.stamps_last)))
-            self.add_stamps(dict(zip(tags, taken(replies, new), strict=True)))
+            yield from self.note_states(tags)
         except (Unavailable, CorruptValue):
             self.lose_redis()
             return False
         return True
+
+    def note_states(self, tags: Collection[bytes]) -> Steps[None]:
+        """Note the states of what the computation depends on, or may turn out to depend on. Raises CorruptValue for
+        replies that are none."""
+        is_cluster, wanted = self._server.is_cluster, list(dict.fromkeys(tags))
+        commands = note(self.keyspace, wanted, self.states_last, is_cluster=is_cluster)
+        replies = yield Run(self._server, tuple(commands))
+        self.add_states(noted(replies, wanted, is_cluster=is_cluster))
 
 
 def open_captures() -> tuple[Capture, ...]:

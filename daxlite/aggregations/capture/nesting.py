@@ -11,15 +11,16 @@ def depend_on_result(keyspace: Keyspace, stored: StoredResult, *, is_current: bo
         if is_current and outer.keyspace.identity == keyspace.identity:
             outer.depend_on_result(stored)
         else:
-            outer.mark_incomplete()  # the result is old already, or its stamps belong to another namespace
+            outer.mark_incomplete()  # the result is old already, or its tokens belong to another namespace
 
 
 def depend_on_computation(outer: Capture, inner: Capture) -> None:
     """Let a computation depend on everything that another one has read which it called, even if that one raised."""
-    if not (inner.is_complete and outer.keyspace.identity == inner.keyspace.identity):
+    parts = inner.parts
+    if parts is None or not inner.is_complete or outer.keyspace.identity != inner.keyspace.identity:
         outer.mark_incomplete()
         return
-    outer.depend_on_stamps(inner.stamp_of)
-    outer.settled_at = max(outer.settled_at, inner.settled_at)
+    outer.depend_on_parts(parts)
+    outer.lags_until = min(outer.lags_until, inner.lags_until)
     outer.oldest = min(outer.oldest, inner.oldest)
     outer.expires_by = min(outer.expires_by, inner.expires_by)

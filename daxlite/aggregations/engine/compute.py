@@ -1,8 +1,8 @@
 """One computation: under a lock that is renewed, its reads noted, its result stored only if nothing changed meanwhile.
 
-take the stamps of what the last result depended on | start to renew the lock
+note the states of what the last result depended on | start to renew the lock
 compute, noting what is read
-are all stamps as they were? --no--> the result is returned, not stored (P3)
+did no change meet what was read? --no--> the result is returned, not stored (P3)
     | yes
 store it; release the lock
 """
@@ -13,10 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from ...core.extents import hulls
 from ...core.steps import Compute, Sleep, Spawn, Steps
 from ...shared.errors import CorruptValue, Unstorable
 from ...shared.failures import Unavailable
-from ...shared.stamps import MARGIN, MAX_COMPUTATION
+from ...shared.scripts import MARGIN, MAX_COMPUTATION
+from ...shared.tags import everything_of
 from ..capture.capture import Capture, keys_under_way, open_captures
 from ..capture.nesting import depend_on_computation, depend_on_result
 from ..stored_result import StoredResult
@@ -48,13 +52,13 @@ def compute(
     capture = Capture(
         engine.keyspace,
         engine.server,
-        engine.known_stamps,
+        engine.known_tokens,
         engine.wall_clock,
         keys,
         ttl=options.ttl,
         is_recording=options.capture,
-        # With the lock, the life of the stamps is renewed.
-        stamps_last=MAX_COMPUTATION if token is None else options.lock_ttl,
+        # With the lock, the life of the states is renewed.
+        states_last=MAX_COMPUTATION if token is None else options.lock_ttl,
     )
     renewal = Renewal(capture)
     try:
@@ -102,16 +106,16 @@ def _prepare(
     token: bytes | None,
     renewal: "Renewal",
 ) -> Steps[None]:
-    """Take the stamps of what the result will depend on, as far as that is known, and start to renew the lock."""
+    """Note the states of what the result will depend on, as far as that is known, and start to renew the lock."""
     # A result depends on about the same as the one before.
     expected = old.stored.tags if old is not None else engine.store.expected_tags(request.key)
     try:
-        yield from engine.store.take_stamps(capture, (*request.tags, *expected))
-        capture.depend(request.tags)
+        yield from capture.note_states((*request.tags, *expected))
+        capture.depend(everything_of(request.tags))
         if old is not None and not old.stored.has_tags(request.tags):
             # Another process asked with other tags: it knows a table in other regions, or runs another release. What
             # depends on the tags of both serves both; else each would replace the other's result forever.
-            capture.depend(old.stored.tags)
+            capture.depend(dict(zip(old.stored.tags, old.stored.extents, strict=True)))
     except (Unavailable, CorruptValue):
         capture.lose_redis()
         return
@@ -139,21 +143,24 @@ def _store(
         return
     expires_at = min(computed_at + options.ttl * (1 - options.jitter * engine.random()), capture.expires_by)
     computed_at = min(computed_at, capture.oldest)
-    if capture.settled_at > computed_at:
-        # A replica may have answered that had not heard of the last change. DynamoDB itself would be that old for as
-        # long, but not for longer.
-        expires_at = min(expires_at, capture.settled_at)
-    tags, stamps = tuple(capture.stamp_of), tuple(capture.stamp_of.values())
-    stored = StoredResult(payload, computed_at, expires_at, capture.settled_at, seconds, tags, stamps)
+    # A replica may have answered that had not heard of the last change.
+    expires_at = min(expires_at, capture.lags_until)
+    parts = capture.parts if capture.is_complete else None
+    read = hulls([{part.tag: part.extent} for part in parts or ()])
+    tags, extents = tuple(read), tuple(read.values())
+    stored = StoredResult(payload, computed_at, expires_at, capture.lags_until, seconds, tags, (), extents)
     since = engine.near.now()
     checked_at = engine.flights.next_number()
     is_current = False
     try:
-        is_current = capture.is_complete and (yield from engine.store.is_current(capture))
+        tops = None if parts is None else (yield from engine.store.tops(parts))
+        is_current = tops is not None
+        if tops is not None:
+            stored = replace(stored, tokens=tuple(tops.values()))
         seconds_left = expires_at + options.grace - engine.wall_clock()
         if not is_current or seconds_left <= 0:
             counters.add("discarded")
-            if not capture.is_complete and capture.has_redis:
+            if parts is None and capture.has_redis:
                 _mark_unstorable(engine, request)
         else:
             size = yield from engine.store.save(request.key, stored, seconds_left)
@@ -197,7 +204,7 @@ def _stale_if_error(engine: Engine, request: ComputeRequest, old: FoundResult | 
 
 
 class Renewal:
-    """Tells the steps in the background how long to renew a lock and the life of stamps: until the end of the
+    """Tells the steps in the background how long to renew a lock and the life of states: until the end of the
     computation, or until no frame refers to this any more. An exception of a signal handler may come at any moment,
     even before the renewal could be told to end."""
 
@@ -207,13 +214,13 @@ class Renewal:
         self.stop: Callable[[], None] = lambda: None
 
     def end(self) -> None:
-        """Renew the lock and the stamps no more."""
+        """Renew the lock and the states no more."""
         self.is_over = True
         self.stop()
 
 
 def _renew(engine: Engine, request: ComputeRequest, token: bytes, weak: Callable[[], Renewal | None]) -> Steps[None]:
-    """Renew the lock, and the life of the stamps, for as long as the computation takes."""
+    """Renew the lock, and the life of the states, for as long as the computation takes."""
     seconds = request.options.lock_ttl
     kept_at = engine.clock()
     while True:
@@ -222,7 +229,7 @@ def _renew(engine: Engine, request: ComputeRequest, token: bytes, weak: Callable
         if renewal is None or renewal.is_over:
             return
         is_time = engine.clock() - kept_at >= MARGIN / 2
-        tags = renewal.capture.taken if is_time else ()
+        tags = renewal.capture.tags if is_time else ()
         del renewal  # a reference from here would keep it alive
         try:
             if not (yield from engine.store.renew_lock(request.key, token, seconds, tags)):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ...core.steps import Server
 from ...shared.keyspace import Keyspace
-from ..capture.capture import KnownStamps
+from ..capture.capture import KnownTokens
 from ..options import AggregationOptions
 from ..stored_result import StoredResult
 from .flights import ComputeFlights
@@ -23,7 +23,7 @@ class Engine(Struct, eq=False):
     flights: ComputeFlights
     keyspace: Keyspace
     server: Server
-    known_stamps: KnownStamps
+    known_tokens: KnownTokens
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     random: Callable[[], float]
@@ -45,7 +45,7 @@ class Engine(Struct, eq=False):
 
     def is_due(self, stored: StoredResult, options: AggregationOptions) -> bool:
         """Whether it is time to compute the next result, by XFetch: the nearer the end, and the longer it takes."""
-        if not options.early_refresh or stored.settled_at >= stored.expires_at:
+        if not options.early_refresh or stored.lags_until <= stored.expires_at:
             return False  # a result that ends early because it may be old is no better for being computed at once
         early_by = -log(1 - self.random()) * options.early_refresh * stored.seconds
         return self.wall_clock() + early_by >= stored.expires_at

@@ -4,9 +4,9 @@ A follower never receives a result older than its own call: something may have c
 may know. So each caller draws a number when it arrives, the flight draws one when it checks whether its result is true,
 and a result is good only for callers with a lower number.
 
-    leader    |-- computes ------------- 5: stamps as they were? yes -- stored --|
+    leader    |-- computes ------------- 5: still true? yes -- stored --|
     follower      |-- 4: joins, waits ------------------------------------------|- takes it
-    writer                                      |-- another stamp -|
+    writer                                      |-- a change -----|
     follower                                                         |-- 6: joins, waits -|- asks anew
 """
 

@@ -9,7 +9,7 @@ a flight of this process for the same key? --yes--> wait for it
     | no: this caller leads
 the lock of the result --another process has it--> wait, look again; until lock_ttl if it died, at most max_wait
     | ours
-compute, noting what is read; is all of that as it was? --no--> the result, but it is not stored
+compute, noting what is read; is all of that true still? --no--> the result, but it is not stored
     | yes
 store it, release the lock
 """

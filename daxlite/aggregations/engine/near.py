@@ -1,6 +1,6 @@
 """The near cache: results that this process keeps in memory, as long as it hears of every change."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ...cache.clock import ChangeClock, Stamps, changed_since
 from ...cache.lock import Lock, Reentered
+from ...core.extents import Extent
 from ...shared.bus import Bus
 from ...shared.tags import EVERYTHING
 from ..stored_result import StoredResult
@@ -26,13 +27,25 @@ class Moment(Struct, frozen=True):
     epoch: int
 
 
-class NearEntry(Struct, frozen=True):
+class NearEntry(Struct, eq=False):
     """A result in the near cache."""
 
     stored: StoredResult
     stamps: Stamps
     tick: int
+    """It is true as of this tick."""
     epoch: int
+
+    def is_true(self) -> bool:
+        """Whether nothing that it covers has changed. It is then true as of the newest tick that it was compared
+        with."""
+        stamps, tick = self.stamps, self.tick
+        if not changed_since(stamps, tick):
+            return True
+        if _is_met(stamps, tick, self.stored.extents):
+            return False
+        self.tick = max([stamp.tick for stamp in stamps])
+        return True
 
 
 class NearCache:
@@ -72,7 +85,7 @@ class NearCache:
             entry = self._find(key)
             if entry is None:
                 return None
-            is_true = entry.epoch == self._bus.epoch and not changed_since(entry.stamps, entry.tick)
+            is_true = entry.epoch == self._bus.epoch and entry.is_true()
             if is_true and entry.stored.has_tags(tags):
                 return entry.stored
             try:
@@ -90,21 +103,21 @@ class NearCache:
 
     def _put(self, key: bytes, stored: StoredResult, since: Moment) -> None:
         stamps = self._changes.hold(stored.tags)
-        if self._is_changed(stamps, since):
+        if self._is_changed(stamps, stored.extents, since):
             self._changes.release(stamps)
         else:
             self._entries.put(key, NearEntry(stored, stamps, since.tick, since.epoch))
 
-    def _is_changed(self, stamps: Stamps, since: Moment) -> bool:
-        return changed_since(stamps, since.tick) or self._changes.may_have_missed(since.at, self._clock())
+    def _is_changed(self, stamps: Stamps, extents: tuple[Extent, ...], since: Moment) -> bool:
+        return _is_met(stamps, since.tick, extents) or self._changes.may_have_missed(since.at, self._clock())
 
-    def bump(self, tags: Collection[bytes]) -> None:
-        """Note that these tags changed."""
+    def bump(self, changed: Mapping[bytes, Extent]) -> None:
+        """Note that these extents of tags changed."""
         # Where a frame further out in this thread holds the lock, the next caller that takes it drops everything.
-        self._change(self._bump, tags)
+        self._change(self._bump, changed)
 
-    def _bump(self, tags: Collection[bytes]) -> None:
-        self._changes.bump(tags, self._clock())
+    def _bump(self, changed: Mapping[bytes, Extent]) -> None:
+        self._changes.bump(changed, self._clock(), extents=changed)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -140,6 +153,12 @@ class NearCache:
     def size(self) -> tuple[int, int]:
         """The numbers of entries and of bytes."""
         return len(self._entries), int(self._entries.currsize)
+
+
+def _is_met(stamps: Stamps, tick: int, extents: tuple[Extent, ...]) -> bool:
+    """Whether a change after a tick touched one of these extents of the tags of these stamps."""
+    pairs = zip(stamps, extents, strict=True)
+    return any(stamp.tick > tick and stamp.change_since(tick, extent) is not None for stamp, extent in pairs)
 
 
 def _nothing(key: bytes) -> None:

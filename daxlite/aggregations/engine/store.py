@@ -1,18 +1,23 @@
-"""Results in Redis, as steps: fetch a result, take stamps, save a result, take a lock."""
+"""Results in Redis, as steps: fetch a result, see that it is true, save a result, take a lock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from ...core.extents import Extent
 from ...core.steps import Get, Run, Server, Steps
-from ...shared import stamps
 from ...shared.envelope import Envelope
-from ...shared.errors import CorruptValue
+from ...shared.errors import CorruptValue, Unstorable
+from ...shared.failures import Unavailable
 from ...shared.keyspace import Keyspace
 from ...shared.outbox import Outbox
-from ...shared.tags import result_tag
-from ..capture.capture import Capture
+from ...shared.scripts import keep
+from ...shared.states import is_low, top_if_true
+from ...shared.tags import everything_of, result_tag
+from ..capture.capture import ReadPart
 from ..stats import FunctionCounters
 from ..stored_result import StoredResult, pack, unpack
 from .near import Moment, NearCache
@@ -32,18 +37,18 @@ class FoundResult(Struct, frozen=True):
 
     stored: StoredResult
     is_current: bool
-    """Whether it has the tags that were asked for, and all of its tags have the stamps that it was stored with."""
+    """Whether it has the tags that were asked for, and no change met what it covers."""
     since: Moment
-    """A moment before its stamps were read."""
+    """A moment before its states were read."""
 
 
 class ExpectedTags(Struct, frozen=True):
-    """The tags that a result had when it was last seen. It will depend on about the same, so their stamps are asked for
+    """The tags that a result had when it was last seen. It will depend on about the same, so their states are asked for
     together with the result, in one round trip."""
 
     tags: tuple[bytes, ...]
     keys: tuple[str, ...]
-    """The key of the result and those of the stamps of these tags."""
+    """The key of the result and those of the states of these tags."""
 
 
 class Store:
@@ -78,47 +83,50 @@ class Store:
         if stored.tags != expected.tags:
             seen: dict[bytes, bytes | None] = dict(zip(expected.tags, values, strict=True))
             if unseen := [tag for tag in stored.tags if tag not in seen]:
-                more = yield Get(self._server, tuple(map(self.keyspace.stamp, unseen)))
+                more = yield Get(self._server, tuple(map(self.keyspace.state, unseen)))
                 seen.update(zip(unseen, more, strict=True))
             values = [seen[tag] for tag in stored.tags]
             self._remember(key, stored.tags)
         # A result that was stored without a tag that is asked for now would not be invalidated with it.
-        is_current = stored.has_tags(tags) and tuple(values) == stored.stamps
-        if not is_current:
-            counters.add("invalidations")
-        return FoundResult(stored, is_current, since)
+        tops = _tops(dict(zip(stored.tags, values, strict=True)), stored.parts)
+        if tops is not None and stored.has_tags(tags):
+            renewed = replace(stored, tokens=tuple(tops.values()))
+            if any(map(is_low, values, stored.tokens)):
+                yield from self._save_again(key, renewed)
+            return FoundResult(renewed, True, since)
+        counters.add("invalidations")
+        return FoundResult(stored, False, since)
 
-    def is_current(self, capture: Capture) -> Steps[bool]:
-        """Whether nothing that a computation depends on has changed since it read it."""
+    def tops(self, parts: Sequence[ReadPart]) -> Steps[dict[bytes, bytes] | None]:
+        """The present top of each tag on which a computation depends; None if any of that has changed since it was
+        read."""
         yield from self._outbox.flush()  # what could not be invalidated yet has changed
-        found = yield Get(self._server, tuple(map(self.keyspace.stamp, capture.stamp_of)))
-        return bool(found == list(capture.stamp_of.values()))
+        tags = dict.fromkeys([part.tag for part in parts])
+        found = yield Get(self._server, tuple(map(self.keyspace.state, tags)))
+        return _tops(dict(zip(tags, found, strict=True)), parts)
 
     def save(self, key: bytes, stored: StoredResult, seconds: float) -> Steps[int]:
         """Store a result for so many seconds. Returns its size in bytes. Raises Unstorable if it is too large."""
         data = self._envelope.wrap(pack(stored), key)
         milliseconds = max(1, round(seconds * 1000))
-        # The stamps first: if only a part of this is done, no result outlives its stamps.
-        keep = stamps.keep(map(self.keyspace.stamp, stored.tags), seconds)
-        yield Run(self._server, (*keep, ("SET", self.keyspace.value(key), data, "PX", milliseconds)))
+        # The states first: if only a part of this is done, no result outlives its states.
+        first = keep(self.keyspace, stored.tags, seconds)
+        yield Run(self._server, (*first, ("SET", self.keyspace.value(key), data, "PX", milliseconds)))
         self._remember(key, stored.tags)
         return len(data)
 
+    def _save_again(self, key: bytes, stored: StoredResult) -> Steps[None]:
+        """Put a result with its present tokens in the place of the one that is there: some of the old ones are about to
+        leave their logs. Its life does not become longer."""
+        with suppress(Unavailable, Unstorable):  # it is as good without
+            data = self._envelope.wrap(pack(stored), key)
+            yield Run(self._server, (("SET", self.keyspace.value(key), data, "XX", "KEEPTTL"),))
+
     def invalidate(self, key: bytes) -> Steps[None]:
         """Make one result stale, and what is being computed of it."""
-        yield from self._outbox.invalidate((result_tag(key),))
+        yield from self._outbox.invalidate(everything_of((result_tag(key),)))
 
-    # Stamps
-
-    def take_stamps(self, capture: Capture, tags: Iterable[bytes]) -> Steps[None]:
-        """Take the stamps of what a computation depends on, or may turn out to depend on. Raises CorruptValue for a
-        reply that is no stamp."""
-        wanted = list(dict.fromkeys(tags))
-        new = [stamps.new_stamp() for _ in wanted]
-        replies = yield Run(
-            self._server, tuple(stamps.take([*map(self.keyspace.stamp, wanted)], new, capture.stamps_last))
-        )
-        capture.add_stamps(dict(zip(wanted, stamps.taken(replies, new), strict=True)))
+    # Expectations
 
     def expected_tags(self, key: bytes) -> tuple[bytes, ...]:
         """The tags that a result had when it was last seen."""
@@ -131,7 +139,7 @@ class Store:
             self._expected, self._expected_count = {}, 0
         known = self._expected.get(key)
         self._expected_count += 1 + len(tags) if known is None else len(tags) - len(known.tags)
-        keys = (self.keyspace.value(key), *map(self.keyspace.stamp, tags))
+        keys = (self.keyspace.value(key), *map(self.keyspace.state, tags))
         expected = self._expected[key] = ExpectedTags(tags, keys)
         return expected
 
@@ -144,12 +152,25 @@ class Store:
         return bool(reply)
 
     def renew_lock(self, key: bytes, token: bytes, seconds: float, tags: Iterable[bytes] = ()) -> Steps[bool]:
-        """Let a lock last for so many seconds from now, and the stamps of tags a while longer. Returns whether the lock
+        """Let a lock last for so many seconds from now, and the states of tags a while longer. Returns whether the lock
         is still the caller's."""
         renew = ("EVAL", _RENEW, 1, self.keyspace.lock(key), token, round(seconds * 1000))
-        is_ours, *_ = yield Run(self._server, (renew, *stamps.keep(map(self.keyspace.stamp, tags), seconds)))
+        is_ours, *_ = yield Run(self._server, (renew, *keep(self.keyspace, tags, seconds)))
         return bool(is_ours)
 
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
         """Release a lock, if it is still the caller's."""
         yield Run(self._server, (("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))
+
+
+def _tops(
+    states: Mapping[bytes, bytes | None], parts: Iterable[tuple[bytes, bytes, Extent]]
+) -> dict[bytes, bytes] | None:
+    """The top of each state, if all that was read is true as of these; else None."""
+    tops: dict[bytes, bytes] = {}
+    for tag, token, extent in parts:
+        top = top_if_true(states[tag], token, extent)
+        if top is None:
+            return None
+        tops[tag] = top
+    return tops

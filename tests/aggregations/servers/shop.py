@@ -35,7 +35,8 @@ class Shop:
 
     def __init__(self, endpoint: str, table: str, aggregations: AggregationCache) -> None:
         self.plain = boto3.client("dynamodb", **servers.connection(endpoint))
-        self.cache = daxlite.Cache()
+        # The indexes of these servers do not lag, and what is read from them is to be kept for the whole settle window.
+        self.cache = daxlite.Cache(daxlite.CacheConfig(index_settle_factor=1000))
         self.client = daxlite.wrap(self.plain, cache=self.cache)
         self.table = table
         self.aggregations = aggregations

@@ -1,4 +1,4 @@
-"""A cluster: results, stamps and locks lie on all of its nodes, and no command asks for two of them at a time."""
+"""A cluster: results, states and locks lie on all of its nodes, and no command asks for two of them at a time."""
 
 import asyncio
 import time
@@ -82,6 +82,23 @@ def test_p5_near_caches_hear_each_other(client: redis.RedisCluster, namespace: s
             other.invalidate_tags("number 0")
             wait_until("it heard of it", numbers.is_known, 1.0)
         assert (cache.stats().redis_errors, other.stats().redis_errors) == (0, 0)
+
+
+def test_p5_a_process_listens_only_while_every_primary_answers(namespace: str) -> None:
+    """What one server published before it was asked, its own answer alone tells."""
+    with (
+        running_cluster() as cluster,
+        cluster.client() as client,
+        closing(AggregationCache(client, namespace)) as cache,
+    ):
+        cache.get_or_compute("a", lambda: 1)
+        wait_until("it listens", lambda: cache.stats().is_listening)
+        assert len(cache._bus._lines) == len(cluster.nodes)
+        for node in cluster.nodes:
+            node.pause()
+            wait_until("it trusts nothing that it keeps", lambda: not cache.stats().is_listening)
+            node.resume()
+            wait_until("it listens again", lambda: cache.stats().is_listening)
 
 
 def test_p5_what_is_read_through_a_wrapped_client_is_captured(
