@@ -38,8 +38,8 @@ RECORD_OVERHEAD: Final = 560
 _FORGOTTEN_BY_A_READ: Final = 100
 """So many settled tags, at most, are forgotten when a read starts."""
 MAX_LOG: Final = 7
-"""So many changes of a tag are remembered by what they touched. See "A stamp remembers eight changes" in
-docs/decisions.md."""
+"""So many changes of a tag are remembered by what they touched. See "A stamp remembers seven changes, and
+the hull of the earlier ones" in docs/decisions.md."""
 
 
 class Record(Struct, frozen=True):

@@ -236,28 +236,3 @@ def test_an_interrupted_leader_leaves_nothing_behind(play: Play) -> None:
     play.stage.run()
     assert follower.result == 1
     assert not play.world.server.keys(":lock")
-
-
-@pytest.mark.parametrize("turns", range(14))
-def test_p2_a_caller_after_a_change_of_another_process_does_not_get_the_old_value(world: World, turns: int) -> None:
-    """Without a near cache no process hears of changes, so a flight counts for callers before its last look."""
-    process, other, stage = world.process(near_bytes=0), world.process(near_bytes=0), Stage(world.clock)
-    source = ["old"]
-
-    def compute() -> Generator[None, None, str]:
-        value = source[0]
-        yield
-        return value
-
-    function: Any = process.cache.cached(name="f", tags=["x"], early_refresh=0, jitter=0.0)(compute)
-    leader = stage.asks(process, function._known.request((), {}), "leader")
-    stage.run_until(leader, lambda: process.counts.computations == 1)
-    for _ in range(turns):
-        if not leader.is_done:
-            stage.turn(leader)
-    source[0] = "new"
-    other.cache.invalidate_tags("x")
-    follower = stage.asks(process, function._known.request((), {}), "follower")
-    stage.turn(follower)
-    stage.run()
-    assert follower.result == "new"

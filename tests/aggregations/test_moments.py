@@ -55,7 +55,8 @@ def test_p3_what_changed_as_redis_replied_is_not_kept_near(world: World, is_stor
 def test_p2_a_caller_that_joins_after_a_change_of_another_process_does_not_get_the_old_value(
     world: World, turns: int, turns_of_the_follower: int
 ) -> None:
-    """It joins a flight that has compared its stamps already."""
+    """Without a near cache no process hears of changes, so a flight counts for callers before its last look. The flight
+    may have compared its states already."""
     process, other, stage = world.process(near_bytes=0), world.process(near_bytes=0), Stage(world.clock)
     source = ["old"]
 

@@ -1,5 +1,5 @@
-"""No operation runs more Python than it did, but for a margin. See "Work is counted, and time compared" in
-docs/decisions.md.
+"""No operation runs more Python than it did, but for a margin. See "Tests count work and benchmarks compare times;
+neither sets a limit in seconds" in docs/decisions.md.
 
 A change that makes an operation cheaper lowers its number here; one that makes it dearer says why."""
 
