@@ -225,7 +225,13 @@ ROWS: dict[str, Row] = {
         "TableSchema", lambda **given: TableSchema(SCHEMA.key, **given), global_indexes="{}", local_indexes="{}"
     ),
     **settings("TableSchema.extends", SCHEMA.extends, other=""),
-    **settings("wrap", lambda **given: daxlite.wrap(**{"x": CLIENT, **given}), cache="None", config="None"),
+    **settings(
+        "wrap",
+        lambda **given: daxlite.wrap(**{"x": CLIENT, **given}),
+        cache="None",
+        config="None",
+        principal="None|'x'",
+    ),
     "wrap.x": Row(daxlite.wrap, "", says="cannot be wrapped"),
     **of_an_aggregation_cache("AggregationCache", threads, in_threads, function),
     "AggregationCache.get_or_compute.compute": Row(

@@ -89,7 +89,19 @@ def test_nothing_shows_a_secret() -> None:
 
 SETTINGS = ("CacheConfig", "TableConfig", "TableSettings", "AggregationOptions")
 COUNTS = ("CacheCounts", "CacheStats", "AggregationCounts", "AggregationStats")
-ALL = (*SETTINGS, *COUNTS, "Engine", "Context", "Operation", "Row", "KeySchema", "Moment", "Place", "ReadDependencies")
+ALL = (
+    *SETTINGS,
+    *COUNTS,
+    "Answer",
+    "Engine",
+    "Context",
+    "Operation",
+    "Row",
+    "KeySchema",
+    "Moment",
+    "Place",
+    "ReadDependencies",
+)
 SHOWN = {
     "AboutToRead": "cache tags lagging",
     "AggregationConfig": "ttl near_bytes max_value_bytes compress_above timeout on_error max_background "

@@ -24,6 +24,7 @@ from ..core.steps import Params, Response, Steps
 from ..core.tables import Place
 from ..core.tags import Tag
 from .context import Context
+from .outcomes import Outcome
 from .send_change import send_change
 from .write_item import change_of, images, learn
 
@@ -59,6 +60,8 @@ def batch_write_item(context: Context, params: Params) -> Steps[Response]:
     ]
 
     def written(response: Response, writes: Collection[_Write]) -> Set[_Write]:
+        if context.outcome(response, is_batch=True) is not Outcome.APPLIED:
+            return frozenset()
         unprocessed = _unprocessed(context, response)
         if None in unprocessed:
             return frozenset()
@@ -71,6 +74,7 @@ def transact_write_items(context: Context, params: Params) -> Steps[Response]:
     """A transaction. A cancelled one casts doubt on what the application had read, so that goes too."""
     params = snapshot(params)
     request = context.dialect.request("TransactWriteItems", params)
+    has_token = "ClientRequestToken" in params  # looked at now: botocore puts one of its own in here
     writes = [
         (write["TableName"], _TRANSACT_WRITES[kind], write)
         for entry in request["TransactItems"]
@@ -80,8 +84,8 @@ def transact_write_items(context: Context, params: Params) -> Steps[Response]:
     def written(response: Response, writes: Collection[_Write]) -> Set[_Write]:
         # DynamoDB answers a token that it has seen with success, and writes nothing: others may have written since the
         # first time. botocore makes a token for each call that has none, and sends it again when it tries again.
-        is_first = response.get("ResponseMetadata", {}).get("RetryAttempts") == 0
-        return frozenset(writes if is_first and "ClientRequestToken" not in params else ())
+        is_first = context.outcome(response) is Outcome.APPLIED and not has_token
+        return frozenset(writes if is_first else ())
 
     return _write(context, "TransactWriteItems", params, writes, written)
 
@@ -114,7 +118,7 @@ def _apply(context: Context, writes: list[_Write], response: Response | None, wr
     for write in changed:
         change = write.change
         if write in certain and write.table.settings.enabled:
-            _, new = images(context, write.operation, write.request, "NONE", None, was_retried=False)
+            _, new = images(context, write.operation, write.request, "NONE", None)
             change = replace(change, new=new)
         bumped.append(write.flight.apply(change))
     learned = [

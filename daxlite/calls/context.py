@@ -10,6 +10,7 @@ from ..cache.memory import MemoryCache
 from ..cache.stats import Kind
 from ..cache.table import Table
 from ..cache.table_names import TableNames
+from ..core.attempts import Attempts
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
 from ..core.steps import Call, Params, Response, Steps
@@ -18,7 +19,7 @@ from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
 from .forbidden import WITHOUT_A_SCHEMA, WITHOUT_A_TTL, warn_if_forbidden
 from .listeners import announce
-from .outcomes import is_missing_table, refuses_addition
+from .outcomes import Outcome, is_missing_table, outcome_of, refuses_addition
 
 STRONGLY: Final = {"ConsistentRead": True}
 """What is added to a read of something that has just changed."""
@@ -26,6 +27,10 @@ STRONGLY: Final = {"ConsistentRead": True}
 
 def _nothing_seen() -> Params:
     raise ValueError("requests are not looked at")
+
+
+def _no_attempts(result: object) -> Attempts:
+    return ()
 
 
 class Context(Struct):
@@ -36,10 +41,16 @@ class Context(Struct):
     names: TableNames
     sent: Callable[[], Params] = _nothing_seen
     """The parameters of the last request as they went over the wire. Raises ValueError if that is not known."""
+    attempts: Callable[[object], Attempts] = _no_attempts
+    """How the attempts ended of the call that has just returned or raised this; empty where that is not known."""
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises NotCacheable for what is not a name."""
         return self.names.table(name)
+
+    def outcome(self, result: Response | BaseException, *, is_batch: bool = False) -> Outcome:
+        """What became of the write that has just returned or raised this. To be asked before anything else is sent."""
+        return outcome_of(result, self.attempts(result), is_batch=is_batch)
 
     def bypassed(self, table: Table, kind: Kind, reason: str) -> Bypassed:
         """Count a read that goes straight to DynamoDB; the caller raises what is returned."""
@@ -108,6 +119,6 @@ class Context(Struct):
         try:
             return (yield from self.send(table, operation, {**params, **additions})), True
         except Exception as error:
-            if not refuses_addition(operation, error):
+            if not refuses_addition(operation, error, self.attempts(error)):
                 raise
         return (yield from self.send(table, operation, params)), False

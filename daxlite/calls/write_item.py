@@ -20,7 +20,7 @@ from ..core.values import canonical_item
 from .bypass import Bypassed
 from .context import Context
 from .listeners import announce, has_change_listeners
-from .outcomes import changed_nothing, is_failed_condition
+from .outcomes import Outcome
 from .send_change import send_change
 
 
@@ -96,18 +96,23 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
         except GeneratorExit:
             raise  # as in `send_change`
         except BaseException as error:
-            if is_failed_condition(error):
+            outcome = context.outcome(error)
+            if outcome is Outcome.FAILED_CONDITION:
                 # Nothing changed, but what the application had read, perhaps from here, is suspect.
                 yield from announce(context.cache, flight.apply(replace(change, touched=frozenset(), assigned={})))
-            elif not changed_nothing(error):
+            elif outcome is not Outcome.REFUSED:
                 yield from announce(context.cache, flight.apply(change))
             raise
         returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
         attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
         if additions and not is_added:
             table.may_ask_images = False
-        was_retried = bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        old, new = images(context, operation, request, returned, attributes, was_retried)
+        retries = response.get("ResponseMetadata", {}).get("RetryAttempts")
+        if not retries or context.outcome(response) is Outcome.APPLIED:
+            old, new = images(context, operation, request, returned, attributes)
+        else:
+            # An attempt whose reply was lost may have left the "old" image, and may be applied again on the new one.
+            old = new = UNKNOWN
         change = replace(change, old=old, new=new)
         bumped = flight.apply(change if update is None or new is not UNKNOWN else computed(change, update))
     if has_change_listeners():
@@ -141,17 +146,14 @@ def _additions(table: Table, operation: str, request: Request, update: Update | 
     return {"ReturnValues": "ALL_OLD"} if indexes else {}
 
 
-def images(
-    context: Context, operation: str, request: Request, returned: str, attributes: Any, was_retried: bool
-) -> tuple[Image, Image]:
-    """The item before and after a write that succeeded, as far as its request and its response tell."""
+def images(context: Context, operation: str, request: Request, returned: str, attributes: Any) -> tuple[Image, Image]:
+    """The item before and after a write that was applied once, as far as its request and its response tell."""
     image: Image = UNKNOWN
     if attributes is not None:
         with suppress(NotCacheable):
             image = context.dialect.from_caller(attributes)
     old: Image = UNKNOWN
-    # A retry may find what an earlier attempt left behind, whose reply was lost: then that is the "old" image.
-    if returned == "ALL_OLD" and not was_retried:
+    if returned == "ALL_OLD":
         old = ABSENT if attributes is None else image
     if operation == "PutItem":
         return old, _canonical(request["Item"])

@@ -1,9 +1,10 @@
 """Which table a request means, and where a change of it is felt.
 
 A table has an *identity* and a *place*. Two requests may share an answer only if their tables have one identity:
-endpoint, region, account and name. A change is felt at a place, which is coarser: the region and the name at AWS, the
-name alone at any other endpoint. So an answer never leaks from one account to another, and a change reaches the table
-by whichever endpoint, credentials or ARN another client knows it.
+endpoint, region, account, name, and the principal for whom the application asks, if it names one. A change is felt at a
+place, which is coarser: the region and the name at AWS, the name alone at any other endpoint. So an answer never leaks
+from one account to another, nor from one principal to another, and a change reaches the table by whichever endpoint,
+credentials or ARN another client knows it.
 """
 
 import re
@@ -68,6 +69,8 @@ class Scope(NamedTuple):
     """Anything hashable that is equal for the same credentials only."""
     account: str | None = None
     """The AWS account of the credentials, where it is known."""
+    principal: str | None = None
+    """For whom the application asks, by a name of its own."""
 
     def __repr__(self) -> str:
         return f"<scope: {self.endpoint}, {self.region}>"  # without the credentials, which are not for logs
@@ -89,9 +92,24 @@ class TableId(Struct, frozen=True, cache_hash=True):
     owner: object
     """("account", id) where it is known, else ("credentials", token)."""
     name: str
+    principal: str | None = None
+    """For whom the application asks, by a name of its own; answers for another one are not shared."""
 
     def __repr__(self) -> str:
         return f"<table: {self.name}, {self.region}, {self.endpoint}>"  # without the owner, which may be credentials
+
+    @property
+    def account(self) -> str | None:
+        """The table's AWS account, where it is known: an ARN named the table, DescribeTable told it, or the client's
+        credentials do.
+
+        >>> TableId(AWS, "eu-west-1", ("account", "1"), "T").account, TableId(AWS, "eu-west-1", (), "T").account
+        ('1', None)
+        """
+        match self.owner:
+            case ("account", str(account)):
+                return account
+        return None
 
     @property
     def place(self) -> Place:
@@ -122,9 +140,9 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
         arn = _ARN.fullmatch(name_or_arn)
         if arn is None:
             raise NotCacheable("table ARN")
-        return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"])
+        return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"], scope.principal)
     owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
-    return TableId(scope.endpoint, scope.region, owner, name_or_arn)
+    return TableId(scope.endpoint, scope.region, owner, name_or_arn, scope.principal)
 
 
 def is_table_name(name: str) -> bool:

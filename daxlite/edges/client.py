@@ -16,7 +16,7 @@ from ..core.steps import Params, Response
 from ..core.tables import Scope, canonical_endpoint
 from .dispatcher import Dispatcher
 from .hooks import Hooks
-from .replies import call_checked, look_at, what_was_sent
+from .replies import attempts_of, call_checked, look_at, what_was_sent
 from .stand_in import StandIn
 
 
@@ -49,8 +49,8 @@ def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
     return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher)
 
 
-def wrap_client(client: Any, cache: MemoryCache) -> Any:
-    """A stand-in for a client that answers from this cache."""
+def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+    """A stand-in for a client that answers from this cache, what was read for this principal."""
 
     look_at(client)
 
@@ -59,28 +59,31 @@ def wrap_client(client: Any, cache: MemoryCache) -> Any:
         response: Response = client._make_api_call(operation, params)
         return response
 
-    context = Context(cache, dialect_of(client), cache.names(scope_of(client)), what_was_sent)
+    context = Context(cache, dialect_of(client), cache.names(scope_of(client, principal)), what_was_sent, attempts_of)
     dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
     return caching_client(client, dispatcher)
 
 
-def wrap_resource(resource: Any, cache: MemoryCache) -> Any:
+def wrap_resource(resource: Any, cache: MemoryCache, principal: str | None = None) -> Any:
     """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
     hand it on to the resources that they make."""
     wrapped = copy.copy(resource)
     wrapped.meta = copy.copy(resource.meta)
-    wrapped.meta.client = wrap_client(resource.meta.client, cache)
+    wrapped.meta.client = wrap_client(resource.meta.client, cache, principal)
     return wrapped
 
 
-def scope_of(client: Any) -> Scope:
+def scope_of(client: Any, principal: str | None = None) -> Scope:
     """Where the client looks up table names."""
     # botocore has no public way to ask a client for its credentials.
     credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
     endpoint, region = canonical_endpoint(client.meta.endpoint_url), client.meta.region_name
     if type(credentials) is Credentials:
-        return Scope(endpoint, region, credentials.access_key, getattr(credentials, "account_id", None))
-    return Scope(endpoint, region, _token_of(credentials))
+        account = getattr(credentials, "account_id", None)  # botocore has it since 1.35
+        return Scope(endpoint, region, credentials.access_key, account or None, principal)
+    # The account of credentials that are refreshed, if they have been fetched: the property would fetch them.
+    account = getattr(credentials, "__dict__", {}).get("_account_id")
+    return Scope(endpoint, region, _token_of(credentials), account or None, principal)
 
 
 _tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()

@@ -1,4 +1,11 @@
-"""Looks at what goes over the wire: the bodies that a client sends, and the raw replies that it receives."""
+"""Looks at what goes over the wire: the bodies that a client sends, and the raw replies that it receives.
+
+botocore tries a call again by itself. Only its hooks see how each attempt ended:
+
+    before-call                       the request
+    before-parse, needs-retry         the reply of the first attempt; for an exception needs-retry alone
+    before-parse, needs-retry         that of the second
+"""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -6,15 +13,31 @@ from typing import Any, Final
 
 import msgspec
 
+from ..core.attempts import Answer, Attempts
 from ..core.replies import BrokenReply, is_whole, may_be_whole
 from ..core.steps import Params, Response
 
-_is_whole: Final[ContextVar[bool | None]] = ContextVar("daxlite_is_whole", default=None)
-"""Whether the last reply in this context arrived whole; None where none was seen."""
+
+class _Seen:
+    """What was seen of one call. Defaults stand on the class, so that most calls cost no more than they use."""
+
+    requests: int = 0
+    """More than one if a hook of the application's made another call within this one. Then replies and attempts are of
+    either, and nothing follows from them."""
+    body: object = None
+    """That of the last request."""
+    is_whole: bool | None = None
+    """Whether the last reply arrived whole; None where none was seen."""
+    attempts: Attempts = ()
+    result: int | None = None
+    """The id of what the call returned or raised, which lives for as long as it is asked about."""
 
 
-_sent: Final[ContextVar[bytes | None]] = ContextVar("daxlite_sent", default=None)
-"""The body of the last request in this context."""
+_under_way: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_under_way", default=None)
+"""The call that is being made in this context."""
+
+_last: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_last", default=None)
+"""The last call in this context that is over."""
 
 
 def look_at(client: Any) -> None:
@@ -22,35 +45,65 @@ def look_at(client: Any) -> None:
     service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
     events.register_last(f"before-call.{service}", _look_at_request, unique_id="daxlite-requests")
     events.register_first(f"before-parse.{service}", _look_at_reply, unique_id="daxlite-replies")
+    events.register_first(f"needs-retry.{service}", _look_at_attempt, unique_id="daxlite-attempts")
 
 
 def what_was_sent() -> Params:
-    """The parameters of the last request in this context, as they went over the wire. Raises ValueError if there was
+    """The parameters of the last call in this context, as they went over the wire. Raises ValueError if there was
     none, or if it was not JSON."""
-    body = _sent.get()
-    if body is None:
+    seen = _last.get()
+    body = None if seen is None else seen.body
+    if not isinstance(body, bytes):
         raise ValueError("no request was seen")
     sent: Params = msgspec.json.decode(body, type=dict[str, Any])
     return sent
 
 
+def attempts_of(result: object) -> Attempts:
+    """How the attempts ended of the call that has just returned or raised this."""
+    seen = _last.get()
+    return seen.attempts if seen is not None and seen.requests == 1 and seen.result == id(result) else ()
+
+
 def _look_at_request(params: Mapping[str, Any], **_: Any) -> None:
-    body = params.get("body")
-    _sent.set(body if isinstance(body, bytes) else None)
+    seen = _under_way.get()
+    if seen is not None:
+        seen.requests += 1
+        seen.body = params.get("body")
 
 
 def _look_at_reply(response_dict: Mapping[str, Any], **_: Any) -> None:
-    body = response_dict.get("body")
-    _is_whole.set(is_whole(body, response_dict.get("headers", {})) if isinstance(body, bytes) else None)
+    seen = _under_way.get()
+    if seen is not None:
+        body = response_dict.get("body")
+        seen.is_whole = is_whole(body, response_dict.get("headers", {})) if isinstance(body, bytes) else None
+
+
+def _look_at_attempt(response: Any, **_: Any) -> None:
+    seen = _under_way.get()
+    if seen is not None:
+        answer = None
+        if response is not None and seen.is_whole is not False:
+            reply, parsed = response
+            answer = Answer(reply.status_code, parsed.get("Error", {}).get("Code"))
+        seen.attempts = (*seen.attempts, answer)
 
 
 def call_checked(client: Any, operation: str, params: Params) -> Response:
     """Make a call. Raises BrokenReply for a response that did not arrive whole."""
-    _is_whole.set(None)
-    _sent.set(None)
-    # Looked up at each call: instrumentation may replace the method on the class at any time.
-    response: Response = client._make_api_call(operation, params)
-    whole = _is_whole.get()
+    seen = _Seen()
+    token = _under_way.set(seen)
+    try:
+        # Looked up at each call: instrumentation may replace the method on the class at any time.
+        response: Response = client._make_api_call(operation, params)
+    except BaseException as error:
+        seen.result = id(error)
+        raise
+    finally:
+        _under_way.reset(token)
+        _last.set(seen)
+    seen.result = id(response)
+    whole = seen.is_whole if seen.requests == 1 else None
     if whole is False or (whole is None and not may_be_whole(response)):
         raise BrokenReply(response)
     return response

@@ -8,7 +8,7 @@ from boto3.resources.base import ServiceResource
 from botocore.client import BaseClient
 
 from ..config import CacheConfig
-from ..core.checks import shown
+from ..core.checks import is_name, shown
 from .cache import Cache
 
 T = TypeVar("T")
@@ -17,15 +17,19 @@ _WRAPPABLE: Final = "a boto3 DynamoDB client, a DynamoDB resource or Table, or a
 _OF_ASYNCIO: Final = ("aioboto3", "aiobotocore")
 
 
-def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) -> T:
+def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *, principal: str | None = None) -> T:
     """A drop-in replacement that answers repeated reads from a cache. What is passed in stays as it is.
 
     x: a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3.Session, whose DynamoDB clients and
     resources are then wrapped as they are made.
     cache: the cache to use; several wrapped objects may share one. A cache of its own unless given.
     config: the settings of a cache of its own.
+    principal: a name, of the application's choice, for whom the calls are made, such as a role or a tenant whose
+    policy is narrower than that of others. What was read for one principal is not answered to another, nor to a caller
+    without one; what one writes the others see.
 
-    Raises TypeError for anything else, for what is wrapped already, and for a cache and settings together.
+    Raises TypeError for anything else, for what is wrapped already, and for a cache and settings together; ValueError
+    for a principal without a name.
 
     >>> import boto3, daxlite
     >>> client = daxlite.wrap(boto3.client("dynamodb", region_name="eu-west-1"))
@@ -38,6 +42,9 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
         raise TypeError("cache is a CacheConfig; give it by name: wrap(..., config=...)")
     if cache is not None and not isinstance(cache, Cache):
         raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
+    if principal is not None and not is_name(principal):
+        wrong = ValueError if isinstance(principal, str) else TypeError
+        raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
     # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
     from .client import CachingClient, wrap_client, wrap_resource
     from .session import CachingSession
@@ -49,18 +56,18 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None) ->
     if issubclass(kind, boto3.Session):
         _check_synchronous(getattr(x, "_session", None))
         shared = cache or Cache(config)
-        return CachingSession(x, lambda made: wrap(made, shared))  # type: ignore[arg-type,return-value]
+        return CachingSession(x, lambda made: wrap(made, shared, principal=principal))  # type: ignore[arg-type,return-value]
     given: Any = x
     if issubclass(kind, BaseClient):
         _check_service(given)
-        return cast(T, wrap_client(given, cache or Cache(config)))
+        return cast(T, wrap_client(given, cache or Cache(config), principal))
     if issubclass(kind, ServiceResource):
         client = given.meta.client
         if issubclass(type(client), CachingClient):
             raise TypeError("this is wrapped already")
         _check_synchronous(client)
         _check_service(client)
-        return cast(T, wrap_resource(given, cache or Cache(config)))
+        return cast(T, wrap_resource(given, cache or Cache(config), principal))
     raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 

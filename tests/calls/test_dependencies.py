@@ -389,7 +389,7 @@ def test_p9_a_failed_write_is_announced_unless_it_certainly_changed_nothing(
         client.dynamodb.answers[operation] = error
     with pytest.raises(type(error)):
         call(client)
-    if write == "batch":
+    if write == "batch" and "Validation" in str(error):
         is_told = True  # that DynamoDB refuses all of it for one of them is not for us to count on
     assert changes.take() == ([expected] if is_told else [])
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from daxlite.cache import flights, state
 from daxlite.cache.memory import MemoryCache
-from daxlite.calls import batch_get_item, batch_part, batch_writes, context, get_item, pages, send_change, write_item
+from daxlite.calls import batch_get_item, batch_part, batch_writes, context, get_item, pages, write_item
 from daxlite.core.changes import Change
 from daxlite.core.expressions.projections import Projection
 from daxlite.core.requests import ItemRead, PageRead
@@ -54,8 +54,8 @@ PLACES: dict[str, tuple[Any, str]] = {
     "a hit batch": (batch_get_item, "hit_response"),
 }
 AFTER_ERRORS: dict[str, tuple[Any, str]] = {
-    "outcome of a write": (write_item, "changed_nothing"),
-    "outcome of many": (send_change, "changed_nothing"),
+    "outcome of a write": (context.Context, "outcome"),
+    "outcome of an error": (context, "outcome_of"),
     "missing table": (context, "is_missing_table"),
     "refused additions": (context, "refuses_addition"),
     "forget": (state.State, "forget"),

@@ -46,6 +46,23 @@ def test_other_tables(other: TableId) -> None:
     assert (other.place != ours.place) == is_another_place, "of two accounts, they are invalidated together"
 
 
+@pytest.mark.parametrize("name", ["Orders", arn()])
+def test_tables_of_two_principals_are_two_at_one_place(name: str) -> None:
+    ours, theirs = (table_id(KNOWN._replace(principal=each), name) for each in ("role-a", "role-b"))
+    assert ours == table_id(KNOWN._replace(principal="role-a"), arn())
+    assert len({ours, theirs, table_id(KNOWN, name)}) == 3
+    assert (ours.principal, theirs.principal, table_id(KNOWN, name).principal) == ("role-a", "role-b", None)
+    assert ours.place == theirs.place == table_id(KNOWN, name).place
+
+
+def test_a_table_tells_its_account_where_it_is_known() -> None:
+    assert table_id(KNOWN, "Orders").account == OURS
+    assert table_id(UNKNOWN, "Orders").account is None
+    assert table_id(UNKNOWN, arn(account=THEIRS)).account == THEIRS
+    assert table_id(KNOWN, arn(account=THEIRS)).account == THEIRS, "an ARN comes before the credentials"
+    assert table_id(UNKNOWN._replace(credentials=("account", OURS)), "Orders").account is None
+
+
 def test_the_region_of_an_arn_counts_and_not_the_clients() -> None:
     elsewhere = KNOWN._replace(region="us-east-1")
     assert table_id(elsewhere, arn()) == table_id(KNOWN, "Orders")
@@ -168,7 +185,7 @@ def test_the_region_and_the_name_in_an_arn() -> None:
 
 
 texts = st.sampled_from(["a", "b", "", ":", "/", "a/b", "a:b"]) | st.text(max_size=4)
-scopes = st.builds(Scope, texts, texts, texts, st.none() | st.sampled_from([OURS, THEIRS]))
+scopes = st.builds(Scope, texts, texts, texts, st.none() | st.sampled_from([OURS, THEIRS]), st.none() | texts)
 ids = st.builds(table_id, scopes, texts.filter(lambda text: text and not text.startswith("arn:")))
 
 
@@ -185,7 +202,7 @@ def test_no_joining_makes_two_tables_one(scope: Scope, name: str, other_scope: S
         return
     owners = [each.account if each.account is not None else (each.credentials,) for each in (scope, other_scope)]
     parts = [
-        (each.endpoint, each.region, owner, text)
+        (each.endpoint, each.region, owner, text, each.principal)
         for each, owner, text in zip((scope, other_scope), owners, (name, other_name), strict=True)
     ]
     assert (table_id(scope, name) == table_id(other_scope, other_name)) == (parts[0] == parts[1])
