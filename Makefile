@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SECONDS ?= 600
 VOLUME ?= 10
+FATES ?= 20000
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
-.PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak clean
+.PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak soak-shared clean
 
 help:
 	@echo "make demo           the main job, on a DynamoDB server of its own"
@@ -22,7 +23,10 @@ help:
 	@echo "make bench-report   docs/benchmarks.md and its pictures, from the last benchmarks"
 	@echo "make workloads      hits by workload, every answer judged, in less than three minutes; into docs/benchmarks.md"
 	@echo "make soak           the tests with VOLUME=$(VOLUME) times their random programs, then random interleavings of threads"
-	@echo "                    for SECONDS=$(SECONDS); a printed seed replays a failure"
+	@echo "                    for SECONDS=$(SECONDS), and FATES=$(FATES) of processes that share a tier;"
+	@echo "                    a printed seed replays a failure"
+	@echo "make soak-shared    processes that share a tier for SECONDS=$(SECONDS), on servers that are killed, stopped, flushed and"
+	@echo "                    filled meanwhile; SOAK='--backend dynalite' for another DynamoDB server"
 	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
@@ -30,7 +34,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m daxlite demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-lowest: $(VENV)-lowest/.dev
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal
@@ -69,6 +73,10 @@ test-backends: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --volume $(VOLUME)
 	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)
+	$(BIN)/python -m tests.interleavings.soak_processes --rounds $(FATES)
+
+soak-shared: $(VENV)/.dev
+	$(BIN)/python -m tests.tier.soak --seconds $(SECONDS) $(SOAK)
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -8,8 +8,11 @@ from .cache.stats import CacheCounts, CacheStats
 from .calls.bypass import bypass
 from .config import CacheConfig, TableConfig
 from .core.schema import KeySchema, TableSchema
+from .core.shared_stats import SharedStats
 from .edges.cache import Cache
+from .edges.shared import Shared
 from .edges.wrapping import wrap
+from .shared.errors import SharedUnavailable
 
 __all__ = [
     "Cache",
@@ -17,6 +20,9 @@ __all__ = [
     "CacheCounts",
     "CacheStats",
     "KeySchema",
+    "Shared",
+    "SharedStats",
+    "SharedUnavailable",
     "TableConfig",
     "TableSchema",
     "bypass",

@@ -2,12 +2,13 @@
 
 import sys
 
-# The packages of the `demo` extra. A failed import of any other is a fault, and keeps its traceback.
-DEMO_PACKAGES = frozenset({"typer", "click", "rich", "moto", "flask", "werkzeug", "redis", "fakeredis"})
+# The packages of the extras. A failed import of any other is a fault, and keeps its traceback.
+CLI_PACKAGES = frozenset({"typer", "click", "rich", "redis"})
+DEMO_PACKAGES = CLI_PACKAGES | {"moto", "flask", "werkzeug", "fakeredis"}
 
 
 def main() -> None:
-    """Run the command line. Without the `demo` extra, print one line that says what to install, and exit with 2."""
+    """Run the command line. Without its extra, print one line that says what to install, and exit with 2."""
     try:
         from daxlite.cli import app
 
@@ -16,7 +17,8 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package not in DEMO_PACKAGES:
             raise
-        sys.stderr.write(f'{package} is not installed: pip install "daxlite[demo]"\n')
+        extra = "cli" if package in CLI_PACKAGES and "demo" not in sys.argv else "demo"
+        sys.stderr.write(f'{package} is not installed: pip install "daxlite[{extra}]"\n')
         raise SystemExit(2) from None
 
 

@@ -1,4 +1,5 @@
-"""The command line: `daxlite demo`. The demo is imported when its command runs, so that `--help` stays fast."""
+"""The command line: `daxlite demo` and `daxlite doctor`. Each is imported when its command runs, so that `--help` stays
+fast."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -105,3 +106,45 @@ def demo(
         raise typer.Exit(2) from None
     if not agreed:
         raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    url: Annotated[
+        str,
+        typer.Argument(
+            envvar="DAXLITE_REDIS_URL",
+            show_envvar=True,
+            callback=_redis,
+            help="The server, a sentinel, or any node of a cluster. A URL with a password belongs in the environment, "
+            "where other users do not see it.",
+        ),
+    ],
+    namespace: Annotated[str, typer.Option(help="That of `Shared(..., namespace=...)`.")] = "daxlite",
+    table: Annotated[
+        list[str] | None, typer.Option(help="A table that is to be shown by its name. May be given several times.")
+    ] = None,
+    region: Annotated[
+        str, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Where these tables are.")
+    ] = "",
+    group: Annotated[
+        str | None, typer.Option(help="Where a sentinel watches several groups of servers: which one is meant.")
+    ] = None,
+) -> None:
+    """Say how a Redis or Valkey fits the shared tier: version, topology, eviction, rights, round trips, messages,
+    memory, entries. It writes two keys of its own, and deletes them.
+
+    Exits with 0 if all is fine, 1 with warnings, 2 if the tier cannot run there.
+    """
+    from daxlite.doctor.contents import digests
+    from daxlite.doctor.examine import examine
+    from daxlite.doctor.judge import judge, status
+    from daxlite.doctor.report import report
+
+    try:
+        facts = examine(url, namespace, group=group, names=digests(table or (), region))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    findings = judge(facts)
+    report(facts, findings, _console())
+    raise typer.Exit(status(findings))

@@ -25,6 +25,8 @@ class TableConfig:
 
     enabled: bool = True
     """False: every call on this table goes straight through."""
+    shared: bool = True
+    """False: the table has no part in the tier that processes share."""
     item_ttl: float | UnsetType | None = UNSET
     query_ttl: float | UnsetType | None = UNSET
     negative_ttl: float | UnsetType | None = UNSET
@@ -36,6 +38,7 @@ class TableConfig:
 
     def __post_init__(self) -> None:
         _check_type("enabled", self.enabled, bool, "True or False")
+        _check_type("shared", self.shared, bool, "True or False")
         for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"):
             if getattr(self, name) is not UNSET:
                 _check_ttl(name, getattr(self, name))
@@ -52,7 +55,7 @@ class TableConfig:
         return f"TableConfig({shown})"
 
 
-_USUAL: Final = (("enabled", True), ("schema", None), ("ttl_attribute", None))
+_USUAL: Final = (("enabled", True), ("shared", True), ("schema", None), ("ttl_attribute", None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +152,7 @@ class CacheConfig:
         item_ttl = _first_set(table.item_ttl, self.item_ttl)
         return TableSettings(
             enabled=table.enabled,
+            shared=table.shared,
             item_ttl=item_ttl,
             negative_ttl=_first_set(table.negative_ttl, self.negative_ttl, item_ttl),
             query_ttl=_first_set(table.query_ttl, self.query_ttl),
@@ -163,6 +167,7 @@ class TableSettings(Struct, frozen=True):
     """The settings that hold for one table; infinity stands for a TTL without limit."""
 
     enabled: bool
+    shared: bool
     item_ttl: float
     negative_ttl: float
     query_ttl: float

@@ -43,7 +43,7 @@ class CacheBench:
 
     def fill(self, item: Any = OLD, key: dict[str, Any] = KEY) -> None:
         with self.flight(key) as flight:
-            flight.fill_item(item_key(key), item)
+            flight.fill(flight.item(item_key(key), item))
 
     def write(self, new: Any, key: dict[str, Any] = KEY, old: Any = UNKNOWN) -> list[Tag]:
         """Write an item. Returns the tags that the write bumped."""
@@ -58,7 +58,7 @@ class CacheBench:
     def fill_page(self, name: str = "q", owner: str = "ann", kind: Any = "query", index: str | None = "g") -> None:
         equalities = {"owner": {"S": owner}, "pk": {"S": owner}}
         with self.cache.read_flight(self.table, PageRead(kind, index, name.encode(), equalities)) as flight:
-            flight.fill_page(kind, name.encode(), {"Count": 0})
+            flight.fill(flight.page(kind, name.encode(), {"Count": 0}))
 
     def has_page(self, name: str = "q", kind: Any = "query") -> bool:
         place = self.table.page(kind, name.encode())

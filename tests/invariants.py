@@ -47,7 +47,7 @@ def check(cache: Cache) -> None:
 
         limit = min(config.max_entry_bytes, config.max_bytes)
         for key, entry in entries.items():
-            assert entry.size == size_of(key, entry.data, entry.stamps, entry.extent)
+            assert entry.size == size_of(key, entry.data, entry.stamps, entry.extent) + state.name_overhead
             assert entry.size <= limit, "an entry is larger than any may be"
             kind = key[1] if isinstance(key[1], str) else "item"
             assert entry.counters is tables[key[0]].counters[kind], "an entry is counted elsewhere"  # type: ignore[index]

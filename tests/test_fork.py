@@ -229,7 +229,7 @@ def test_a_flight_from_before_the_fork_leaves_no_mark() -> None:
     with client.cache.read_flight(table, ItemRead(key)) as flight, client.cache.write_flight(table, key) as write:
 
         def check() -> None:
-            flight.fill_item(key, ITEM)
+            flight.fill(flight.item(key, ITEM))
             assert client.cache.stats().total.entries == 0, "what changed since, this process cannot know"
             write.apply(Change(table.place, KEY, new=NEW))
             assert client.cache.stats().total.entries == 0
@@ -238,5 +238,5 @@ def test_a_flight_from_before_the_fork_leaves_no_mark() -> None:
             invariants.check(client.cache)
 
         in_child(check)
-        flight.fill_item(key, ITEM)
+        flight.fill(flight.item(key, ITEM))
     assert client.is_hit(client.get())

@@ -13,7 +13,7 @@ import fakeredis
 import pytest
 
 import daxlite
-from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema, aggregations
+from daxlite import Cache, CacheConfig, KeySchema, Shared, TableConfig, TableSchema, aggregations
 from daxlite.aggregations import AggregationCache, AggregationConfig, AggregationOptions, AsyncAggregationCache
 from daxlite.aggregations.settings import OptionNames
 from tests.public_surface import MODULES, methods
@@ -199,12 +199,23 @@ def of_an_aggregation_cache(
     }
 
 
+def shared(**given: Any) -> Shared:
+    return Shared(**{"server": fakeredis.FakeRedis(), **given})
+
+
+def in_bulk(**given: Any) -> None:
+    with Cache().bulk(**given):
+        pass
+
+
 CLIENT = boto3.client("dynamodb", **HERE)
 SCHEMA = TableSchema(KeySchema.of("pk"))
 TTLS = dict.fromkeys(("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"), TTL)
 
 ROWS: dict[str, Row] = {
     **settings("Cache", Cache, config="None", clock="function", wall_clock="function", random="None|function"),
+    **settings("Cache", Cache, shared="None"),
+    **settings("Cache.bulk", in_bulk, table=TABLE),
     **tables("Cache.invalidate", lambda **given: Cache().invalidate(**given), key=f"None|{ITEM_KEY}"),
     **settings(
         "CacheConfig",
@@ -219,7 +230,13 @@ ROWS: dict[str, Row] = {
     **settings("CacheConfig.for_table", CacheConfig().for_table, name="'x'"),
     **settings("KeySchema", lambda **given: KeySchema(**{"hash": ("h",), **given}), hash="('x',)", range="()|('x',)"),
     **settings("KeySchema.of", lambda **given: KeySchema.of(**{"hash": "h", **given}), hash="'x'", range="None|'x'"),
-    **settings("TableConfig", TableConfig, enabled=SWITCH, schema="None", ttl_attribute="None|'x'", **TTLS),
+    **settings("Shared", shared, server="", namespace="'x'", report="None|function", report_every="1|1.5"),
+    **settings("Shared", shared, local=SWITCH, reads=SWITCH, require_for_writes=SWITCH, proxy=f"None|{SWITCH}"),
+    **settings("Shared", shared, write_through="", account="None", encryption_keys="[]|()", compress_above="None|0|1"),
+    **settings("Shared", shared, budget="1|1.5", outage_ttl=SECONDS, max_wait=SECONDS),
+    **settings(
+        "TableConfig", TableConfig, enabled=SWITCH, shared=SWITCH, schema="None", ttl_attribute="None|'x'", **TTLS
+    ),
     **settings("TableSchema", TableSchema, key=""),
     **settings(
         "TableSchema", lambda **given: TableSchema(SCHEMA.key, **given), global_indexes="{}", local_indexes="{}"
@@ -261,7 +278,7 @@ ROWS: dict[str, Row] = {
     **tables("on_table", aggregations.on_table),
 }
 
-MADE_BY_DAXLITE = ("CacheCounts", "CacheStats", "AggregationCounts", "AggregationStats", "Dependency")
+MADE_BY_DAXLITE = ("CacheCounts", "CacheStats", "SharedStats", "AggregationCounts", "AggregationStats", "Dependency")
 """What an application reads and does not make."""
 OF_THE_FUNCTION = ("CachedFunction", "AsyncCachedFunction")
 """Made by `cached`; their arguments are those of the application's function."""
@@ -276,6 +293,8 @@ def arguments() -> Iterator[str]:
         assert module.__name__ in MODULES
         for name in module.__all__:
             thing = getattr(module, name)
+            if isinstance(thing, type) and issubclass(thing, Exception):
+                continue  # daxlite raises it
             functions = {name: thing}
             if isinstance(thing, type):
                 functions |= {f"{name}.{method}": each for method, each in methods(thing)}

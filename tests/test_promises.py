@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from daxlite import Cache
 from daxlite.cache import state as state_module
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
-from daxlite.shared.bus import LEASE
+from daxlite.shared.leases import LEASE
 from tests.aggregations.scripted import World as Shared
 from tests.aggregations.scripted import elsewhere
 from tests.responses import essence, is_hit
@@ -259,7 +259,7 @@ class Shop:
         ]
         for process in self.processes:
             remove_change_listener(process.cache)  # each hears of the changes of its own client alone, see `put`
-            process.bus.listen()
+            process.hearing.listen()
         self.totals = [
             process.cache.cached(name="total")(partial(read_note, client))
             for process, client in zip(self.processes, self.clients, strict=True)
@@ -314,7 +314,7 @@ def test_p5_together_a_process_that_cannot_hear_the_others_does_not_trust_what_i
     shop = Shop()
     for _ in range(3):
         assert shop.all() == ["old", "old"]
-    shop.processes[1].bus.is_deaf = True
+    shop.processes[1].hearing.is_deaf = True
     shop.put(0, "new")
     shop.shared.clock.advance(LEASE)
     assert shop.all() == ["new", "new"]

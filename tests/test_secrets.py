@@ -59,7 +59,7 @@ def shown() -> dict[str, str]:
     objects: list[Any] = [
         *(config, client, wrapped, cache, threads, tasks, threads.cached()(total), threads.stats()),
         *(threads.cached()(total).refresh, threads._connections, threads._connections.threads, threads._engine),
-        *(threads._engine.store, threads._near, threads._outbox, threads._bus, tasks._connections.asyncio),
+        *(threads._engine.store, threads._near, threads._outbox, threads._hearing, tasks._connections.asyncio),
         *(Encryptor([KEY]), redis.Redis.from_url("redis://127.0.0.1:1")),
         *(stored, NearEntry(stored, (), 0, 0), Call("PutItem", {"Item": {"a": {"S": SECRET}}})),
         *(Run(threads._connections, (("SET", "key", SECRET.encode()),)), BrokenReply({"Item": {"a": {"S": SECRET}}})),
@@ -87,12 +87,13 @@ def test_nothing_shows_a_secret() -> None:
 # Each record of daxlite, with those of its fields that its repr shows. They are names, settings, counts and moments; or
 # they have a repr of their own, which is looked at, too.
 
-SETTINGS = ("CacheConfig", "TableConfig", "TableSettings", "AggregationOptions")
-COUNTS = ("CacheCounts", "CacheStats", "AggregationCounts", "AggregationStats")
+SETTINGS = ("CacheConfig", "TableConfig", "TableSettings", "AggregationOptions", "Settings")
+COUNTS = ("CacheCounts", "CacheStats", "AggregationCounts", "AggregationStats", "Counts", "SharedStats")
+FOUND = ("Contents", "Facts", "Finding", "Node", "Refusal", "Times")  # by the doctor
 ALL = (
     *SETTINGS,
     *COUNTS,
-    "Answer",
+    *FOUND,
     "Engine",
     "Context",
     "Operation",
@@ -107,8 +108,11 @@ SHOWN = {
     "AggregationConfig": "ttl near_bytes max_value_bytes compress_above timeout on_error max_background "
     "capture_threads",
     "Added": "name placeholder",
+    "Address": "host port",
+    "Answer": "status code",
     "Call": "operation",
     "Default": "name otherwise",
+    "Lease": "until wall_since wall_until",
     "Dependency": "kind table region index",
     "Entry": "size",
     "ExpectedTags": "tags keys",  # digests
@@ -119,22 +123,24 @@ SHOWN = {
     "KeyCondition": "form terms",
     "Less": "name placeholder",
     "NearEntry": "stored stamps tick epoch",
-    "Notify": "cache tags",
+    "Notify": "cache tags told",
     "Outcome": "stored true_at is_current",
     "Progress": "operation",
     "Projection": "signature paths",
     "Record": "tick moment",
     "Scope": "endpoint region",
+    "Shared": "namespace local reads write_through account budget require_for_writes outage_ttl max_wait proxy "
+    "compress_above report report_every",
     "Sleep": "seconds",
     "Stamp": "tag tick changed_at holders size log rest everything",
     "Statement": "is_read table",
     "Stored": "name",
     "LogRecord": "token moment extent",
-    "NotedState": "since is_young log open noted_at",
+    "NotedState": "since is_young log open leader noted_at",
     "OpenRecord": "id deadline extent",
     "ReadPart": "tag token extent",
     "SeenState": "tag shared state",
-    "State": "since is_young log open",
+    "State": "since is_young log open leader",
     "Sum": "left right is_plus",
     "TableId": "endpoint region name",
     "TableSchema": "key global_indexes local_indexes",
@@ -144,6 +150,7 @@ SHOWN = {
     "Update": "touched",
     "Wait": "latch seconds",
     "_Flight": "table",
+    "_Look": "redis clock wall",
     "ReadFlight": "table",
     "WriteFlight": "table",
 }

@@ -156,14 +156,24 @@ def _external(url: str) -> Iterator[Valkey]:
 
 @dataclass
 class Cluster:
-    """Primaries that share the slots evenly, without replicas."""
+    """Primaries that share the slots evenly."""
 
     nodes: list[Valkey]
+    replica: Valkey | None = None
+    """Of the first one; it takes its place when it is told to."""
 
     @property
     def url(self) -> str:
         """Any node tells a client about the others."""
         return self.nodes[0].url
+
+    def promote(self) -> None:
+        """Have the replica take the place of the first node, which does not answer. All know when this returns."""
+        replica = self.replica
+        assert replica is not None
+        with replica.client() as client:
+            client.execute_command("CLUSTER FAILOVER TAKEOVER")
+        _wait_until("the slots have moved", lambda: all(replica.port in _ports_of(node) for node in self.nodes[1:]))
 
     def client(self, **options: Any) -> redis.RedisCluster:
         """A new client, which may begin with any node. No test hangs on a node that is paused, unless it asks to."""
@@ -172,11 +182,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running_cluster(nodes: int = 3) -> Iterator[Cluster]:
+def running_cluster(nodes: int = 3, *, with_replica: bool = False) -> Iterator[Cluster]:
     """Start a cluster of this many nodes; it is whole, in the eyes of each node, when this returns."""
     with contextlib.ExitStack() as stack:
         # A node that is restarted finds its identity in nodes.conf.
         arguments = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-announce-ip", HOST)
+        arguments += ("--repl-diskless-sync-delay", "0")
         directories = [stack.enter_context(_directory()) for _ in range(nodes)]
         cluster = Cluster([stack.enter_context(_running(each, arguments, bus=True)) for each in directories])
         clients = [stack.enter_context(node.client()) for node in cluster.nodes]
@@ -188,13 +199,27 @@ def running_cluster(nodes: int = 3) -> Iterator[Cluster]:
             for other in cluster.nodes[:i]:
                 client.execute_command("CLUSTER MEET", other.host, other.port)
         _wait_until("every node knows the whole cluster", lambda: all(_is_whole(client, nodes) for client in clients))
+        if with_replica:
+            first = cluster.nodes[0]
+            cluster.replica = stack.enter_context(_running(stack.enter_context(_directory()), arguments, bus=True))
+            with cluster.replica.client() as client:
+                client.execute_command("CLUSTER MEET", first.host, first.port)
+                _wait_until("the replica knows the whole cluster", lambda: _is_whole(client, nodes, nodes + 1))
+                client.execute_command("CLUSTER REPLICATE", clients[0].execute_command("CLUSTER MYID"))
+                _wait_until("the replica is in step", lambda: client.info("replication")["master_link_status"] == "up")
         yield cluster
 
 
-def _is_whole(client: redis.Redis, nodes: int) -> bool:
+def _is_whole(client: redis.Redis, nodes: int, known: int | None = None) -> bool:
     info = client.execute_command("CLUSTER INFO")
     sizes = [int(info[name]) for name in ("cluster_known_nodes", "cluster_size", "cluster_slots_ok")]
-    return info["cluster_state"] == "ok" and sizes == [nodes, nodes, SLOTS]
+    return info["cluster_state"] == "ok" and sizes == [known or nodes, nodes, SLOTS]
+
+
+def _ports_of(node: Valkey) -> set[int]:
+    """The ports of the servers that have slots, as one node knows them."""
+    with node.client() as client:
+        return {place[1] for _first, _last, place, *_replicas in client.execute_command("CLUSTER SLOTS")}
 
 
 @dataclass

@@ -9,22 +9,25 @@ from typing import Final
 
 from hypothesis import settings
 
-EXAMPLES: Final = 100
+EXAMPLES: Final = 50
 AMOUNTS: Final = {
-    "interleavings": 100,  # of each test of threads that share a client
-    "orders of two threads": 50,  # that Hypothesis chooses for the scheduler's own test
-    "programs beside a plain client": 15,  # each of up to 30 reads and writes
-    "programs of the simulator": 15,  # that a server answers, too
-    "updates of an item": 100,  # that the simulator makes, too
-    "updates of an item by a server": 50,
-    "orders of callers and writers": 300,  # of one result
-    "programs of two processes": 60,  # each of up to 40 steps
-    "commands of the scripted Redis": 60,  # lists of up to 30, which fakeredis answers, too
-    "pairs of calls of a function": 40,  # of each signature
-    "results of an annotation": 40,  # of each
-    "remembered requests": 150,  # of each kind
+    "interleavings": 60,  # of each test of threads that share a client
+    "fates of processes": 80,  # that share a tier, of each kind
+    "orders of two threads": 30,  # that Hypothesis chooses for the scheduler's own test
+    "programs beside a plain client": 10,  # each of up to 30 reads and writes
+    "programs of the simulator": 10,  # that a server answers, too
+    "updates of an item": 60,  # that the simulator makes, too
+    "updates of an item by a server": 25,
+    "orders of callers and writers": 150,  # of one result
+    "programs of two processes": 30,  # each of up to 40 steps
+    "commands of the scripted Redis": 30,  # lists of up to 30, which fakeredis answers, too
+    "hostile states": 150,  # each is given to all scripts, in an interpreter of Lua
+    "pairs of calls of a function": 25,  # of each signature
+    "results of an annotation": 25,  # of each
+    "remembered requests": 80,  # of each kind
     "demo orders": 30,
     "demo reads": 120,
+    "notes of a web service": 100,  # each posted to one worker and read from another
 }
 
 _volume = 1

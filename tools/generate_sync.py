@@ -26,6 +26,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 TWINS: Final = {
     "daxlite/aggregations/async_cache.py": "daxlite/aggregations/cache.py",
+    "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
     "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
     "daxlite/shared/async_pool.py": "daxlite/shared/pool.py",
 }

@@ -93,14 +93,14 @@ class AsyncAggregationCache(Base):
         # twin: leave out
         """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
         server or cluster. boto3 clients do not use asyncio, so what they read and write is noted through it, and the
-        bus listens in a thread. The rest is as for AggregationCache.
+        thread listens. The rest is as for AggregationCache.
         """
         # twin: put in
         # """Several caches may share a server and a namespace. No connection is made yet.
         #
         # server: a URL (redis://, rediss://, unix://, with user and password where there are any), or a client:
         # redis.Redis, also one of a Sentinel's (`sentinel.master_for(...)`), or redis.RedisCluster. A client keeps
-        # its own timeouts and retries, and must not decode responses. Redis 7 or newer, or Valkey.
+        # its own timeouts, and must not decode responses. Redis 7 or newer, or Valkey.
         # namespace: letters, digits, dots, dashes, underscores; all keys begin with it.
         # config: the settings; AggregationConfig() unless given. on_error: one of them, in short.
         # clock: seconds, never going back. wall_clock: seconds since the epoch. random: numbers from 0 to 1.

@@ -17,20 +17,21 @@ from ..cache.memory import NUMBERS, SECONDS
 from ..calls.listeners import add_change_listener, remove_change_listener
 from ..core.checks import check_function, is_name, kind_of, shown
 from ..core.extents import Extent
-from ..core.steps import Steps
+from ..core.steps import Steps, Told
 from ..core.tags import Tag
 from ..core.uncopied import Uncopied
 from ..drivers.progress import Progress
 from ..drivers.threads import ThreadDriver
 from ..faults import Faults
-from ..shared.bus import Bus
 from ..shared.connections import Connections
 from ..shared.encryption import Encryptor
 from ..shared.envelope import Envelope
 from ..shared.failures import FAILURES, Unavailable, raised_by_a_signal_handler, surfaced
+from ..shared.hearing import Hearing
 from ..shared.keyspace import Keyspace
 from ..shared.outbox import Outbox
-from ..shared.tags import EVERYTHING, result_tag, shared_tags
+from ..shared.tags import EVERY_TABLE, EVERYTHING, result_tag, shared_tags
+from ..shared.wires import Servers
 from .capture.capture import Capture, KnownTokens
 from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
@@ -75,10 +76,18 @@ class Base(Uncopied):
         encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
         envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, encryptor)
         self._connections = connections
-        self._bus = Bus(connections.threads, keyspace.channels, clock, wall_clock)
-        self._near = NearCache(self.config.near_bytes, self._bus, clock)
+        threads = connections.threads
+        self._hearing = Hearing(
+            Servers(threads.clients),
+            keyspace,
+            threads.breaker,
+            clock=clock,
+            wall_clock=wall_clock,
+            tables=frozenset((EVERY_TABLE,)),
+        )
+        self._near = NearCache(self.config.near_bytes, self._hearing, clock)
         self._faults = Faults()
-        self._bus.on_fault = self._faults.note
+        self._hearing.on_fault = self._faults.note
         self._outbox = Outbox(
             keyspace,
             partial(_bump, keyspace),
@@ -110,7 +119,7 @@ class Base(Uncopied):
         _caches.add(self)
         # The threads do not keep this alive, and nothing in it refers to it, so it goes with the last reference even
         # where the garbage collector is off; then they end. `_end` sees to the end of the program.
-        weakref.finalize(self, _stop, self._bus, self._outbox).atexit = False
+        weakref.finalize(self, _stop, self._hearing, self._outbox).atexit = False
 
     # For the application
 
@@ -133,7 +142,7 @@ class Base(Uncopied):
             redis_errors=breaker.errors,
             skipped=breaker.skipped,
             is_available=not breaker.is_open and not breaker.troubles.are_there,
-            is_listening=self._bus.is_listening,
+            is_listening=self._hearing.hears(EVERY_TABLE),
             pending_invalidations=len(self._outbox),
             near_entries=near_entries,
             near_bytes=near_bytes,
@@ -142,10 +151,17 @@ class Base(Uncopied):
 
     # For daxlite
 
-    def changed(self, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
+    def changed(self, tags: Mapping[Tag, Extent] | None, told: Told | None = None) -> Steps[None]:
         """As ChangeListener.changed: what depends on these extents is stale, here and in other processes."""
+        changed = shared_tags(tags, hash_of)
+        if told is not None and told.where == self._keyspace.identity:
+            # Redis knows it. Once more would make what the write has just stored there stale.
+            _bump(self._keyspace, changed)
+            changed = {tag: extent for tag, extent in changed.items() if not _covers(told.changed.get(tag), extent)}
+            if not changed:
+                return
         with suppress(Unavailable):  # what Redis cannot be told now it is told later
-            yield from self._outbox.invalidate(shared_tags(tags, hash_of))
+            yield from self._outbox.invalidate(changed)
 
     def _function(
         self,
@@ -262,14 +278,14 @@ class Base(Uncopied):
 
     def _close(self) -> None:
         remove_change_listener(self)
-        self._bus.close()
+        self._hearing.close()
         self._outbox.close()
         self._near.clear()
 
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
         self._connections.begin()
-        self._bus.begin()
+        self._hearing.begin()
         self._near.begin()
         self._flights.begin()
         self._outbox.begin()
@@ -278,9 +294,13 @@ class Base(Uncopied):
             counters.begin()
 
 
+def _covers(told: Extent | None, extent: Extent) -> bool:
+    return told is not None and told.hull(extent) == told
+
+
 def _bump(keyspace: Keyspace, changed: Mapping[bytes, Extent]) -> None:
     """Note a change of these extents of tags in all caches of this process and this keyspace, which are not to wait for
-    the bus."""
+    their messages."""
     for cache in list(_caches):
         if cache._keyspace.identity == keyspace.identity:
             cache._near.bump(changed)
@@ -293,9 +313,9 @@ def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:
         _logger.warning("the results of %s are not stored: %s", name, error)
 
 
-def _stop(bus: Bus, outbox: Outbox) -> None:
+def _stop(hearing: Hearing, outbox: Outbox) -> None:
     """Let the threads end. The garbage collector may call it at any moment, so nothing here takes a lock."""
-    bus.stop()
+    hearing.stop()
     outbox.stop()
 
 
@@ -330,7 +350,7 @@ def _begin_in_child() -> None:
 def _end() -> None:
     """The program ends: send what is pending, if Redis takes it."""
     for cache in list(_caches):
-        _stop(cache._bus, cache._outbox)
+        _stop(cache._hearing, cache._outbox)
         cache._outbox.try_again()
 
 

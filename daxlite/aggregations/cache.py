@@ -70,7 +70,7 @@ class AggregationCache(Base):
 
         server: a URL (redis://, rediss://, unix://, with user and password where there are any), or a client:
         redis.Redis, also one of a Sentinel's (`sentinel.master_for(...)`), or redis.RedisCluster. A client keeps
-        its own timeouts and retries, and must not decode responses. Redis 7 or newer, or Valkey.
+        its own timeouts, and must not decode responses. Redis 7 or newer, or Valkey.
         namespace: letters, digits, dots, dashes, underscores; all keys begin with it.
         config: the settings; AggregationConfig() unless given. on_error: one of them, in short.
         clock: seconds, never going back. wall_clock: seconds since the epoch. random: numbers from 0 to 1.

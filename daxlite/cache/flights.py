@@ -9,13 +9,14 @@ another one, leaves no entry (P3).
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
 from ..core.encoding import encode_exactly
 from ..core.extents import EVERYTHING, Extent
+from ..core.hidden import Hidden
 from ..core.requests import ItemRead, PageRead, Read
 from ..core.schema import TableSchema
 from ..core.tags import Tag
@@ -38,6 +39,28 @@ MAX_WAIT: Final = 30.0
 """Seconds after which a follower stops waiting for the leader and asks DynamoDB itself."""
 
 
+class Noted(Protocol):
+    """What a tier that processes share knew of a read before DynamoDB was asked; `shared.reads.SharedRead` is one."""
+
+    @property
+    def is_strong(self) -> bool: ...
+
+
+class Fill(Hidden, Struct, frozen=True):
+    """What a read brought, as it is stored."""
+
+    kind: Kind
+    key: EntryKey
+    data: bytes
+    ttl: float
+    left: float
+    """Seconds, from the start of the flight, until it expires in any case."""
+    stamps: Stamps
+    extent: Extent = EVERYTHING
+    is_whole: bool = True
+    """False for a part of an item."""
+
+
 class _Flight(Struct, eq=False):
     """What a read's flight and a write's have in common: both watch the tags that they depend on."""
 
@@ -50,6 +73,8 @@ class _Flight(Struct, eq=False):
     _extent: Extent = EVERYTHING
     """What it reads of its partition."""
     _started: bool = False
+    wall_now: float | None = None
+    """The moment since the epoch by which items expire, where a better clock than this host's told it."""
 
     def __repr__(self) -> str:
         return f"<flight: {self.table.id.name}>"  # without what it brings, which is not for logs
@@ -103,7 +128,7 @@ class _Flight(Struct, eq=False):
         attribute = self.table.ttl_attribute
         if attribute is None:
             return ttl, math.inf
-        left, has_expired = lifetime(items, attribute, self._began.wall)
+        left, has_expired = lifetime(items, attribute, self._began.wall if self.wall_now is None else self.wall_now)
         return min(ttl, self.table.settings.expired_item_ttl) if has_expired else ttl, left
 
 
@@ -131,6 +156,12 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     """Whether it was sent as a strongly consistent read."""
     latch: Latch | None = None
     """Where its followers wait."""
+    noted: Noted | None = None
+    """What the shared tier knew of it; None if that is nothing."""
+    is_of_tier: bool = False
+    """Whether a tier has part in this read, so that this process keeps only what is there too."""
+    may_keep: bool = False
+    """Whether it is one without a place there, such as a scan, that this process may keep all the same."""
     _place: object = None
     """Where it runs."""
 
@@ -182,7 +213,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _may_be_joined(self, now: Moment) -> bool:
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
-        if self._place == place() or self._is_over(now):
+        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table.place):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 
@@ -229,11 +260,11 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
 
     # Fill
 
-    def fill_item(self, key: bytes, item: Item | None) -> None:
-        """Store a whole item, or that there is none."""
+    def item(self, key: bytes, item: Item | None) -> Fill:
+        """A whole item as it is stored, or that there is none."""
         data, ttl, left = self._stored(item)
         # A whole item is found and dropped by its key alone, so it depends on no stamp but its table's.
-        self._fill("item", self.table.item(key), data, ttl, left, self.table.own)
+        return Fill("item", self.table.item(key), data, ttl, left, self.table.own)
 
     @property
     def _is_of_global_index(self) -> bool:
@@ -248,50 +279,74 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         """Seconds, from its start, for which a page of a settling index may be kept."""
         return self._state.ages_for(self._held, self._extent, self._began.clock)
 
-    def fill_projection(self, key: bytes, projection: bytes, item: Item | None) -> None:
-        """Store a part of an item. That there is no such item holds for all of its parts."""
+    def projection(self, key: bytes, projection: bytes, item: Item | None) -> Fill:
+        """A part of an item as it is stored. That there is no such item holds for all of its parts."""
         if item is None:
-            self.fill_item(key, None)
-        else:
-            data, ttl, left = self._stored(item)
-            self._fill("item", self.table.projected_item(key, projection), data, ttl, left, self._held)
+            return self.item(key, None)
+        data, ttl, left = self._stored(item)
+        return Fill("item", self.table.projected_item(key, projection), data, ttl, left, self._held, is_whole=False)
 
-    def fill_page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> None:
-        """Store a page of a Query or a Scan."""
+    def page(self, kind: Kind, signature: bytes, page: Mapping[str, Any]) -> Fill:
+        """A page of a Query or a Scan as it is stored."""
         last = page.get("LastEvaluatedKey")
         if last is not None and isinstance(self._read, PageRead):
             # What lies beyond the page cannot alter it, even if it changed while the page was read.
             self._extent = self._read.extent(self._schema, last)
         ttl, left = self._lifetime(page.get("Items", ()), self.table.settings.query_ttl)
-        self._fill(kind, self.table.page(kind, signature), encode_exactly(page), ttl, left, self._held)
+        key, extent = self.table.page(kind, signature), self._extent
+        return Fill(kind, key, encode_exactly(page), ttl, left, self._held, extent)
 
-    def _fill(self, kind: Kind, key: EntryKey, data: bytes, ttl: float, left: float, stamps: Stamps) -> None:
-        """Store the answer if nothing changed, and land, all under the lock once."""
+    def found(self, kind: Kind, key: EntryKey, data: bytes, seconds: float, extent: Extent) -> Fill:
+        """What was found at the shared tier, and may be kept for so many seconds from the start of the flight."""
+        self._extent = extent
+        is_whole = len(key) == 2
+        stamps = self.table.own if is_whole else self._held
+        return Fill(kind, key, data, seconds, seconds, stamps, extent, is_whole)
+
+    def limit(self, answer: Fill) -> float:
+        """Seconds, from the start of the flight, for which an answer of DynamoDB's may be kept, by what this process
+        knows of changes."""
+        with self._state.locked():
+            return self._limit(answer)[0]
+
+    def _limit(self, answer: Fill) -> tuple[float, bool]:
+        """The same, and whether what it covers is settling."""
+        # Asked anew, for a page may cover less than its request did.
+        is_settling = self.is_settling and not self.is_consistent and self._covers_what_settles
+        left = answer.left
+        if is_settling:
+            left = min(left, self._ages_for() if self._is_of_global_index else 0.0)
+        return left, is_settling
+
+    def fill(
+        self, answer: Fill, *, is_of_tier: bool = False, is_kept: bool = True, for_followers: bytes | None = None
+    ) -> None:
+        """Store an answer if nothing changed, and land, all under the lock once.
+
+        is_of_tier: it was found there. is_kept: False for one that is for the followers alone. for_followers: what they
+        asked for, where that is not the whole of it.
+        """
         state = self._state
-        self.answer = data
+        self.answer = answer.data if for_followers is None else for_followers
         with state.locked():
-            # Asked anew, for the page may cover less than its request did.
-            is_settling = self.is_settling and not self.is_consistent and self._covers_what_settles
-            if is_settling:
-                left = min(left, self._ages_for() if self._is_of_global_index else 0.0)
-            if left <= 0 or self.is_overtaken:
-                self.table.counters[kind].discarded_fills += 1
+            left, is_settling = (answer.left, False) if is_of_tier else self._limit(answer)
+            if left <= 0 or not is_kept or self.is_overtaken:
+                self.table.counters[answer.kind].discarded_fills += 1
             else:
                 if is_settling:
-                    self.table.counters[kind].settling_fills += 1
+                    self.table.counters[answer.kind].settling_fills += 1
                 # The time that the read took counts: what it saw may be as old as its start.
-                since, tick = self._began, self._tick
                 state.store(
                     self.table,
-                    kind,
-                    key,
-                    data,
-                    ttl=ttl,
-                    since=since,
+                    answer.kind,
+                    answer.key,
+                    answer.data,
+                    ttl=answer.ttl,
+                    since=self._began,
                     left=left,
-                    tick=tick,
-                    stamps=stamps,
-                    extent=self._extent,
+                    tick=self._tick,
+                    stamps=answer.stamps,
+                    extent=answer.extent,
                 )
             self._land()
 
@@ -308,12 +363,21 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
             self._watch(() if self._key is None else ItemRead(self._key).tags(place, None))
         return self
 
-    def apply(self, change: Change) -> dict[Tag, Extent]:
-        """Make every answer of this process true again after this write, and store the new item if it is known. Returns
-        what the change bumped."""
-        state, table = self._state, self.table
+    def new_value(self, change: Change) -> tuple[bytes, float] | None:
+        """What a write has left of its item, encoded, and the seconds for which it may be kept; None if that is not
+        known."""
+        stored = self._of(change)
+        return None if stored is None else (stored[0], min(stored[1:]))
+
+    def _of(self, change: Change) -> tuple[bytes, float, float] | None:
         new = None if change.new is ABSENT else change.new
-        stored = self._stored(new) if new is None or isinstance(new, dict) else None
+        return self._stored(new) if new is None or isinstance(new, dict) else None
+
+    def apply(self, change: Change, *, is_kept: bool = True) -> dict[Tag, Extent]:
+        """Make every answer of this process true again after this write, and store the new item if it is known. Returns
+        what the change bumped. is_kept: False if the new item must not be stored."""
+        state, table = self._state, self.table
+        stored = self._of(change) if is_kept else None
         with state.locked():
             is_overtaken = self.is_overtaken
             bumped = state.apply(change)

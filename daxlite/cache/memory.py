@@ -14,11 +14,12 @@ from msgspec import UnsetType
 from ..config import CacheConfig
 from ..core.changes import Change
 from ..core.checks import check_function, shown
-from ..core.extents import Extent, hulls
+from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.requests import Read
 from ..core.schema import TableSchema
+from ..core.steps import Tell
 from ..core.tables import Place, Scope, TableId
-from ..core.tags import Tag
+from ..core.tags import Tag, table_tag
 from ..core.uncopied import Uncopied
 from . import peers
 from .clock import changed_since
@@ -69,6 +70,10 @@ class MemoryCache(Uncopied):
             check_function("random", random, NUMBERS)
         self._config: Final = config if config is not None else CacheConfig()
         self._state = State(self._config, clock, wall_clock, random or SYSTEM_RANDOM)
+        self._bulk: dict[object, str] = {}
+        """The tables that callers write many items of now, one by one. Single operations, so it needs no lock."""
+        self.tell: Tell | None = None
+        """Tells the processes that share a tier of a change; None where there is no tier."""
         self.now: Final = clock
         """The moment, as the cache's clock has it."""
         self._names: LRUCache[Scope, TableNames] = LRUCache(MAX_SCOPES)
@@ -99,7 +104,9 @@ class MemoryCache(Uncopied):
                     break
             else:
                 # By both clocks: one stands still while the machine is frozen, the other may be set back.
-                if entry.expires > state.now() and entry.wall_expires > state.wall_clock():
+                if entry.expires > state.now() < state.heard_until and (
+                    entry.wall_expires > state.wall_clock() < state.heard_wall_until
+                ):
                     if entry.uses < MAX_USES:
                         entry.uses += 1
                     counters.hits += 1
@@ -117,6 +124,8 @@ class MemoryCache(Uncopied):
         """The encoded items of a table under their keys, as `lookup` finds them, with fewer calls for many keys."""
         state, number, counters = self._state, table.number, table.counters["item"]
         find, now, wall = state.entries.get, state.now(), state.wall_clock()
+        if now >= state.heard_until or wall >= state.heard_wall_until:
+            return [self.lookup(counters, (number, key)) for key in keys]
         found: list[bytes | None] = []
         for key in keys:
             entry = find((number, key))
@@ -174,6 +183,16 @@ class MemoryCache(Uncopied):
 
         return self._change(change)
 
+    def tags_of(self, change: Change) -> dict[Tag, Extent]:
+        """What `apply` would bump for a change."""
+        with suppress(Reentered), self._state.locked():
+            return self._state.tags_of(change)
+        return {table_tag(change.table): EVERYTHING}
+
+    def uses(self, tag: Tag) -> bool:
+        """Whether anything that is cached, or being read, may depend on a tag. Takes no lock."""
+        return self._state.uses(tag)
+
     def invalidate_places(self, places: Collection[Place], key: Mapping[str, Any] | None) -> dict[Tag, Extent]:
         """As `apply`, for a change of one item, or of anything, of a table at each of these places.
 
@@ -215,6 +234,14 @@ class MemoryCache(Uncopied):
             raise
         return None
 
+    def drop_all(self) -> None:
+        """Drop everything of this cache, and store nothing that is being read: changes may have been missed, but none
+        was made just now."""
+        dropped = None
+        with suppress(Reentered), self._state.locked():  # a call within a call drops everything anyway
+            dropped = self._state.drop_all()
+        del dropped  # outside of the lock, for it takes its time
+
     def forget(self, *tables: Table) -> dict[Tag, Extent]:
         """Drop everything of these tables, and what is known of their keys: they may have been made anew. Returns what
         that bumped."""
@@ -244,6 +271,10 @@ class MemoryCache(Uncopied):
         with suppress(Reentered), self._state.locked():
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
+
+    def is_bulk(self, place: Place) -> bool:
+        """Whether writes of a table leave nothing in the cache now; see `edges.cache.Cache.bulk`."""
+        return bool(self._bulk) and place.name in [*self._bulk.values()]
 
     # Tables
 

@@ -40,6 +40,10 @@ class Leader(Protocol):
     def release_followers(self) -> None: ...
 
 
+def _always(what: object) -> bool:
+    return True
+
+
 class TooManyTables(NotCacheable):
     """A cache knows MAX_TABLES tables already."""
 
@@ -58,7 +62,12 @@ class State:
         self._max_entry_bytes = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
+        self.heard_until = self.heard_wall_until = math.inf
+        """Up to these moments of both clocks this process has heard what others change, so that entries may be served.
+        A tier that is shared with other processes sets them."""
         self._random = random
+        self.name_overhead = 0
+        """What a tier keeps in this process for each entry, in bytes."""
         self.settle_window = config.settle_window
         self.index_settle_factor = config.index_settle_factor
         self.new_latch: Callable[[], Latch] = Latch
@@ -68,6 +77,9 @@ class State:
         self._faults = Faults()
         self.causes = causes()
         """Why entries were found to be stale."""
+        self.may_keep: Callable[[Place], bool] = _always
+        """Whether this process hears of all changes of the table at a place, so that it may keep what it reads. Where a
+        tier is shared with other processes, that brings its own."""
         self.others: Callable[[], Sequence[State]] = tuple
         """The other caches of this process; see `peers`."""
         self.begin()
@@ -167,6 +179,16 @@ class State:
             return False
         # Not the clock's own tick: the entry was compared with these stamps as they are now, under the lock.
         entry.tick = max([stamp.tick for stamp in entry.stamps])
+        return self._lives(entry) and (self._hears() or not self._is_shared(entry))
+
+    def _hears(self) -> bool:
+        return self.now() < self.heard_until and self.wall_clock() < self.heard_wall_until
+
+    def _is_shared(self, entry: Entry) -> bool:
+        """Whether an entry is of a table that has part in a tier."""
+        return any(table.number == entry.key[0] and table.settings.shared for table in self.tables.values())
+
+    def _lives(self, entry: Entry) -> bool:
         return entry.expires > self.now() and entry.wall_expires > self.wall_clock()
 
     def drop_dead(self, entry: Entry) -> None:
@@ -176,6 +198,8 @@ class State:
         if entry.is_stale:
             entry.counters.invalidations += 1
             self._note_causes(entry)
+        elif self._lives(entry):
+            return  # it may be served again
         else:
             entry.counters.expirations += 1
         self.entries.drop(entry.key)
@@ -208,7 +232,7 @@ class State:
         if ttl <= 0 or left <= 0:
             self.entries.discard(key)
             return
-        size = size_of(key, data, stamps, extent)
+        size = size_of(key, data, stamps, extent) + self.name_overhead
         if size > self._max_entry_bytes:
             self.entries.discard(key)
             return
@@ -230,18 +254,38 @@ class State:
         and depend on partitions that cannot be named here. is_own: False for a change that another cache of this
         process made, which knows that better.
         """
+        bumped, has_schema = self._tags_of(change)
+        self._bump(bumped, extents=bumped)
+        return bumped if has_schema or not is_own else {**bumped, table_tag(change.table): EVERYTHING}
+
+    def tags_of(self, change: Change) -> dict[Tag, Extent]:
+        """What `apply` would return for a change."""
+        bumped, has_schema = self._tags_of(change)
+        return bumped if has_schema else {**bumped, table_tag(change.table): EVERYTHING}
+
+    def _tags_of(self, change: Change) -> tuple[dict[Tag, Extent], bool]:
+        """What a change bumps by all schemas that are known, and whether there is one."""
         tables = self._at.get(change.table, ())
         # What was read without a schema depends on the table's scans, which every change bumps.
         schemas = [table.schema for table in tables if table.schema is not None]
         bumped = _bumped(change, schemas[0] if schemas else None)
         if len(schemas) > 1:
             bumped = hulls([bumped, *[_bumped(change, schema) for schema in schemas[1:]]])
-        self._bump(bumped, extents=bumped)
-        return bumped if schemas or not is_own else {**bumped, table_tag(change.table): EVERYTHING}
+        return bumped, bool(schemas)
+
+    def uses(self, tag: Tag) -> bool:
+        """Whether anything that is cached, or being read, may depend on a tag."""
+        if tag in self.changes.stamps:
+            return True
+        value = tag.value
+        return value is not None and any(self.entries.get(table.item(value)) for table in self.tables_at(tag.table))
 
     def invalidate_tags(self, changes: Iterable[tuple[Tag, Extent, float]]) -> None:
         """Make true again what depends on these tags: these extents of them changed elsewhere, so many seconds ago."""
         for tag, extent, age in changes:
+            if tag.kind == "table":  # it may have been made anew, or have got other indexes
+                for table in self.tables_at(tag.table):
+                    table.doubt_description()
             # Each change of a table is one of its scans too, and of the pages read before its keys were known.
             extents = {scan_tag(tag.table, None): EVERYTHING, tag: extent}
             self._bump(extents, age, extents)
@@ -275,8 +319,12 @@ class State:
 
         Returns what was dropped, to be let go outside of the lock: freeing it takes time for each entry.
         """
-        leaders, dropped = [*self.leaders.values()], (self.entries, self.changes)
         self.changes.raise_floor(self.now())
+        return self.drop_all()
+
+    def drop_all(self) -> object:
+        """The same where nothing has changed just now."""
+        leaders, dropped = [*self.leaders.values()], (self.entries, self.changes)
         self._start_anew()
         for leader in leaders:
             leader.release_followers()

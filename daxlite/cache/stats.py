@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal, TypeAlias
 
+from ..core.shared_stats import SharedStats
+
 Kind: TypeAlias = Literal["item", "query", "scan"]
 KINDS: Final[tuple[Kind, ...]] = ("item", "query", "scan")
 
@@ -99,6 +101,8 @@ class CacheStats:
     """Faults of daxlite's own, each of which ended in a plain call to DynamoDB or an emptied cache."""
     in_flight: int
     """Calls under way that may fill or change the cache."""
+    shared: SharedStats | None = None
+    """What the tier did that the cache shares with other processes; None where there is none."""
 
     @property
     def total(self) -> CacheCounts:

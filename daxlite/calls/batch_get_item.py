@@ -17,6 +17,7 @@ from .listeners import announce
 from .outcomes import is_missing_table
 from .responses import hit_response, no_capacity
 from .single_flight import answer_of
+from .tier import fill, find_items
 
 _MAX_KEYS: Final = 100
 
@@ -68,7 +69,8 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
         # After the start, so that readers of a table that is not known yet follow as well.
         for part in parts:
             if part.is_cached and not own.isdisjoint(part.wanted):
-                part.catch_up((yield from context.described(part.name)))
+                part.go_on((yield from context.described(part.name)), own)
+        yield from _find_shared(context, parts, own)
         response = yield from _send(context, params, parts, own)
     # The followers of these flights are released before this call follows any other.
     alone: set[Wanted] = set()
@@ -83,11 +85,31 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
                 context.cache.count_joined(wanted.flight)
                 part.add(context, wanted.key, CachedItem(answer))
     with ExitStack() as flights:
-        for wanted in alone:
-            if wanted.flight is not None:
-                flights.enter_context(wanted.flight).start()
+        for part in parts:
+            yield from _go_on_alone(context, part, alone, flights)
+        yield from _find_shared(context, parts, alone)
         rest = yield from _send(context, params, parts, alone)
     return _completed(context, params, parts, capacity, _merged(response, rest))
+
+
+def _go_on_alone(context: Context, part: Part, alone: Collection[Wanted], flights: ExitStack) -> Steps[None]:
+    """Start the reads of what others were to bring, and did not."""
+    reads = [one.flight for one in part.wanted if one in alone and one.flight is not None]
+    for flight in reads:
+        flights.enter_context(flight).start()
+    if reads:
+        part.go_on((yield from context.described(part.name)), alone)
+
+
+def _find_shared(context: Context, parts: list[Part], wanted: Collection[Wanted]) -> Steps[None]:
+    """Take what the tier that processes share has of these items, of all tables at once."""
+    if context.tier is None:
+        return
+    asked = [(part, one, one.flight) for part in parts for one in part.wanted if one in wanted and one.flight]
+    found = yield from find_items(context, [(flight, one.key, part.projection) for part, one, flight in asked])
+    for (part, one, _), answer in zip(asked, found, strict=True):
+        if answer is not None:
+            part.take_shared(context, one, answer)
 
 
 def _send(context: Context, params: Params, parts: list[Part], wanted: Collection[Wanted]) -> Steps[Response | None]:
@@ -120,7 +142,7 @@ def _send(context: Context, params: Params, parts: list[Part], wanted: Collectio
         if added[part.name] and not is_added:
             part.table.may_ask_keys = False
         yield from announce(context.cache, context.cache.learn_key(part.table, part.key_names))
-        part.fill(context, response, ones, keys)
+        yield from fill(context, *part.answers_of(context, response, ones, keys))
     return response
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..cache.flights import ReadFlight
+from ..cache.flights import Fill, ReadFlight
 from ..cache.table import Table
 from ..core.encoding import decode
 from ..core.expressions.projections import Projection
@@ -16,8 +16,9 @@ from ..core.requests import ItemRead
 from ..core.schema import item_key
 from ..core.steps import Params, Response
 from ..core.values import Item
+from ..shared.values import Value
 from .context import STRONGLY, Context
-from .get_item import CachedItem, entry_of, fill_found, find_item
+from .get_item import CachedItem, answer_found, entry_of, find_item
 
 _ALIAS: Final = "#daxlite_key"
 
@@ -58,7 +59,7 @@ class Part(Hidden, Struct, eq=False):
     """The answers that were not among those, with their keys."""
 
     def look_up(self, context: Context) -> None:
-        """Answer what the cache can answer; the rest is wanted."""
+        """Fill what the cache can answer; the rest is wanted."""
         if self.is_cached and self.projection is None:
             self._look_up_whole_items(context)
             return
@@ -111,11 +112,11 @@ class Part(Hidden, Struct, eq=False):
             wanted.flight = flights.enter_context(context.cache.read_flight(self.table, ItemRead(wanted.key), entry))
             wanted.leader = wanted.flight.start_or_follow()
 
-    def catch_up(self, table: Table) -> None:
-        """Go on with what is known of the table by now."""
+    def go_on(self, table: Table, started: Collection[Wanted]) -> None:
+        """Go on with what is known of the table by now. started: those of its reads, among others, that have."""
         self.table = table
         for wanted in self.wanted:
-            if wanted.flight is not None and wanted.leader is None:
+            if wanted.flight is not None and wanted in started:
                 wanted.flight.catch_up(table, entry_of(table, wanted.key, self.projection))
 
     @property
@@ -154,11 +155,20 @@ class Part(Hidden, Struct, eq=False):
         items = response.get("Responses", {}).get(self.name, ())
         return [{name: item.pop(name) for name in added if name in item} for item in items]
 
-    def fill(self, context: Context, response: Response, wanted: Iterable[Wanted], taken: list[dict[str, Any]]) -> None:
-        """Store each item of the response that can be told by its key, and that the others do not exist."""
+    def take_shared(self, context: Context, one: Wanted, found: tuple[Value, bool]) -> None:
+        """Take what the tier that processes share had of an item: the value, and whether that is the whole item."""
+        value, is_whole = found
+        self.add(context, one.key, CachedItem(value.data, self.projection if is_whole else None))
+        self.wanted.remove(one)
+
+    def answers_of(
+        self, context: Context, response: Response, wanted: Iterable[Wanted], taken: list[dict[str, Any]]
+    ) -> list[tuple[ReadFlight, Fill]]:
+        """To be stored: each item of the response that can be told by its key, and that the others do not exist."""
+        answers: list[tuple[ReadFlight, Fill]] = []
         flights = {one.key: one.flight for one in wanted if one.flight is not None}
         if self.name not in response.get("Responses", {}) or not flights:
-            return
+            return answers
         unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
         unseen = flights.keys() - {item_key(context.dialect.from_caller(key)) for key in unprocessed}
         are_keys_seen = True
@@ -170,6 +180,7 @@ class Part(Hidden, Struct, eq=False):
             key = item_key(context.dialect.from_caller({name: shown[name] for name in self.key_names}))
             if key in unseen:
                 unseen.discard(key)
-                fill_found(flights[key], key, self.projection, context.dialect.from_caller(item))
-        for key in unseen if are_keys_seen else ():
-            flights[key].fill_item(key, None)
+                typed = context.dialect.from_caller(item)
+                answers.append((flights[key], answer_found(flights[key], key, self.projection, typed)))
+        answers += [(flights[key], flights[key].item(key, None)) for key in (unseen if are_keys_seen else ())]
+        return answers

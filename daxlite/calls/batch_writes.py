@@ -4,7 +4,7 @@ Each of their writes is in flight like a write of its own, so the same overlaps 
 nothing of what stood there before, nor what an update made.
 """
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import ExitStack
 from typing import Final, TypeAlias
 
@@ -20,12 +20,14 @@ from ..core.not_cacheable import NotCacheable
 from ..core.requests import Request
 from ..core.schema import item_key
 from ..core.snapshot import snapshot
-from ..core.steps import Params, Response, Steps
+from ..core.steps import Params, Response, Steps, Told
 from ..core.tables import Place
 from ..core.tags import Tag
+from ..shared.writes import SharedWrite
 from .context import Context
 from .outcomes import Outcome
 from .send_change import send_change
+from .tier import begin, finish, is_kept, leave_to_the_outbox, note_value, refuse
 from .write_item import change_of, images, learn
 
 _BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
@@ -95,32 +97,67 @@ def _write(
 ) -> Steps[Response]:
     for name in dict.fromkeys(name for name, _, _ in writes):
         yield from context.described(name)
-    with ExitStack() as flights:
-        started = []
-        for name, single, request in writes:
-            table = context.table(name)
-            change = change_of(table, single, request)
-            flight = flights.enter_context(context.cache.write_flight(table, change.item))
-            started.append(_Write(single, request, table, change, flight))
+    tables = [context.table(name) for name, _, _ in writes]
+    changes = [change_of(table, single, request) for table, (_, single, request) in zip(tables, writes, strict=True)]
+    before = [*zip(tables, changes, strict=True)]
+    # Before the flights begin to watch: begin counts as a change to whom it concerns.
+    shared = yield from begin(context, before)
+    try:
+        with ExitStack() as flights:
+            started = []
+            for (_, single, request), (table, change) in zip(writes, before, strict=True):
+                flight = flights.enter_context(context.cache.write_flight(table, change.item))
+                started.append(_Write(single, request, table, change, flight))
 
-        def apply(response: Response | None) -> dict[Tag, Extent]:
-            return _apply(context, started, response, written)
+            kept: dict[_Write, bool] = {}
 
-        is_batch = operation == "BatchWriteItem"
-        return (yield from send_change(context, operation, params, apply, is_batch=is_batch))
+            def finish_all(shared: Sequence[SharedWrite | None], response: Response) -> Steps[Told | None]:
+                certain = written(response, started)
+                begun = [
+                    (write, each, _after(context, write, certain)) for write, each in zip(started, shared, strict=True)
+                ]
+                yield from refuse(context, [each for write, each, _ in begun if not write.operation])
+                wrote = [(write, each, change) for write, each, change in begun if write.operation]
+                for write, each, change in wrote:
+                    note_value(context, each, write.flight, change)
+                told = yield from finish(context, [each for _, each, _ in wrote], [change for _, _, change in wrote])
+                kept.update({write: is_kept(context, each, write.table.place) for write, each, _ in wrote})
+                return told
+
+            def apply(response: Response | None) -> dict[Tag, Extent]:
+                return _apply(context, started, response, written, kept)
+
+            return (
+                yield from send_change(
+                    context,
+                    operation,
+                    params,
+                    apply,
+                    before,
+                    is_batch=operation == "BatchWriteItem",
+                    writes=shared,
+                    finish_all=finish_all,
+                )
+            )
+    finally:
+        leave_to_the_outbox(*shared)
 
 
-def _apply(context: Context, writes: list[_Write], response: Response | None, written: _Written) -> dict[Tag, Extent]:
+def _after(context: Context, write: _Write, certain: Collection[_Write]) -> Change:
+    """What became of a write: the change, with the item that it has certainly left."""
+    if write not in certain or not write.table.settings.enabled:
+        return write.change
+    _, new = images(context, write.operation, write.request, "NONE", None)
+    return replace(write.change, new=new)
+
+
+def _apply(
+    context: Context, writes: list[_Write], response: Response | None, written: _Written, kept: Mapping[_Write, bool]
+) -> dict[Tag, Extent]:
     """Apply all of the writes, and leave in the cache what they certainly left in their tables."""
     changed = [write for write in writes if write.operation or response is None]
-    certain = frozenset() if response is None else written(response, changed)
-    bumped: list[dict[Tag, Extent]] = []
-    for write in changed:
-        change = write.change
-        if write in certain and write.table.settings.enabled:
-            _, new = images(context, write.operation, write.request, "NONE", None)
-            change = replace(change, new=new)
-        bumped.append(write.flight.apply(change))
+    certain: Set[_Write] = frozenset() if response is None else written(response, changed)
+    bumped = [write.flight.apply(_after(context, write, certain), is_kept=kept.get(write, True)) for write in changed]
     learned = [
         learn(context, each.table, each.operation, each.request, each.change.key) for each in changed if each in certain
     ]

@@ -15,9 +15,10 @@ from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
 from ..core.steps import Call, Params, Response, Steps
 from ..core.ttl import ttl_attribute_of
+from ..shared.tier import Tier
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
-from .forbidden import WITHOUT_A_SCHEMA, WITHOUT_A_TTL, warn_if_forbidden
+from .forbidden import WITHOUT_A_SCHEMA, WITHOUT_A_TTL, warn_if_forbidden, warn_of_unknown_account
 from .listeners import announce
 from .outcomes import Outcome, is_missing_table, outcome_of, refuses_addition
 
@@ -43,6 +44,10 @@ class Context(Struct):
     """The parameters of the last request as they went over the wire. Raises ValueError if that is not known."""
     attempts: Callable[[object], Attempts] = _no_attempts
     """How the attempts ended of the call that has just returned or raised this; empty where that is not known."""
+    tier: Tier | None = None
+    """The tier that the cache shares with other processes."""
+    record_lasts: float = 0.0
+    """Seconds for which a record of a write under way lasts: as one attempt takes at most, and the settle window."""
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises NotCacheable for what is not a name."""
@@ -77,6 +82,7 @@ class Context(Struct):
                 response = yield Call("DescribeTable", {"TableName": name})
             except Exception as error:  # noqa: BLE001 - throttled, unreachable: the call itself shows what matters
                 warn_if_forbidden(self.cache, error, "DescribeTable", name, WITHOUT_A_SCHEMA)
+                self.warn_of_unknown_account(table)
                 return table
             description = response.get("Table")
             if not isinstance(description, dict):  # a test's stand-in for DynamoDB, which knows one operation only
@@ -95,6 +101,12 @@ class Context(Struct):
             warn_if_forbidden(self.cache, error, "DescribeTimeToLive", name, WITHOUT_A_TTL)
             return UNSET
         return ttl_attribute_of(response)
+
+    def warn_of_unknown_account(self, table: Table) -> None:
+        """Log, once for a table, that the tier stores nothing of it because its account is not known, if that is so."""
+        tier = self.tier
+        if tier is not None and table.settings.shared and tier.account(table.id) is None:
+            warn_of_unknown_account(self.cache, table.id.name)
 
     def send(self, table: Table, operation: str, params: Params) -> Steps[Response]:
         """Send a call on one table."""

@@ -1,7 +1,7 @@
 """GetItem: from the cached item, or from a projection that was cached before."""
 
 from ..cache.entries import EntryKey
-from ..cache.flights import ABSENT_ITEM, ReadFlight
+from ..cache.flights import ABSENT_ITEM, Fill, ReadFlight
 from ..cache.table import Table
 from ..core.encoding import decode
 from ..core.expressions.projections import Projection
@@ -16,6 +16,7 @@ from .context import Context
 from .listeners import announce
 from .responses import hit_response, no_capacity
 from .single_flight import follow_leader
+from .tier import fill, find_items
 
 
 def get_item(context: Context, params: Params) -> Response | Steps[Response]:
@@ -81,12 +82,9 @@ def find_item(context: Context, table: Table, key: bytes, projection: Projection
     return CachedItem(data, projection if place == whole else None)
 
 
-def fill_found(flight: ReadFlight, key: bytes, projection: Projection | None, item: Item | None) -> None:
-    """Store what DynamoDB returned for an item."""
-    if projection is None:
-        flight.fill_item(key, item)
-    else:
-        flight.fill_projection(key, projection.signature, item)
+def answer_found(flight: ReadFlight, key: bytes, projection: Projection | None, item: Item | None) -> Fill:
+    """What DynamoDB returned for an item, as it is stored."""
+    return flight.item(key, item) if projection is None else flight.projection(key, projection.signature, item)
 
 
 def _answer(context: Context, request: Request, found: CachedItem) -> Response:
@@ -116,13 +114,18 @@ def _miss(
     with context.cache.read_flight(table, ItemRead(key), entry_of(table, key, projection)) as flight:
         leader = flight.start_or_follow()
         if leader is not None:
-            answer = yield from follow_leader(context, flight, leader)
-            if answer is not None:
-                return _answer(context, request, CachedItem(answer))
+            followed = yield from follow_leader(context, flight, leader)
+            if followed is not None:
+                return _answer(context, request, CachedItem(followed))
         # After the start, so that readers of a table that is not known yet follow as well.
         if not context.cache.is_described(table):
             table = yield from context.described(params["TableName"])
             flight.catch_up(table, entry_of(table, key, projection))
+        if context.tier is not None:
+            (found,) = yield from find_items(context, [(flight, key, projection)])
+            if found is not None:
+                value, is_whole = found
+                return _answer(context, request, CachedItem(value.data, projection if is_whole else None))
         if flight.is_settling:
             response = yield from context.send_strongly(table, "GetItem", params, flight)
         else:
@@ -130,5 +133,9 @@ def _miss(
         if table.key_names != request["Key"].keys():
             yield from announce(context.cache, context.cache.learn_key(table, request["Key"].keys()))
         item = response.get("Item")
-        fill_found(flight, key, projection, None if item is None else context.dialect.from_caller(item))
+        answer = answer_found(flight, key, projection, None if item is None else context.dialect.from_caller(item))
+        if flight.is_of_tier:
+            yield from fill(context, (flight, answer))
+        else:
+            flight.fill(answer)
     return response

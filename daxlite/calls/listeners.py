@@ -13,19 +13,20 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
 from ..core.extents import Extent
-from ..core.steps import Invalidated, Notify, Steps
+from ..core.steps import Invalidated, Notify, Steps, Told
 from ..core.tags import Tag
 
 
 class ChangeListener(Protocol):
     """Hears of every change that a wrapped client of this process makes or learns of."""
 
-    def changed(self, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
+    def changed(self, tags: Mapping[Tag, Extent] | None, told: Told | None) -> Steps[None]:
         """Something changed, and the caches of this process are true again already.
 
         tags: what the change bumped, and which extent of it; None where anything at all may have changed. Where this
         process does not know the table's keys, the table's own tag is among them, because other processes may know
-        them. The steps are taken before the call that made the change returns to the application.
+        them. told: what of that the processes know already that share a tier. The steps are taken before the call that
+        made the change returns to the application.
         """
 
 
@@ -72,7 +73,17 @@ def has_change_listeners() -> bool:
     return bool(_listeners)
 
 
-def announce(cache: Invalidated, tags: Mapping[Tag, Extent] | None) -> Steps[None]:
-    """Notify the listeners, if there are any, of what a change bumped. tags: None for anything at all."""
-    if _listeners and (tags is None or tags):
-        yield Notify(cache, tags)
+def announce(
+    cache: Invalidated, tags: Mapping[Tag, Extent] | None, *, is_told: bool = False, told: Told | None = None
+) -> Steps[None]:
+    """Notify the listeners, if there are any, of what a change bumped, and the processes that share a tier.
+
+    tags: None for anything at all. is_told: whether these processes know already, or will. told: what they know.
+    """
+    if tags is not None and not tags:
+        return
+    tell = cache.tell
+    if tell is not None and not is_told:
+        told = yield from tell(tags)
+    if _listeners:
+        yield Notify(cache, tags, told)

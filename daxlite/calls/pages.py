@@ -13,6 +13,7 @@ from .context import Context
 from .listeners import announce
 from .responses import hit_response, no_capacity
 from .single_flight import follow_leader
+from .tier import fill, find_page
 
 # What a page holds beside its items is stored as it came; these two say something of the call, not of the page.
 _OF_THE_CALL: Final = frozenset({"ResponseMetadata", "ConsumedCapacity"})
@@ -69,6 +70,9 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
         # After the start, so that readers of a table that is not known yet follow as well.
         table = yield from context.described(params["TableName"], read.index)
         flight.catch_up(table, table.page(read.kind, read.signature))
+        found = yield from find_page(context, table, flight, read)
+        if found is not None:
+            return _answer(context, request, table, read, found)
         # Global indexes have no strongly consistent reads; what they answer while they settle is kept by its age.
         if flight.is_settling and table.may_read_strongly(read.index):
             response = yield from context.send_strongly(table, operation, params, flight)
@@ -78,7 +82,8 @@ def _miss(context: Context, params: Params, request: Request, operation: str, re
             # DynamoDB could not have answered, had the index the keys that we know: it was made anew.
             yield from announce(context.cache, context.cache.forget(table))
         page = {name: member for name, member in response.items() if name not in _OF_THE_CALL}
-        flight.fill_page(read.kind, read.signature, _converted(page, context.dialect.from_caller))
+        filled = flight.page(read.kind, read.signature, _converted(page, context.dialect.from_caller))
+        yield from fill(context, (flight, filled))
     return response
 
 

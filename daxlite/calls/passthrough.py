@@ -1,5 +1,7 @@
 """Calls that the cache only watches: reads that are never cached, and changes of whole tables."""
 
+from ..cache.table import Table
+from ..core.changes import Change
 from ..core.extents import Extent
 from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
@@ -24,4 +26,6 @@ def change_table(context: Context, params: Params, *, operation: str) -> Steps[R
     def apply(response: Response | None) -> dict[Tag, Extent] | None:
         return context.cache.forget(*tables) if tables else context.cache.invalidate_all()
 
-    return send_change(context, operation, params, apply, is_batch=operation.startswith("Batch"))
+    before: list[tuple[Table | None, Change | None]] = [(table, Change(table.place)) for table in tables]
+    before = before or [(None, None)]
+    return send_change(context, operation, params, apply, before, is_batch=operation.startswith("Batch"))

@@ -7,7 +7,7 @@ from botocore.exceptions import ParamValidationError
 
 from ..cache.state import TooManyTables
 from ..core.changes import Change
-from ..core.extents import Extent
+from ..core.extents import Extent, hulls
 from ..core.not_cacheable import NotCacheable
 from ..core.steps import AboutToRead, Call, Params, Response, Steps
 from ..core.tags import Tag
@@ -76,7 +76,8 @@ def plan_rewritten(context: Context, operation: Operation, params: Params) -> St
             return context.cache.invalidate_all()
         return _apply_unknown(context, operation, sent)
 
-    return (yield from send_change(context, operation.name, params, apply, is_batch=operation.is_batch))
+    before = _before(context, operation, params)
+    return (yield from send_change(context, operation.name, params, apply, before, is_batch=operation.is_batch))
 
 
 def _announce_read(context: Context, operation: Operation, params: Params) -> Steps[Exception | None]:
@@ -100,7 +101,8 @@ def _send_anyway(context: Context, operation: Operation, params: Params, fault: 
         return _apply_unknown(context, operation, params) if operation.may_change else {}
 
     try:
-        response = yield from send_change(context, operation.name, params, apply, is_batch=operation.is_batch)
+        before = _before(context, operation, params)
+        response = yield from send_change(context, operation.name, params, apply, before, is_batch=operation.is_batch)
     except ParamValidationError:
         raise  # the request broke the plan because it was none
     except BaseException:
@@ -110,6 +112,24 @@ def _send_anyway(context: Context, operation: Operation, params: Params, fault: 
     if fault is not None:
         context.cache.fault(fault)
     return response
+
+
+def tags_before(context: Context, operation: Operation, params: Params) -> dict[Tag, Extent] | None:
+    """What a call may change, by the tables that it names; None for anything at all."""
+    changes = [change for _, change in _before(context, operation, params)]
+    if None in changes:
+        return None
+    return hulls([context.cache.tags_of(change) for change in changes if change is not None])
+
+
+def _before(context: Context, operation: Operation, params: Params) -> list[tuple[None, Change | None]]:
+    """What a call may change of which only the tables are known; None among it if they are not."""
+    if not operation.may_change:
+        return []
+    try:
+        return [(None, Change(context.names.place(name))) for name in operation.tables(params)] or [(None, None)]
+    except Exception:  # noqa: BLE001 - it cannot be told which tables
+        return [(None, None)]
 
 
 def _apply_unknown(context: Context, operation: Operation, params: Params) -> dict[Tag, Extent] | None:

@@ -1,15 +1,17 @@
 """What becomes of a call on whose way daxlite failed."""
 
-from ..cache.memory import MemoryCache
 from ..core.not_cacheable import NotCacheable
 from ..core.replies import BrokenReply
 from ..core.steps import Call, Params, Response, Steps
+from ..shared.errors import SharedUnavailable
+from .context import Context
 from .listeners import announce
+from .planning import tags_before
 from .registry import Operation
 
 
 def rescue(
-    cache: MemoryCache,
+    context: Context,
     operation: Operation,
     params: Params,
     fault: BaseException,
@@ -25,16 +27,18 @@ def rescue(
     What was to be stored or dropped may not have been, so everything goes. A read that was only not understood has done
     no harm. A reply that did not arrive whole is the application's, but nothing follows from it.
     """
+    if isinstance(fault, SharedUnavailable):
+        raise fault  # no fault: the settings want it, and nothing was sent
     is_read = operation.effect == "cached read"
     may_have_changed = operation.may_change and is_sent
     if not isinstance(fault, Exception):  # Ctrl-C, between a reply and what should have followed from it
-        yield from _drop(cache, may_have_changed)
+        yield from _drop(context, operation, params, may_have_changed)
         raise fault
     if not isinstance(fault, NotCacheable | BrokenReply):
-        cache.fault(fault)
+        context.cache.fault(fault)
     # The steps of a write have applied it already when they pass on that its reply is broken.
     if not isinstance(fault, BrokenReply) and not (is_read and isinstance(fault, NotCacheable)):
-        yield from _drop(cache, may_have_changed)
+        yield from _drop(context, operation, params, may_have_changed)
     if error is not None:
         raise error
     # A batch that the cache answered in part has only the other part here.
@@ -50,15 +54,19 @@ def rescue(
         raise  # interrupted before it was sent, and no driver takes steps any more
     except BaseException:
         if operation.may_change:
-            yield from _drop(cache, may_have_changed=True)
+            yield from _drop(context, operation, params, may_have_changed=True)
         raise
     if operation.may_change:
-        yield from _drop(cache, may_have_changed=True)
+        yield from _drop(context, operation, params, may_have_changed=True)
     return response
 
 
-def _drop(cache: MemoryCache, may_have_changed: bool) -> Steps[None]:
+def _drop(context: Context, operation: Operation, params: Params, may_have_changed: bool) -> Steps[None]:
+    cache = context.cache
     # A fault of a read changed nothing: the other caches of this process are as true as before.
     cache.invalidate_all(everywhere=may_have_changed)
-    if may_have_changed:
-        yield from announce(cache, None)
+    if not may_have_changed:
+        return
+    if cache.tell is not None:  # the other processes lose no more than the tables that the operation names
+        yield from cache.tell(tags_before(context, operation, params))
+    yield from announce(cache, None, is_told=True)

@@ -36,4 +36,5 @@ def execute(context: Context, params: Params, *, operation: str) -> Steps[Respon
             return context.cache.invalidate_all()
         return context.cache.apply(*[Change(context.table(name).place) for name in targets])
 
-    return send_change(context, operation, params, apply, is_batch=operation == "BatchExecuteStatement")
+    before = [(None, None if name is None else Change(context.table(name).place)) for name in targets]
+    return send_change(context, operation, params, apply, before, is_batch=operation == "BatchExecuteStatement")

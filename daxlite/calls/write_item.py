@@ -22,6 +22,7 @@ from .context import Context
 from .listeners import announce, has_change_listeners
 from .outcomes import Outcome
 from .send_change import send_change
+from .tier import begin, finish, is_kept, leave, leave_to_the_outbox, note_value, refuse
 
 
 def write_item(context: Context, params: Params, *, operation: str) -> Steps[Response]:
@@ -39,7 +40,8 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     def apply(response: Response | None) -> dict[Tag, Extent]:
         return context.cache.apply(change_of(table, operation, request))
 
-    return send_change(context, operation, params, apply, is_batch=False)
+    before = [(table, change_of(table, operation, request))]
+    return send_change(context, operation, params, apply, before, is_batch=False)
 
 
 def key_of_write(table: Table, operation: str, request: Request) -> bytes | None:
@@ -87,36 +89,55 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
     update = update_of(request) if operation == "UpdateItem" else None
     change = _change(table, operation, request, update)
     additions = _additions(table, operation, request, update)
-    with context.cache.write_flight(table, change.item) as flight:
-        try:
-            if additions:
-                response, is_added = yield from context.send_adding(table, operation, params, additions)
+    # Before the flight begins to watch: begin counts as a change to whom it concerns.
+    (shared,) = yield from begin(context, [(table, change)])
+    try:
+        with context.cache.write_flight(table, change.item) as flight:
+            try:
+                if additions:
+                    response, is_added = yield from context.send_adding(table, operation, params, additions)
+                else:
+                    response, is_added = (yield from context.send(table, operation, params)), False
+            except GeneratorExit:
+                raise  # as in `send_change`
+            except BaseException as error:
+                outcome = context.outcome(error)
+                if outcome is Outcome.FAILED_CONDITION:
+                    # Nothing changed, but what the application had read, perhaps from here, is suspect.
+                    change = replace(change, touched=frozenset(), assigned={})
+                    told = yield from finish(context, [shared], [change])
+                    yield from announce(context.cache, flight.apply(change), is_told=True, told=told)
+                elif outcome is Outcome.REFUSED:
+                    yield from refuse(context, [shared])
+                else:
+                    told = yield from leave(context, [shared], [change])
+                    yield from announce(context.cache, flight.apply(change), is_told=True, told=told)
+                raise
+            returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
+            attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
+            if additions and not is_added:
+                table.may_ask_images = False
+            retries = response.get("ResponseMetadata", {}).get("RetryAttempts")
+            is_certain = not retries or context.outcome(response) is Outcome.APPLIED
+            if is_certain:
+                old, new = images(context, operation, request, returned, attributes)
             else:
-                response, is_added = (yield from context.send(table, operation, params)), False
-        except GeneratorExit:
-            raise  # as in `send_change`
-        except BaseException as error:
-            outcome = context.outcome(error)
-            if outcome is Outcome.FAILED_CONDITION:
-                # Nothing changed, but what the application had read, perhaps from here, is suspect.
-                yield from announce(context.cache, flight.apply(replace(change, touched=frozenset(), assigned={})))
-            elif outcome is not Outcome.REFUSED:
-                yield from announce(context.cache, flight.apply(change))
-            raise
-        returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
-        attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
-        if additions and not is_added:
-            table.may_ask_images = False
-        retries = response.get("ResponseMetadata", {}).get("RetryAttempts")
-        if not retries or context.outcome(response) is Outcome.APPLIED:
-            old, new = images(context, operation, request, returned, attributes)
-        else:
-            # An attempt whose reply was lost may have left the "old" image, and may be applied again on the new one.
-            old = new = UNKNOWN
-        change = replace(change, old=old, new=new)
-        bumped = flight.apply(change if update is None or new is not UNKNOWN else computed(change, update))
+                # An attempt whose reply was lost may have left the "old" image, and may be applied again on the new
+                # one.
+                old = new = UNKNOWN
+            change = replace(change, old=old, new=new)
+            change = change if update is None or new is not UNKNOWN else computed(change, update)
+            if is_certain:
+                note_value(context, shared, flight, change)
+                told = yield from finish(context, [shared], [change])
+            else:
+                told = yield from leave(context, [shared], [change])
+            bumped = flight.apply(change, is_kept=is_kept(context, shared, table.place))
+    finally:
+        if shared is not None:
+            leave_to_the_outbox(shared)
     if has_change_listeners():
-        yield from announce(context.cache, bumped)
+        yield from announce(context.cache, bumped, is_told=True, told=told)
     yield from announce(context.cache, learn(context, table, operation, request, change.key))
     return response
 

@@ -50,7 +50,20 @@ class Waitable(Protocol):
 class Invalidated(Protocol):
     """A cache of this process; `cache.memory.MemoryCache` is one."""
 
+    tell: "Tell | None"
+    """Tells the processes that share a tier of a change, and returns what they know then; None where there is no
+    tier."""
+
     def fault(self, error: Exception) -> None: ...
+
+
+class Told(Hidden, Struct, frozen=True):
+    """What of a change the processes know already that share a tier."""
+
+    where: object
+    """Equal for all who share it: the identity of its keyspace."""
+    changed: Mapping[bytes, Extent]
+    """By shared tags."""
 
 
 class Call(Struct, frozen=True):
@@ -75,6 +88,10 @@ class Run(Struct, frozen=True):
 
     server: Server
     commands: tuple[Command, ...]
+    """Each has keys of one slot. None may count on another one's having run before. ("EVAL", script, ...) is sent as
+    EVALSHA where the server knows the script."""
+    is_urgent: bool = False
+    """Whether they are sent even where the circuit breaker is open."""
 
     def __repr__(self) -> str:
         return f"Run({', '.join(command[0] for command in self.commands)})"
@@ -125,7 +142,10 @@ class Notify(Struct, frozen=True):
     cache: Invalidated
     tags: Mapping[Tag, Extent] | None
     """What the change bumped, and which extent of it; None where anything at all may have changed."""
+    told: Told | None = None
+    """What of that has been told at a shared tier; None if nothing has, or that failed."""
 
 
 Step: TypeAlias = Call | Get | Run | Compute | Sleep | Wait | Spawn | AboutToRead | Notify
 Steps: TypeAlias = Generator[Step, Any, T]
+Tell: TypeAlias = Callable[[Mapping[Tag, Extent] | None], Steps[Told | None]]

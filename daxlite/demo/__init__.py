@@ -1,6 +1,7 @@
 """The demo: one workload through a plain and a wrapped client, compared in speed, cost and answers.
 
-The data are the orders of a shop. The second part is an aggregation of them.
+The data are the orders of a shop. The second part is an aggregation of them, the third a cache that two processes
+share.
 """
 
 import gc
@@ -21,9 +22,10 @@ from daxlite.demo.meter import Meter
 from daxlite.demo.orders import make_orders
 from daxlite.demo.progress import progress
 from daxlite.demo.redis_servers import redis_server
-from daxlite.demo.report import aggregations, latencies, totals, verdict
+from daxlite.demo.report import aggregations, latencies, sharing, totals, verdict
 from daxlite.demo.server import embedded_server
 from daxlite.demo.settings import Client, DemoError, Response, Settings
+from daxlite.demo.sharing import share
 from daxlite.demo.table import load, temporary_tables
 from daxlite.demo.workload import PlannedCall, make_workload
 
@@ -74,9 +76,12 @@ def run(settings: Settings, console: Console) -> bool:
         shop = Shop(connect, url, table, server, settings)
         with progress(console, "computing the revenue of a week", STEPS) as advance:
             rows = aggregate(shop, plain, result, advance)
+        with progress(console, "sharing a cache with another process", 2) as advance:
+            shared = share(shop, plain, workload.keys, result, advance)
 
     for shown in (*tables, aggregations(rows)):
         console.print(shown)
+    console.print(sharing(shared), highlight=False, markup=False)
     verdict(console, result)
     return not result.disagreements
 

@@ -1,4 +1,4 @@
-"""An office in a process of its own: `python -m daxlite.demo.other_process`.
+"""An office, or a desk, in a process of its own: `python -m daxlite.demo.other_process`.
 
 It reads commands from its standard input, one line of JSON each, and writes the answers to its standard output in the
 same way. It exits when the input ends: however its parent dies, no process is left.
@@ -7,20 +7,24 @@ same way. It exits when the input ends: however its parent dies, no process is l
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from daxlite.demo.office import Asked
+from daxlite.aggregations import AggregationCache
+from daxlite.demo.connect import embedded_client, external_client
+from daxlite.demo.desk import Desk, Looked
+from daxlite.demo.office import Asked, Office
 from daxlite.demo.server import stop, surroundings
-from daxlite.demo.settings import DemoError, Item
+from daxlite.demo.settings import DemoError, Item, Key
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The servers, the namespace and the table of the office."""
+    """The servers, the namespace and the table of the office or the desk."""
 
     endpoint_url: str
     is_embedded: bool
@@ -30,7 +34,7 @@ class Address:
 
 
 class OtherProcess:
-    """The office in the other process, as the parent uses it."""
+    """The office or the desk in the other process, as the parent uses it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -44,6 +48,14 @@ class OtherProcess:
     def put(self, order: Item) -> None:
         """See Office.put."""
         self.tell({"put": order})
+
+    def look_up(self, keys: Sequence[Key]) -> Looked:
+        """See Desk.look_up."""
+        return Looked(**self.tell({"look up": keys}))
+
+    def wait_until_it_hears(self, seconds: float) -> None:
+        """See Desk.wait_until_it_hears."""
+        self.tell({"hear": seconds})
 
     def tell(self, message: Any) -> Any:
         """Send a command and wait for its answer."""
@@ -63,7 +75,7 @@ class OtherProcess:
 
 @contextmanager
 def other_process(address: Address) -> Iterator[OtherProcess]:
-    """An office in another process for as long as the block runs."""
+    """Another process, for as long as the block runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "daxlite.demo.other_process"],
         stdin=subprocess.PIPE,
@@ -84,25 +96,42 @@ def other_process(address: Address) -> Iterator[OtherProcess]:
 
 def serve() -> None:
     """Read the address, then answer commands until the input ends."""
-    from daxlite.aggregations import AggregationCache
-    from daxlite.demo.connect import embedded_client, external_client
-    from daxlite.demo.office import Office
-
     with ExitStack() as stack:
         address = Address(**json.loads(sys.stdin.readline()))
-        inner = (embedded_client if address.is_embedded else external_client)(address.endpoint_url)
-        stack.callback(inner.close)
-        aggregations = AggregationCache(address.redis_url, address.namespace)
-        stack.callback(aggregations.close)
-        office = Office(inner, aggregations, address.table)
+        answer = _answers(address, stack)
         _say("ready")
         for line in sys.stdin:
-            message = json.loads(line)
-            if "put" in message:
-                office.put(message["put"])
-                _say("done")
-            else:
-                _say(_told(office.ask(message["ask"])))
+            _say(answer(json.loads(line)))
+
+
+def _answers(address: Address, stack: ExitStack) -> Callable[[Any], Any]:
+    """What answers commands; the office and the desk are made when they are first needed."""
+    inner = (embedded_client if address.is_embedded else external_client)(address.endpoint_url)
+    stack.callback(inner.close)
+
+    @cache
+    def office() -> Office:
+        aggregations = AggregationCache(address.redis_url, address.namespace)
+        stack.callback(aggregations.close)
+        return Office(inner, aggregations, address.table)
+
+    @cache
+    def desk() -> Desk:
+        made = Desk(inner, address.redis_url, address.namespace, address.table)
+        stack.callback(made.close)
+        return made
+
+    def answer(message: Any) -> Any:
+        ((command, given),) = message.items()
+        if command == "put":
+            return office().put(given)
+        if command == "ask":
+            return _told(office().ask(given))
+        if command == "look up":
+            return asdict(desk().look_up(given))
+        return desk().wait_until_it_hears(given)
+
+    return answer
 
 
 def _told(asked: Asked) -> dict[str, Any]:

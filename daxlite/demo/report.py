@@ -11,6 +11,7 @@ from rich.table import Table
 from daxlite.demo.aggregation import Measurement, speedup
 from daxlite.demo.check import CheckResult, summary
 from daxlite.demo.measure import Lane, percentile
+from daxlite.demo.sharing import Sharing
 from daxlite.demo.workload import METHODS, WRITES
 
 
@@ -86,6 +87,16 @@ def aggregations(rows: Sequence[Measurement]) -> Table:
         faster = "" if row is rows[0] else f"{speedup(rows, row):,.0f} x"
         table.add_row(row.when, asked.source, f"{asked.reads:,}", duration(asked.seconds), faster)
     return table
+
+
+def sharing(found: Sharing) -> str:
+    """What another process found of what this one had read, and saw of what it wrote."""
+    return (
+        f"a shared cache: {found.elsewhere} found {len(found.found.items):,} orders that this one had read,\n"
+        f"with {found.found.reads:,} reads of DynamoDB, in {duration(found.found.seconds)} each instead of "
+        f"{duration(found.first.seconds)}, and then in {duration(found.again.seconds)};\n"
+        f"of {found.writes:,} writes it saw {found.seen:,} at once\n"
+    )
 
 
 def verdict(console: Console, result: CheckResult) -> None:

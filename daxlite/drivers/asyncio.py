@@ -62,14 +62,14 @@ class AsyncioDriver:
                 if server.asyncio is None:
                     return await asyncio.to_thread(server.threads.get, keys)
                 return await server.asyncio.get(keys)
-            case Run(server, commands):
+            case Run(server, commands, is_urgent):
                 if server.asyncio is None:
-                    return await asyncio.to_thread(server.threads.run, commands)
-                return await server.asyncio.run(commands)
+                    return await asyncio.to_thread(server.threads.run, commands, is_urgent)
+                return await server.asyncio.run(commands, is_urgent)
             case AboutToRead(cache, tags, lagging):
                 await self._about_to_read(cache, tags, lagging)
-            case Notify(cache, tags):
-                await self._notify(cache, tags)
+            case Notify(cache, tags, told):
+                await self._notify(cache, tags, told)
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
             case Wait(latch, seconds):
@@ -104,10 +104,10 @@ class AsyncioDriver:
             except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
                 cache.fault(error)
 
-    async def _notify(self, cache: Any, tags: Any) -> None:
+    async def _notify(self, cache: Any, tags: Any, told: Any) -> None:
         for listener in change_listeners():
             try:
-                await self.drive(listener.changed(tags))
+                await self.drive(listener.changed(tags, told))
             except Exception as error:  # noqa: BLE001 - the other listeners are told all the same
                 cache.fault(error)
 

@@ -87,12 +87,12 @@ class ThreadDriver:
                 return self._call(step, progress)
             case Get(server, keys):
                 return server.threads.get(keys)
-            case Run(server, commands):
-                return server.threads.run(commands)
+            case Run(server, commands, is_urgent):
+                return server.threads.run(commands, is_urgent)
             case AboutToRead(cache, tags, lagging):
                 self._about_to_read(cache, tags, lagging)
-            case Notify(cache, tags):
-                self._notify(cache, tags)
+            case Notify(cache, tags, told):
+                self._notify(cache, tags, told)
             case Sleep(seconds) if stop is not None:
                 if stop.wait(seconds):
                     raise Ended
@@ -111,10 +111,10 @@ class ThreadDriver:
             except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
                 cache.fault(error)
 
-    def _notify(self, cache: Any, tags: Any) -> None:
+    def _notify(self, cache: Any, tags: Any, told: Any) -> None:
         for listener in change_listeners():
             try:
-                self.drive(listener.changed(tags))
+                self.drive(listener.changed(tags, told))
             except Exception as error:  # noqa: BLE001 - the other listeners are told all the same
                 cache.fault(error)
 

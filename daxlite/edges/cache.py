@@ -1,6 +1,8 @@
 """The cache as the application sees it."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..cache.lock import Reentered
@@ -8,10 +10,15 @@ from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
 from ..cache.stats import CacheCounts, CacheStats, Kind, add
 from ..calls.listeners import announce
+from ..config import CacheConfig
 from ..core.extents import Extent
 from ..core.native import key_argument
+from ..core.tables import region_and_name
 from ..core.tags import Tag
 from ..drivers.threads import ThreadDriver
+from ..shared.tier import Tier
+from .joining import join
+from .shared import Shared
 
 
 class Cache(MemoryCache):
@@ -22,12 +29,35 @@ class Cache(MemoryCache):
     config: the settings; CacheConfig() unless given.
     clock: seconds, never going back. wall_clock: seconds since the epoch, for the items' own TTL attribute.
     random: numbers from 0 to 1, for the jitter of TTLs; from the operating system unless given. Tests pass their own.
+    shared: the Redis or Valkey in which processes share what they cache; None for a cache of this process alone.
 
     >>> import daxlite
     >>> cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=60))
     >>> cache.stats().total.entries
     0
     """
+
+    def __init__(
+        self,
+        config: CacheConfig | None = None,
+        *,
+        shared: Shared | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(config, clock=clock, wall_clock=wall_clock, random=random)
+        self._joined: Any = None
+        self.tier: Tier | None = None
+        """The tier that the cache shares with other processes."""
+        if shared is not None:
+            self._joined = join(self, shared, clock, wall_clock)
+            self.tier = self._joined.tier
+
+    def close(self) -> None:
+        """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
+        if self._joined is not None:
+            self._joined.close()
 
     def stats(self) -> CacheStats:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.
@@ -42,12 +72,36 @@ class Cache(MemoryCache):
                 for kind, counters in table.counters.items():
                     counts = counters.snapshot()
                     kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
-            return CacheStats(tables=by_name, faults=state.faults, in_flight=state.in_flight)
+            shared = None if self._joined is None else self._joined.stats()
+            return CacheStats(by_name, state.faults, state.in_flight, shared)
 
     def clear(self) -> None:
         """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
-        other cache and no aggregation goes."""
+        other cache of this process and no aggregation goes. With a shared tier, everything of its namespace goes, for
+        all processes: that takes one command, however much is stored."""
         self.invalidate_all(everywhere=False)
+        if self.tell is not None:
+            ThreadDriver().drive(self.tell(None))
+
+    @contextmanager
+    def bulk(self, table: str) -> Iterator[None]:
+        """While many items of a table are written: within, what is written is kept nowhere, and drops what was cached
+        of it, as ever. It holds for all threads, and may be entered several times.
+
+        table: its name or ARN. Raises TypeError or ValueError for what is none.
+
+        >>> cache = Cache()
+        >>> with cache.bulk("Orders"):
+        ...     pass  # an import
+        """
+        check_table(table, None)
+        _, name = region_and_name(table)
+        one = object()
+        self._bulk[one] = name
+        try:
+            yield
+        finally:
+            self._bulk.pop(one, None)
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: it was changed by another program.

@@ -3,7 +3,7 @@
 import copy
 import inspect
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from botocore.client import BaseClient
@@ -18,6 +18,9 @@ from .dispatcher import Dispatcher
 from .hooks import Hooks
 from .replies import attempts_of, call_checked, look_at, what_was_sent
 from .stand_in import StandIn
+
+UNLIMITED: Final = 300.0
+"""Seconds that stand for a timeout of a client that has none."""
 
 
 class CachingClient(StandIn):
@@ -59,7 +62,15 @@ def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -
         response: Response = client._make_api_call(operation, params)
         return response
 
-    context = Context(cache, dialect_of(client), cache.names(scope_of(client, principal)), what_was_sent, attempts_of)
+    context = Context(
+        cache,
+        dialect_of(client),
+        cache.names(scope_of(client, principal)),
+        what_was_sent,
+        attempts_of,
+        tier=getattr(cache, "tier", None),
+        record_lasts=record_lasts(client, cache.config.settle_window),
+    )
     dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
     return caching_client(client, dispatcher)
 
@@ -71,6 +82,13 @@ def wrap_resource(resource: Any, cache: MemoryCache, principal: str | None = Non
     wrapped.meta = copy.copy(resource.meta)
     wrapped.meta.client = wrap_client(resource.meta.client, cache, principal)
     return wrapped
+
+
+def record_lasts(client: Any, settle_window: float) -> float:
+    """Seconds for which a record of a write of this client's lasts: as long as one attempt may take, and the window."""
+    config = client.meta.config
+    timeouts = [getattr(config, name, None) or UNLIMITED for name in ("connect_timeout", "read_timeout")]
+    return float(sum(timeouts)) + settle_window
 
 
 def scope_of(client: Any, principal: str | None = None) -> Scope:

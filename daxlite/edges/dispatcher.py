@@ -67,7 +67,7 @@ class Dispatcher:
         # Outside of the handler, so that DynamoDB's own error is not chained to a fault that is none of the
         # application's.
         rescued = rescue(
-            self.context.cache,
+            self.context,
             row,
             params,
             fault,

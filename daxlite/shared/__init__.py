@@ -1,1 +1,1 @@
-"""What processes share through Redis or Valkey: states, the bus that tells of changes, and the way to the server."""
+"""What processes share through Redis or Valkey: states, messages of changes, and the way to the server."""

@@ -50,12 +50,16 @@ class Breaker:
         """Whether no command is sent now. For statistics: it does not start a probe."""
         return self._open_until is not None and self._clock() < self._open_until
 
-    def allows(self) -> bool:
-        """Whether this caller may send a command. After a pause one caller may, and the others wait for its outcome."""
+    def allows(self, is_urgent: bool = False) -> bool:
+        """Whether this caller may send a command. After a pause one caller may, and the others wait for its outcome.
+        is_urgent: it is sent in any case, and closes the breaker if it is answered."""
         if self._open_until is None:
             return True
         now = self._clock()
         if now < self._open_until:
+            if is_urgent:
+                self._open_until = max(self._open_until, now + FIRST_PAUSE)  # this is a probe; it needs no other one
+                return True
             self.skipped += 1
             return False
         self._open_until = now + self._pause

@@ -1,19 +1,17 @@
 """Clients of redis-py: made from what the application gives, and the connections to use now."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import time
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
-from redis.retry import Retry
 
 from ..core.checks import shown
+from .async_cluster import AsyncCluster, AsyncClusterLease
 from .async_pool import AsyncLease, AsyncPool
+from .cluster import Cluster, ClusterLease
 from .pool import Lease, Pool
 from .urls import check_url
 
@@ -22,93 +20,82 @@ AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
 
 _SYNC: Final = 'a URL such as "redis://localhost:6379/0", a redis.Redis or a redis.RedisCluster'
 _ASYNC: Final = "a URL, a redis.asyncio.Redis or a redis.asyncio.RedisCluster"
-
-
-class ClusterLease:
-    """A cluster's client, which has pools of its own for its nodes."""
-
-    harmless: Final = (RedisError, RedisClusterException)
-    """Errors after which no reply is to come: redis-py has closed the connection, where that was needed."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-
-    def give_back(self) -> None:
-        """Do nothing: redis-py has given the connections back."""
-
-    def discard(self) -> None:
-        """Close all connections to all nodes: which of them were used is not known."""
-        self.client.disconnect_connection_pools()
-
-
-class AsyncClusterLease(ClusterLease):
-    """The same for asyncio."""
-
-    async def discard(self) -> None:  # type: ignore[override]
-        """Do nothing: where a task is cancelled in between, redis-py closes the connection."""
+LISTENING: Final = 1.0
+"""Seconds that the thread that listens waits at least for a connection or a reply. No caller waits for it."""
 
 
 class ThreadClient:
     """The client and the connections that all threads of a process share."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, budget: float | None = None) -> None:
+        """budget: as for `Connection`."""
         self.client: Any = client
+        self._budget = budget
+        self._patience = None if budget is None else max(budget, LISTENING)
         self._parents: list[Any] = []
-        self._pool = None if is_of_a_cluster(client) else Pool(client)
+        self._way = self._new()
+
+    def _new(self) -> Pool | Cluster:
+        kind = Cluster if is_of_a_cluster(self.client) else Pool
+        return kind(self.client, self._budget)
 
     def begin(self) -> None:
         """Connect anew, in a process that forked. The connections of the parent are not even closed."""
-        if self._pool is not None:
-            self._parents.append(self._pool)
-            self._pool = Pool(self.client)
+        self._parents.append(self._way)
+        self._way = self._new()
 
-    def lease(self) -> Lease | ClusterLease:
-        """Connections for one caller."""
-        return ClusterLease(self.client) if self._pool is None else self._pool.lease()
+    def lease(self, deadline: float | None = None) -> Lease | ClusterLease:
+        """Connections for one caller. deadline: by `time.monotonic`."""
+        return self._way.lease(deadline)
 
     def servers(self) -> tuple[Any, ...]:
-        """The servers that publish changes: every primary of a cluster, as far as the client knows; else the one."""
-        if self._pool is None:
-            return tuple(sorted(self.client.get_primaries(), key=lambda node: str(node.name)))
-        return (None,)
+        """The servers that publish changes: every primary of a cluster; else the one. Raises what redis-py raises."""
+        if isinstance(self._way, Pool):
+            return (None,)
+        self._way.look(None if self._patience is None else time.monotonic() + self._patience)
+        return self._way.primaries()
 
-    def subscriptions(self, servers: Iterable[Any]) -> Iterator[Any]:
-        """For each of these servers a PubSub with a connection of its own, none of those for commands."""
-        for server in servers:
-            client = self.client if server is None else self.client.get_redis_connection(server)
-            yield Pool(client).lease().client.pubsub()
+    def client_for(self, server: Any) -> Any:
+        """A client of redis-py for one of these servers, whose settings another connection is made from."""
+        return self._way.client_of(server) if isinstance(self._way, Cluster) else self.client
+
+    def doubt(self) -> None:
+        """Find out which servers there are before the next use."""
+        if isinstance(self._way, Cluster):
+            self._way.doubt()
 
     def close(self) -> None:
-        """Close the connections that are idle, if they are daxlite's own."""
-        if self._pool is not None:
-            self._pool.close()
+        """Close the connections that are idle."""
+        self._way.close()
 
 
 class LoopClients:
     """Connections for each event loop: they belong to the loop in which they were made."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, budget: float | None = None) -> None:
+        """budget: as for `AsyncConnection`."""
         self.client: Any = client
-        self._is_of_a_cluster = is_of_a_cluster(client)
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDictionary()
-        if not self._is_of_a_cluster:
-            AsyncPool(client)  # raises for wrong settings
+        self._budget = budget
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool | AsyncCluster] = WeakKeyDictionary()
+        self._new()  # raises for wrong settings
 
-    def lease(self) -> AsyncLease | AsyncClusterLease:
-        """Connections for one caller."""
-        if self._is_of_a_cluster:
-            return AsyncClusterLease(self.client)
+    def _new(self) -> AsyncPool | AsyncCluster:
+        kind = AsyncCluster if is_of_a_cluster(self.client) else AsyncPool
+        return kind(self.client, self._budget)
+
+    def lease(self, deadline: float | None = None) -> AsyncLease | AsyncClusterLease:
+        """Connections for one caller. deadline: by `time.monotonic`."""
         loop = asyncio.get_running_loop()
-        pool = self._by_loop.get(loop)
-        if pool is None:
-            pool = self._by_loop[loop] = AsyncPool(self.client)
-        return pool.lease()
+        way = self._by_loop.get(loop)
+        if way is None:
+            way = self._by_loop[loop] = self._new()
+        return way.lease(deadline)
 
     async def close(self) -> None:
         """Close the connections of this loop that are idle."""
-        pool = self._by_loop.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.close()
+        way = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if way is not None:
+            await way.close()
 
 
 def is_of_a_cluster(client: Any) -> bool:
@@ -117,17 +104,14 @@ def is_of_a_cluster(client: Any) -> bool:
 
 
 def client_of(server: Any, timeout: float, name: str = "server") -> Any:
-    """A client for threads. One of the application's keeps its own timeouts and retries. name: the argument's.
+    """A client for threads. One of the application's keeps its own timeouts. name: the argument's.
 
     Raises TypeError for what is none, ValueError for a URL that is none, or has options that are not allowed.
     """
     if isinstance(server, str):
         check_url(server)
-        # A connection that broke while it lay in the pool is worth a second attempt at once; a server that does not
-        # answer in time is not.
-        retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        return _checked(redis.Redis.from_url(server, retry=retry, **times))
+        return _checked(redis.Redis.from_url(server, **times))
     if isinstance(server, AsyncClient):
         raise TypeError("this is a client of asyncio: AsyncAggregationCache takes it")
     if not isinstance(server, Client):
@@ -139,9 +123,8 @@ def async_client_of(server: Any, timeout: float) -> Any:
     """The same for asyncio."""
     if isinstance(server, str):
         check_url(server)
-        retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        return _checked(redis.asyncio.Redis.from_url(server, retry=retry, **times))
+        return _checked(redis.asyncio.Redis.from_url(server, **times))
     if not isinstance(server, AsyncClient):
         raise TypeError(f"server is {shown(server)}; it must be {_ASYNC}")
     return _checked(server)

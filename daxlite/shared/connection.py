@@ -3,69 +3,102 @@
 """The way to Redis for threads: commands go out, replies come back, and every failure is Unavailable."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
 
 from ..core.steps import Command
 from .breaker import Breaker
 from .clients import Client, ThreadClient, is_of_a_cluster
-from .failures import FAILURES, Unavailable, answered, checked, failed, raised_by_a_signal_handler
-
-A = TypeVar("A")
-R = TypeVar("R")
+from .failures import FAILURES, Unavailable, answered, checked, failed, is_break, raised_by_a_signal_handler
+from .script_forms import ScriptForms
+from .slots import by_slot
 
 
 class Connection:
     """Commands to a server or a cluster, for threads."""
 
-    def __init__(self, client: Client, breaker: Breaker) -> None:
-        self.clients = ThreadClient(client)
+    def __init__(self, client: Client, breaker: Breaker, budget: float | None = None) -> None:
+        """budget: seconds for one call, with all that it takes: connections, replies, redirections. None: the client's
+        timeouts hold, each time that something is waited for."""
+        self.clients = ThreadClient(client, budget)
         self.breaker = breaker
         self.is_cluster = is_of_a_cluster(client)
+        self._budget = budget
+        self._forms = ScriptForms()
+        self.on_broken: Callable[[], None] = lambda: None
+        """Is called when a connection broke, or when the server did not answer several times: there may be another one
+        in its place by the next time."""
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
         if self.is_cluster:
-            return self._guarded(self._pipelined, [("GET", key) for key in keys])
-        found: list[bytes | None] = self._guarded(self._one, ("MGET", *keys))
-        return found
+            groups = by_slot(keys)
+            several = self._guarded([("MGET", *group) for group in groups], is_read=True)
+            values = {
+                key: value for group in zip(groups, several, strict=True) for key, value in zip(*group, strict=True)
+            }
+            return [values[key] for key in keys]
+        (found,) = self._guarded([("MGET", *keys)], is_read=True)
+        return found  # type: ignore[no-any-return]
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
+    def run(self, commands: Sequence[Command], is_urgent: bool = False) -> list[Any]:
         """The replies to commands that each concern keys of one slot, in their order, in one round trip (in a cluster,
-        one to each node). Raises Unavailable."""
-        if len(commands) == 1:
-            return [self._guarded(self._one, commands[0])]
-        return self._guarded(self._pipelined, commands)
+        one to each node). Raises Unavailable. is_urgent: they are sent even where the circuit breaker is open."""
+        return self._guarded(commands, is_urgent=is_urgent)
 
-    def _guarded(self, send: Callable[[Any, A], R], what: A) -> R:
+    def _guarded(self, commands: Sequence[Command], *, is_urgent: bool = False, is_read: bool = False) -> list[Any]:
         """Send if the breaker allows it, and report the outcome to the breaker. What is no failure of Redis is raised
         as it is, such as what a signal handler raises."""
-        if not self.breaker.allows():
+        if not self.breaker.allows(is_urgent):
             raise Unavailable
         outer = sys.exc_info()[1]
-        lease = self.clients.lease()
-        try:
-            replies = send(lease.client, what)
-        except BaseException as error:
-            of_a_handler = raised_by_a_signal_handler(error, outer)
-            if of_a_handler is None and isinstance(error, lease.harmless):
-                lease.give_back()
-            else:
-                lease.discard()
-            if of_a_handler is not None:
-                raise of_a_handler from None
-            if isinstance(error, FAILURES):
-                raise failed(self.breaker, error, what) from error
-            raise
-        lease.give_back()
-        answered(self.breaker, what)
-        return replies
+        deadline = None if self._budget is None else time.monotonic() + self._budget
+        while True:
+            lease = self.clients.lease(deadline)
+            try:
+                replies = self._replies(lease, commands)
+            except BaseException as error:
+                of_a_handler = raised_by_a_signal_handler(error, outer)
+                if of_a_handler is None and isinstance(error, lease.harmless):
+                    lease.give_back()
+                else:
+                    lease.discard()
+                if of_a_handler is not None:
+                    raise of_a_handler from None
+                # A read changes nothing, and a connection that was idle may have been closed while this was on its way.
+                if is_read and lease.was_open and isinstance(error, redis.ConnectionError):
+                    is_read = False
+                    self.on_broken()
+                    continue
+                if isinstance(error, FAILURES):
+                    unavailable = failed(self.breaker, error, commands)
+                    if is_break(error) or self.breaker.is_open:
+                        self.on_broken()
+                    raise unavailable from error
+                raise
+            lease.give_back()
+            if lease.was_broken:
+                self.on_broken()
+            answered(self.breaker, commands)
+            return replies
 
-    def _one(self, client: Any, command: Command) -> Any:
-        return client.execute_command(*command)
-
-    def _pipelined(self, client: Any, commands: Iterable[Command]) -> list[Any]:
-        with client.pipeline() if self.is_cluster else client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return checked(pipeline.execute(raise_on_error=False))
+    def _replies(self, lease: Any, commands: Sequence[Command]) -> list[Any]:
+        """The replies to all of them. Raises the first error among them."""
+        forms = self._forms
+        sent = [forms.first(command) for command in commands]
+        replies = lease.exchange(sent)
+        while True:
+            again: dict[int, Command] = {}
+            for place, reply in enumerate(replies):
+                if isinstance(reply, Exception):
+                    form = forms.next(commands[place], sent[place], reply)
+                    if form is not None:
+                        again[place] = form
+            if not again:
+                return checked(replies)
+            # Those alone: the others have run.
+            for place, reply in zip(again, lease.exchange([*again.values()]), strict=True):
+                sent[place], replies[place] = again[place], reply

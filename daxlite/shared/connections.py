@@ -44,14 +44,21 @@ class Connections(Hidden, Struct, eq=False):
 
 
 def connections_of(
-    server: str | Client, timeout: float, clock: Callable[[], float], name: str = "server"
+    server: str | Client,
+    timeout: float,
+    clock: Callable[[], float],
+    name: str = "server",
+    *,
+    is_budget: bool = False,
 ) -> Connections:
     """Connections for threads. Raises TypeError or ValueError for what is no server. None is opened yet.
 
     timeout: seconds to wait for the server, where it is given as a URL. clock: the circuit breaker's. name: the
-    argument's.
+    argument's. is_budget: `timeout` is for a whole step, with the connections and the replies that it takes, whatever
+    the URL or the client says.
     """
-    return Connections(server, Connection(client_of(server, timeout, name), Breaker(clock)))
+    client, budget = client_of(server, timeout, name), timeout if is_budget else None
+    return Connections(server, Connection(client, Breaker(clock), budget))
 
 
 def async_connections_of(

@@ -9,6 +9,7 @@ import redis
 from redis.exceptions import RedisClusterException, RedisError
 
 from .breaker import Breaker
+from .errors import Unavailable as Unavailable
 
 FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What redis-py raises where the fault is not in the program."""
@@ -18,21 +19,15 @@ OUTAGES: Final = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.exceptions.ClusterError,
+    redis.exceptions.InvalidResponse,
     RedisClusterException,
     OSError,
 )
 
+_NO_WRITES: Final = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
 
 HEADER_REFUSED: Final = "near '#'"
-"""What a server's error says that does not know what `scripts.ALLOW_OOM` means."""
-
-
-class Unavailable(Exception):  # noqa: N818 - what is meant is a state, of which there may be no error at all
-    """Redis did not do it. `cause` is redis-py's error; None where the circuit breaker did not even ask."""
-
-    def __init__(self, cause: Exception | None = None) -> None:
-        super().__init__("Redis is left alone after it failed several times" if cause is None else str(cause))
-        self.cause = cause
+"""What a server's error says that does not know what `script_forms.ALLOW_OOM` means."""
 
 
 def surfaced(error: BaseException) -> BaseException:
@@ -45,19 +40,15 @@ def surfaced(error: BaseException) -> BaseException:
 def failed(breaker: Breaker, error: Exception, what: Any) -> Unavailable:
     """Count a failure at the breaker, and log what is new of it. what: the command, or the commands. Returns the error
     to raise."""
-    if is_of_the_header(error):
-        breaker.succeeded()
-        return Unavailable(error)  # no failure: the script is sent without it
     breaker.errors += 1
     if isinstance(error, OUTAGES):
         breaker.troubles.unanswered(error, what)
-        if breaker.failed():
-            breaker.troubles.left_alone(error, what)
+        breaker.failed()
     else:
+        breaker.troubles.answered(())  # it answered, if only to refuse
         breaker.troubles.refused(error, what)
-        if breaker.succeeded():  # it answered, if only to refuse
-            breaker.troubles.answers_again()
-    return Unavailable(error)
+        breaker.succeeded()
+    return Unavailable(error, is_of_writes=_is_of_writes(error))
 
 
 def is_of_the_header(error: BaseException | None) -> bool:
@@ -67,10 +58,25 @@ def is_of_the_header(error: BaseException | None) -> bool:
 
 def answered(breaker: Breaker, what: Any) -> None:
     """Note at the breaker that a command, or several, were answered."""
-    if breaker.succeeded():
-        breaker.troubles.answers_again()
+    breaker.succeeded()
     if breaker.troubles.are_there:
         breaker.troubles.answered(what)
+
+
+def _is_of_writes(error: BaseException) -> bool:
+    """Whether a server takes no writes now, though it answers: a replica, a full memory, a disk or replicas that are
+    missing."""
+    if isinstance(error, redis.exceptions.ReadOnlyError | redis.exceptions.OutOfMemoryError):
+        return True
+    return isinstance(error, redis.ResponseError) and str(error).startswith(_NO_WRITES)
+
+
+def is_break(error: BaseException) -> bool:
+    """Whether a connection broke, so that the next one may lead to another server. A connection that could not be had
+    because too many are in use broke nothing."""
+    return isinstance(error, redis.ConnectionError | OSError) and not isinstance(
+        error, redis.exceptions.MaxConnectionsError | TimeoutError
+    )
 
 
 def checked(replies: list[Any]) -> list[Any]:

@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 from ..core.checks import shown
-from .tags import SLOT_BYTES, TABLE_BYTES
+from ..core.steps import Command
+from .tags import EVERY_TABLE, SLOT_BYTES, TABLE_BYTES
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -47,6 +48,21 @@ class Keyspace:
         slot, name = tag[TABLE_BYTES : TABLE_BYTES + SLOT_BYTES], tag[TABLE_BYTES + SLOT_BYTES :]
         return f"{self._prefix}{{{slot.hex()}}}:{name.hex()}:state"
 
+    def value_of(self, tag: bytes, name: bytes) -> str:
+        """The key of an answer that the state of a shared tag guards. Both lie in one slot."""
+        slot, own = tag[TABLE_BYTES : TABLE_BYTES + SLOT_BYTES], tag[TABLE_BYTES + SLOT_BYTES :]
+        return f"{self._prefix}{{{slot.hex()}}}:{own.hex()}:{name.hex()}"
+
     def channel(self, tag: bytes) -> str:
         """The channel on which changes of a shared tag are published: its table's."""
-        return f"{self._prefix}changes:{tag[:TABLE_BYTES].hex()}"
+        return self.table_channel(tag[:TABLE_BYTES])
+
+    def table_channel(self, table: bytes) -> str:
+        """The channel of a table, named by the first 8 bytes of its tags."""
+        return f"{self._prefix}changes:{table.hex()}"
+
+    def subscription(self, table: bytes) -> Command:
+        """The command that subscribes to the channel of a table, or to all channels."""
+        if table == EVERY_TABLE:
+            return ("PSUBSCRIBE", self.channels)
+        return ("SUBSCRIBE", self.table_channel(table))

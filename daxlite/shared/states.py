@@ -27,8 +27,8 @@ Moments are microseconds since the epoch by Redis's own clock, big-endian. An ex
 bytes) and the low end, then the same for its high end, where 65535 stands for "as the low end". The ends are sort keys
 in their order-preserving form (`core/sort_keys.py`); the extent of everything reaches from "" to 0xff.
 
-A record whose moment is 0 is that of a young state: it tells of no change. Nothing of this release opens records,
-leads, or leaves excuses; what another one leaves there is honoured and kept.
+A record whose moment is 0 is that of a young state: it tells of no change. Nothing of this release leaves excuses; what
+another one leaves there is kept.
 """
 
 import struct
@@ -82,6 +82,8 @@ class State(Struct, frozen=True):
     log: tuple[LogRecord, ...]
     """Newest first; never empty."""
     open: tuple[OpenRecord, ...] = ()
+    leader: tuple[bytes, float] | None = None
+    """The id of the reader that asks for all, and the moment until which it leads."""
 
     @property
     def top(self) -> bytes:
@@ -97,7 +99,7 @@ class State(Struct, frozen=True):
 
     def shows(self, token: bytes, extent: Extent) -> bool:
         """Whether what was read of this extent under this token is still true. A write under way may change it, even
-        one past its deadline: that is left to those who know Redis's clock."""
+        one past its deadline: `scripts.NotedState` tells these apart."""
         above = self.above(token)
         return above is not None and not any(record.extent.meets(extent) for record in above + self.open)
 
@@ -116,6 +118,11 @@ def top_if_true(data: bytes | None, token: bytes, extent: Extent) -> bytes | Non
     except CorruptValue:
         return None
     return state.top if state.shows(token, extent) else None
+
+
+def is_open(data: bytes | None) -> bool:
+    """Whether there are records in a state of a known format."""
+    return data is not None and len(data) > _OPEN_AT and data[0] == FORMAT and data[_OPEN_AT] > 0
 
 
 def is_low(data: bytes | None, token: bytes) -> bool:
@@ -143,20 +150,21 @@ def decode_state(data: bytes) -> State:
         at, log, under_way = _HEAD.size, [], []
         for _ in range(changes):
             token, moment = data[at : at + TOKEN_BYTES], _MOMENT.unpack_from(data, at + TOKEN_BYTES)[0]
-            extent, at = _extent_at(data, at + TOKEN_BYTES + _MOMENT.size)
+            extent, at = extent_at(data, at + TOKEN_BYTES + _MOMENT.size)
             log.append(LogRecord(token, moment / _TICKS, extent))
         for _ in range(opened):
             id_, deadline = data[at : at + _ID_BYTES], _MOMENT.unpack_from(data, at + _ID_BYTES)[0]
-            extent, at = _extent_at(data, at + _ID_BYTES + _MOMENT.size)
+            extent, at = extent_at(data, at + _ID_BYTES + _MOMENT.size)
             under_way.append(OpenRecord(id_, deadline / _TICKS, extent))
     except struct.error:
         raise CorruptValue("a state that is cut off") from None
-    if len(data) != at + leaders * (_ID_BYTES + _MOMENT.size) + excuses * _ID_BYTES:
+    if len(data) != at + leaders * (_ID_BYTES + _MOMENT.size) + excuses * _ID_BYTES or leaders > 1:
         raise CorruptValue("a state that is cut off, or continued")
-    return State(since / _TICKS, bool(flags & _YOUNG), tuple(log), tuple(under_way))
+    leader = (data[at : at + _ID_BYTES], _MOMENT.unpack_from(data, at + _ID_BYTES)[0] / _TICKS) if leaders else None
+    return State(since / _TICKS, bool(flags & _YOUNG), tuple(log), tuple(under_way), leader)
 
 
-def _extent_at(data: bytes, at: int) -> tuple[Extent, int]:
+def extent_at(data: bytes, at: int) -> tuple[Extent, int]:
     """The extent that begins here, and where it ends."""
     at += _LENGTH.size
     low = data[at : at + _LENGTH.unpack_from(data, at - _LENGTH.size)[0]]

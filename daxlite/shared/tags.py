@@ -49,6 +49,10 @@ def _without_table(kind: str, *parts: Any) -> bytes:
 
 EVERYTHING: Final = _without_table("everything")
 """The tag on which every result of a namespace depends."""
+NAMESPACE: Final = EVERYTHING[:TABLE_BYTES]
+"""The table of that tag, in whose channel stands what concerns all tables."""
+EVERY_TABLE: Final = b""
+"""In place of a table: all of them, and NAMESPACE, for those who listen."""
 
 
 def shared_tag(tag: Tag, hash_of: HashOf) -> tuple[bytes, ...]:
@@ -56,11 +60,18 @@ def shared_tag(tag: Tag, hash_of: HashOf) -> tuple[bytes, ...]:
     its key is the partition key, one for each of them, of which one is the same."""
     region, table = tag.table.region, tag.table.name
     head = _digest(TABLE_BYTES, "table", region, table)
-    name = _digest(NAME_BYTES, "dynamodb", tag.kind, region, table, tag.index_name, tag.value)
     if tag.value is None:
+        name = _digest(NAME_BYTES, "dynamodb", tag.kind, region, table, tag.index_name, tag.value)
         return (head + _digest(SLOT_BYTES, "whole", region, table, tag.kind, tag.index_name) + name,)
     partitions = [tag.value] if tag.kind == "partition" else _partitions_of(tag, hash_of)
-    return tuple([head + _digest(SLOT_BYTES, "partition", region, table, value) + name for value in partitions])
+    return tuple([tag_of_partition(head, tag, value) for value in partitions])
+
+
+def tag_of_partition(head: bytes, tag: Tag, partition: bytes) -> bytes:
+    """The shared name of a tag of a known partition, of a table or of an index. head: the table's digest."""
+    region, table = tag.table.region, tag.table.name
+    slot = _digest(SLOT_BYTES, "partition", region, table, partition)
+    return head + slot + _digest(NAME_BYTES, "dynamodb", tag.kind, region, table, tag.index_name, tag.value)
 
 
 def _partitions_of(item: Tag, hash_of: HashOf) -> list[bytes]:

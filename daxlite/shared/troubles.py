@@ -1,4 +1,4 @@
-"""Troubles with Redis: said once in the log, in plain words, and remembered for as long as they last.
+"""Troubles with Redis: said in the log once when they begin and once when they end, in plain words.
 
 An error's own message never reaches the log: it may quote arguments, and so results and passwords. It is only compared
 with what is known of such messages.
@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import redis
 from redis import exceptions
+from redis.sentinel import MasterNotFoundError
 
 _logger: Final = logging.getLogger("daxlite")
 
 MAX_LOGGED: Final = 50
 """So many different troubles are logged."""
 QUIET: Final = 60.0
-"""Seconds after the message that Redis is left alone until the next one: a server that comes and goes fills no log."""
-COMPUTED: Final = "results are computed, as without a cache"
+"""Seconds after the message that a trouble began until the next one of it: one that comes and goes fills no log."""
+UNCACHED: Final = "calls go on as without it"
 """What a refused command costs."""
 
 # Each command that is sent, by daxlite or by redis-py, and the right that it needs. No other name in an error's message
@@ -28,8 +29,9 @@ COMPUTED: Final = "results are computed, as without a cache"
 _RIGHTS: Final = {
     name: f"+{name.lower()}"
     for name in (
-        *("GET", "MGET", "SET", "PEXPIRE", "DEL", "EVAL", "TIME", "PUBLISH", "PSUBSCRIBE", "PING"),
-        *("AUTH", "HELLO", "SELECT", "COMMAND", "CLUSTER", "CLUSTER|SLOTS", "CLUSTER|SHARDS"),
+        *("GET", "MGET", "SET", "PEXPIRE", "DEL", "EVAL", "EVALSHA", "TIME", "PUBLISH", "PSUBSCRIBE", "SUBSCRIBE"),
+        *("PING", "ROLE", "INFO", "AUTH", "HELLO", "SELECT", "ASKING", "COMMAND"),
+        *("CLUSTER", "CLUSTER|SLOTS", "CLUSTER|SHARDS", "EXISTS"),
     )
 }
 _NO_COMMAND: Final = re.compile(r"^unknown command ['`]?([a-z|]{1,20})\b", re.IGNORECASE)
@@ -46,6 +48,10 @@ _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.BusyLoadingError, "it is still loading its data"),
     (exceptions.MasterDownError, "it is a replica that has lost its primary"),
     (exceptions.ClusterDownError, "the cluster is down"),
+    (exceptions.MovedError, "it is one of a cluster; a redis.RedisCluster must be given for it"),
+    (exceptions.TryAgainError, "keys are on their way to another server of the cluster"),
+    (exceptions.InvalidResponse, "what it says is not Redis's protocol"),
+    (MasterNotFoundError, "no Sentinel names a primary"),
     (exceptions.MaxConnectionsError, "all connections that max_connections allows are in use"),
     (socket.gaierror, "its host name is not known"),
     (ConnectionRefusedError, "nothing listens at its host and port"),
@@ -64,6 +70,11 @@ _BEGINNINGS: Final = (
     ("invalid DB index", "it has no database of this number"),
     ("SELECT is not allowed", "a cluster has no database but 0"),
     ("max number of clients", "it takes no more connections (maxclients)"),
+    ("BUSY", "it is busy with a script of another client (BUSY)"),
+    (
+        "This instance has cluster support disabled",
+        "it is no server of a cluster, for which a redis.Redis must be given",
+    ),
 )
 
 
@@ -82,53 +93,47 @@ class Troubles:
     def __init__(self, clock: Callable[[], float]) -> None:
         """clock: seconds."""
         self._clock = clock
-        self._logged: set[str] = set()
-        self._refused: set[frozenset[str]] = set()
-        """The kinds of commands that were refused together, and not answered since."""
-        self._left_alone_at: float | None = None
-        self._is_announced = False
+        self._logged_at: dict[str, float] = {}
+        """When it was last logged that a trouble began."""
+        self._refused: dict[frozenset[str], dict[str, bool]] = {}
+        """By the kinds of commands that were refused together, and not answered since: why, and whether it is said."""
 
     @property
     def are_there(self) -> bool:
         """Whether something was refused and not answered since."""
         return bool(self._refused)
 
-    def refused(self, error: BaseException, what: Any, consequence: str = COMPUTED) -> None:
-        """Note, and log the first time, that a command or several commands were refused."""
-        names, named = names_of(what), _named(error)
+    def refused(self, error: BaseException, what: Any, consequence: str = UNCACHED) -> None:
+        """Note, and log as it begins, that a command or several commands were refused."""
+        names, name = names_of(what), named(error)
         # The name may also be that of a command within a script, or before the first command on a connection.
-        self._refused.add(frozenset((named,)) if named in names else _kinds_of(what))
-        self._log_once(f"{described(error, what)}; {consequence}")
+        self._begun(frozenset((name,)) if name in names else _kinds_of(what), error, what, consequence)
 
-    def unanswered(self, error: BaseException, what: Any, consequence: str = COMPUTED) -> None:
+    def unanswered(self, error: BaseException, what: Any, consequence: str = UNCACHED) -> None:
         """The same for a server that cannot be reached, or does not answer: whatever it answers ends that."""
-        self._refused.add(frozenset())
-        self._log_once(f"{described(error, what)}; {consequence}")
+        self._begun(frozenset(), error, what, consequence)
 
     def answered(self, what: Any) -> None:
-        """Note that a command or several commands were answered."""
+        """Note, and log, that what was refused is answered."""
         kinds = names_of(what) | _kinds_of(what)
-        for refused in list(self._refused):
+        for refused in [*self._refused]:
             if refused <= kinds:
-                self._refused.discard(refused)
+                ended = self._refused.pop(refused, {})
+                for trouble in [trouble for trouble, is_said in [*ended.items()] if is_said]:
+                    _logger.warning("Redis: this has ended: %s", trouble)
 
-    def left_alone(self, error: BaseException, what: Any) -> None:
-        """Log that no command is sent for a while."""
-        now = self._clock()
-        if self._left_alone_at is None or now - self._left_alone_at >= QUIET:
-            self._left_alone_at, self._is_announced = now, True
-            _logger.warning("Redis is left alone for a while, and %s: %s", COMPUTED, described(error, what))
-
-    def answers_again(self) -> None:
-        """Log that commands are sent again, if it was logged that they were not."""
-        if self._is_announced:
-            self._is_announced = False
-            _logger.warning("Redis answers again")
-
-    def _log_once(self, trouble: str) -> None:
-        if trouble not in self._logged and len(self._logged) < MAX_LOGGED:
-            self._logged.add(trouble)
-            _logger.warning("Redis: %s. This is logged once", trouble)
+    def _begun(self, kinds: frozenset[str], error: BaseException, what: Any, consequence: str) -> None:
+        trouble, now = described(error, what), self._clock()
+        troubles = self._refused.setdefault(kinds, {})
+        if troubles.setdefault(trouble, False):
+            return
+        last = self._logged_at.get(trouble)
+        if last is None and len(self._logged_at) >= MAX_LOGGED:
+            return
+        if last is None or now - last >= QUIET:
+            self._logged_at[trouble] = now
+            troubles[trouble] = True
+            _logger.warning("Redis: %s; %s", trouble, consequence)
 
 
 def names_of(what: Any) -> frozenset[str]:
@@ -179,7 +184,8 @@ def described(error: BaseException, what: Any) -> str:
     return f"{type(error).__name__} for {names}"
 
 
-def _named(error: BaseException) -> str:
+def named(error: BaseException) -> str:
+    """The command of which an error says that it may not be run or that there is none; else an empty string."""
     return _known(_NO_COMMAND, str(error)) or _known(_NO_RIGHT, str(error)) or ""
 
 

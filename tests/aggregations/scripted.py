@@ -1,11 +1,12 @@
 """A Redis of few words: a model of the commands that daxlite sends, with a clock that a test moves and faults on order.
 
 `Server` is the model, `Client` and `AsyncClient` are redis-py's for it, `Process` is one process that uses it: an
-aggregation cache with a near cache, a clock and a bus of its own, in which nothing happens by itself. What runs in the
-background waits until the test lets it, and the bus is a subscription that is read whenever the cache looks.
+aggregation cache with a near cache, a clock and a subscription of its own, in which nothing happens by itself. What
+runs in the background waits until the test lets it, and the subscription is read whenever the cache looks.
 """
 
 import asyncio
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,12 +20,13 @@ import redis.asyncio
 from daxlite.aggregations import AggregationCache, AggregationConfig
 from daxlite.cache.indexes import hash_of
 from daxlite.core.extents import EVERYTHING
-from daxlite.core.steps import Sleep, Steps
+from daxlite.core.steps import Command, Sleep, Steps
 from daxlite.core.tags import Tag
 from daxlite.drivers.asyncio import AsyncioDriver
 from daxlite.drivers.threads import ThreadDriver
-from daxlite.shared.bus import Bus
-from daxlite.shared.tags import shared_tags
+from daxlite.shared.hearing import Hearing
+from daxlite.shared.line import Wire
+from daxlite.shared.tags import EVERY_TABLE, shared_tags
 from tests.calls.listening import listening
 
 
@@ -49,11 +51,13 @@ class Server:
         self.data: dict[str, tuple[bytes, float]] = {}
         """Values, and the moments at which they expire; all have one."""
         self.log: list[tuple[Any, ...]] = []
+        self.scripts: dict[str, str] = {}
+        """Texts by their digests."""
         self.failing: Callable[[tuple[Any, ...]], BaseException | None] = lambda command: None
         """What a command raises instead of a reply."""
         self.refusing: Callable[[tuple[Any, ...]], str | None] = lambda command: None
         """What a command within a script is refused with."""
-        self.subscriptions: list[Subscription] = []
+        self.wires: list[ScriptedWire] = []
         self.lua = Lua(self)
 
     # What may happen to it
@@ -98,6 +102,7 @@ class Server:
     # Commands
 
     def execute(self, command: tuple[Any, ...]) -> Any:
+        command = self._as_text(command)
         if (error := self.failing(command)) is not None:
             raise error
         self.log.append(command)
@@ -106,6 +111,16 @@ class Server:
         if name == "EVAL" or not isinstance(reply, bool):
             return reply
         return reply or (None if name == "SET" else False)
+
+    def _as_text(self, command: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A script is sent by its digest, and as text only where the server does not have it. Tests see the text."""
+        if command[0] == "EVAL":
+            self.scripts[hashlib.sha1(command[1].encode()).hexdigest()] = command[1]  # noqa: S324
+        elif command[0] == "EVALSHA":
+            if command[1] not in self.scripts:
+                raise redis.exceptions.NoScriptError("No matching script.")
+            return ("EVAL", self.scripts[command[1]], *command[2:])
+        return command
 
     def _live(self, key: str) -> bytes | None:
         value, until = self.data.get(key, (None, 0.0))
@@ -146,6 +161,12 @@ class Server:
         self.data.pop(key, None)
         return int(is_there)
 
+    def _exists(self, key: str) -> int:
+        return int(self._live(key) is not None)
+
+    def _pttl(self, key: str) -> int:
+        return -2 if self._live(key) is None else round((self.data[key][1] - self.clock()) * 1000)
+
     def _eval(self, script: str, keys: int, *rest: Any) -> Any:
         return self.lua.run(script, rest[:keys], rest[keys:])
 
@@ -154,9 +175,9 @@ class Server:
         return [str(seconds).encode(), str(microseconds).encode()]
 
     def _publish(self, channel: str, data: bytes) -> int:
-        heard = [each for each in self.subscriptions if each.pattern and fnmatch(channel, each.pattern)]
-        for subscription in heard:
-            subscription.queue.append({"type": "pmessage", "data": data})
+        heard = [each for each in self.wires if each.pattern and fnmatch(channel, each.pattern)]
+        for wire in heard:
+            wire.queue.append([b"pmessage", str(wire.pattern).encode(), channel.encode(), data])
         return len(heard)
 
     def _ping(self) -> bool:
@@ -169,11 +190,16 @@ class Lua:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.runtime = lupa.lua51.LuaRuntime(encoding=None)
+        self.functions: dict[str, Any] = {}
+        """By the texts of scripts."""
 
     def run(self, script: str, keys: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
         """As EVAL."""
-        body = script.removeprefix("#!lua flags=allow-oom\n")
-        run = self.runtime.execute(f"return function(redis, KEYS, ARGV)\n{body}\nend".encode())
+        run = self.functions.get(script)
+        if run is None:
+            body = script.removeprefix("#!lua flags=allow-oom\n")
+            run = self.runtime.execute(f"return function(redis, KEYS, ARGV)\n{body}\nend".encode())
+            self.functions[script] = run
         commands = self.runtime.table_from({b"call": self._call, b"pcall": self._pcall})
         return self._reply(run(commands, self._table(keys), self._table(arguments)))
 
@@ -192,9 +218,10 @@ class Lua:
         return tuple(part.decode("latin-1") if isinstance(part, bytes) else part for part in command)
 
     def _ask(self, command: tuple[Any, ...]) -> Any:
-        name, *args = command
+        # As Redis does it with a number that a script computed.
+        name, *args = [part if isinstance(part, bytes) else b"%d" % part for part in command]
         match name.decode():
-            case "GET" | "DEL" | "TIME":
+            case "GET" | "DEL" | "TIME" | "EXISTS":
                 texts = [arg.decode() for arg in args]
                 return getattr(self.server, f"_{name.decode().lower()}")(*texts)
             case "SET":
@@ -223,36 +250,60 @@ class Lua:
         return [self._reply(part) for part in reply.values()]
 
 
-class Subscription:
-    """As redis-py's PubSub. Nothing waits: where there is nothing to read, get_message says so."""
+class ScriptedWire(Wire):
+    """As a RedisWire. Nothing waits: where there is nothing to read, it says so."""
+
+    is_current = True
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.queue: list[dict[str, Any]] = []
+        self.queue: list[Any] = []
         self.pattern: str | None = None
         self.is_deaf = False
         """The connection hangs: nothing comes any more, and no error tells."""
 
-    def __enter__(self) -> "Subscription":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self in self.server.subscriptions:
-            self.server.subscriptions.remove(self)
-
-    def psubscribe(self, pattern: str) -> None:
+    def send(self, command: Command) -> None:
         self.server.execute(("PING",))
-        self.pattern = pattern
-        self.server.subscriptions.append(self)
-        self.queue.append({"type": "psubscribe", "data": 1})
+        match command:
+            case ("PSUBSCRIBE", str(pattern)):
+                self.pattern = pattern
+                self.server.wires.append(self)
+                self.queue.append([b"psubscribe", pattern.encode(), 1])
+            case ("ROLE",):
+                self.queue.append([b"master", 0, []])
+            case ("PING",):
+                self.queue.append(b"PONG")
+            case _:
+                raise AssertionError(command)
 
-    def ping(self) -> None:
-        self.server.execute(("PING",))
-        if not self.is_deaf:
-            self.queue.append({"type": "pong", "data": b""})
-
-    def get_message(self, timeout: float = 0.0) -> dict[str, Any] | None:
+    def receive(self, seconds: float) -> Any:
         return self.queue.pop(0) if self.queue and not self.is_deaf else None
+
+    def close(self) -> None:
+        if self in self.server.wires:
+            self.server.wires.remove(self)
+
+
+class ScriptedServers:
+    """The one server, as `wires.Servers`."""
+
+    is_cluster = may_be_proxies = False
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def primaries(self) -> tuple[None]:
+        return (None,)
+
+    def hosts(self) -> list[str]:
+        return []
+
+    def open(self, primary: None) -> ScriptedWire:
+        return ScriptedWire(self.server)
+
+    def look_again(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Client(redis.Redis):
@@ -268,9 +319,6 @@ class Client(redis.Redis):
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
         assert not transaction
         return Pipeline(self.server)
-
-    def pubsub(self, **options: Any) -> Any:
-        return Subscription(self.server)
 
 
 class Pipeline:
@@ -291,7 +339,13 @@ class Pipeline:
 
     def execute(self, raise_on_error: bool = True) -> Any:
         assert not raise_on_error
-        return [self.server.execute(command) for command in self.commands]
+        return [self._reply(command) for command in self.commands]
+
+    def _reply(self, command: tuple[Any, ...]) -> Any:
+        try:
+            return self.server.execute(command)
+        except redis.exceptions.NoScriptError as error:
+            return error
 
 
 class AsyncPipeline(Pipeline):
@@ -320,54 +374,46 @@ class AsyncClient(redis.asyncio.Redis):
         return AsyncPipeline(self.server)
 
 
-class ScriptedBus(Bus):
-    """A bus without a thread: what the thread would do by itself is done whenever the cache looks."""
+class ScriptedHearing(Hearing):
+    """One without a thread: what the thread would do by itself is done whenever the cache looks."""
 
-    subscription: Subscription | None = None
     is_deaf = False
-    _was_deaf = False
     _is_pumping = False
 
-    def listen(self) -> None:
-        if self.subscription is None and not self.is_deaf and not self._stop.is_open:
-            clients = self._connection.clients
-            (subscription,) = clients.subscriptions(clients.servers())
-            try:
-                self._subscribe([subscription])
-            except (redis.RedisError, OSError):
-                return
-            self.subscription = subscription
-
     @property
-    def is_listening(self) -> bool:
+    def wire(self) -> Any:
+        """The connection to the server, if there is one."""
+        return self._lines.all[0]._wire if self._lines.all else None
+
+    def listen(self, table: bytes = EVERY_TABLE) -> None:
+        if not self._lines.all and not self.is_deaf and not self._stop.is_open:
+            self.step()
+
+    def hears(self, table: bytes = EVERY_TABLE) -> bool:
         self.pump()
-        return super().is_listening
+        return super().hears(table)
 
     def pump(self) -> None:
         """Read everything that came, and ask for a sign of life."""
-        if self.subscription is None or not self._lines or self._is_pumping:
+        if self._is_pumping:
             return
-        (line,) = self._lines
-        self.subscription.is_deaf, self._is_pumping, line.asked_at = self.is_deaf, True, (-math.inf, -math.inf)
-        self._was_deaf |= self.is_deaf
+        self._is_pumping = True
         try:
-            if line.alive_at is not None and not self._was_deaf:
-                # The thread would have had signs of life all the time.
-                self.subscription.server.execute(("PING",))
-                line.alive_at = self._clock(), self._wall_clock()
-            while self._poll(line, 0.0):
-                pass
-            self._poll(line, 0.0)  # the sign of life
-        except (redis.RedisError, OSError):
-            self.lose()
+            for _ in range(3):  # what is still to be read; a new question; its answer
+                if not self._lines.all:
+                    return
+                self.wire.is_deaf = self.is_deaf
+                self._lines.all[0]._next_at = -math.inf
+                self.step()
         finally:
             self._is_pumping = False
 
     def lose(self) -> None:
         """The connection is gone."""
-        if self.subscription is not None:
-            self.subscription.__exit__()
-        self.subscription, self._lines, self._was_deaf = None, (), False
+        self._lose()
+
+    def _failed(self, error: Exception) -> None:
+        """What is wrong with the server is a matter of the commands."""
 
 
 class ScriptedDriver(ThreadDriver):
@@ -419,7 +465,7 @@ class Process:
         self.cache = AggregationCache(
             Client(server), namespace, AggregationConfig(**config), clock=clock, wall_clock=clock, random=random
         )
-        self.bus = scripted_bus(self.cache)
+        self.hearing = scripted_hearing(self.cache)
         self.driver = ScriptedDriver()
         self.driver.clock, self.driver.asleep, self.driver.background = clock, lambda: None, []
         self.cache._driver = self.driver
@@ -441,11 +487,13 @@ class Process:
         return len(waiting)
 
 
-def scripted_bus(cache: Any) -> ScriptedBus:
-    """Have a cache's bus wait to be asked, instead of listening in a thread."""
-    cache._bus.__class__ = ScriptedBus
-    bus: ScriptedBus = cache._bus
-    return bus
+def scripted_hearing(cache: Any) -> ScriptedHearing:
+    """Have a cache listen when it is asked, instead of in a thread."""
+    hearing: ScriptedHearing = cache._hearing
+    hearing.__class__ = ScriptedHearing
+    hearing._servers = ScriptedServers(cache._connections.threads.clients.client.server)
+    hearing.begin()
+    return hearing
 
 
 class ScriptedAsyncDriver(AsyncioDriver):

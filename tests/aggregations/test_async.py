@@ -11,7 +11,7 @@ import redis
 import redis.asyncio
 
 from daxlite.aggregations import AggregationConfig, AsyncAggregationCache
-from tests.aggregations.scripted import AsyncClient, Client, ScriptedAsyncDriver, World, scripted_bus, shared_of
+from tests.aggregations.scripted import AsyncClient, Client, ScriptedAsyncDriver, World, scripted_hearing, shared_of
 from tests.calls.test_dependencies import item
 from tests.scripted_client import answering_client
 
@@ -30,7 +30,7 @@ class Process:
             wall_clock=world.clock,
             random=lambda: 0.0,
         )
-        self.bus = scripted_bus(self.cache)
+        self.hearing = scripted_hearing(self.cache)
         self.driver = ScriptedAsyncDriver()
         self.driver.clock = world.clock
         self.cache._driver = self.driver

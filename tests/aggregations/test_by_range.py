@@ -35,7 +35,7 @@ class Branch:
 
     def __init__(self, world: World, items: dict[str, Any], near_bytes: int) -> None:
         self.process: Process = world.process(near_bytes=near_bytes)
-        self.process.bus.listen()
+        self.process.hearing.listen()
         self.items = items
         self.client = ScriptedClient(
             config={"tables": {TABLE: TableConfig(schema=SERIES)}, "settle_window": WINDOW},
@@ -357,20 +357,27 @@ def test_a_state_that_is_lost_counts_as_changed(branches: Branches, tag: str) ->
     assert branches.computed == ["past", "past"]
 
 
-@pytest.mark.parametrize("state", ["of another format", "open", "open elsewhere"])
+def open_record(branches: Branches, extent: bytes, lasts: float = 60.0) -> bytes:
+    """That of a write under way."""
+    return b"I" * 16 + round((branches.world.clock() + lasts) * 1e6).to_bytes(8, "big") + extent
+
+
+@pytest.mark.parametrize("state", ["of another format", "open", "open elsewhere", "past its deadline"])
 def test_a_state_of_another_release(branches: Branches, state: str) -> None:
-    """One that is not understood, and one under which a write is under way, are misses, and nothing is stored."""
+    """One that is not understood, and one under which a write is under way, are misses, and nothing is stored. A writer
+    that died is not waited for beyond the deadline of its record."""
     _, reader = branches.all
     past = reader.past()
     past()
     server, key = branches.world.server, reader.process.cache._keyspace.state(partition())
     data, until = server.data[key]
-    extent = b"\x00\x06S15:30\xff\xff" if state == "open" else b"\x00\x06S17:30\xff\xff"
-    opened = data[:11] + b"\x01" + data[12:] + b"I" * 16 + bytes(8) + extent
+    extent = b"\x00\x06S17:30\xff\xff" if state == "open elsewhere" else b"\x00\x06S15:30\xff\xff"
+    lasts = -1.0 if state == "past its deadline" else 60.0
+    opened = data[:11] + b"\x01" + data[12:] + open_record(branches, extent, lasts)
     server.data[key] = (b"\x02" + data[1:] if state == "of another format" else opened), until
     for _ in range(2):
         past()
-    misses = 0 if state == "open elsewhere" else 2
+    misses = 2 if state in ("of another format", "open") else 0
     assert len(branches.computed) == 1 + misses
     assert reader.process.counts.discarded == misses
     if misses:
@@ -388,7 +395,7 @@ def test_p3_a_write_of_another_release_that_ends_while_a_computation_reads(branc
     past()
     server, key = branches.world.server, reader.process.cache._keyspace.state(partition())
     data, until = server.data[key]
-    opened = data[:11] + b"\x01" + data[12:] + b"I" * 16 + bytes(8) + b"\x00\x06S15:30\xff\xff"
+    opened = data[:11] + b"\x01" + data[12:] + open_record(branches, b"\x00\x06S15:30\xff\xff")
 
     @reader.of("slow")
     def slow() -> int:
@@ -403,6 +410,22 @@ def test_p3_a_write_of_another_release_that_ends_while_a_computation_reads(branc
     assert branches.computed == ["past", "slow", "slow"]
     slow()
     assert branches.computed == ["past", "slow", "slow"], "which read after it had ended"
+
+
+def test_a_record_past_its_deadline_keeps_no_result_from_being_stored(branches: Branches) -> None:
+    """Its request is over. What its writer changed may be new, so it is read strongly."""
+    writer, reader = branches.all
+    past = reader.past()
+    writer.put("15:30")
+    server, key = branches.world.server, reader.process.cache._keyspace.state(partition())
+    data, until = server.data[key]
+    reader.client.clock.now += WINDOW
+    branches.world.clock.advance(WINDOW)
+    server.data[key] = data[:11] + b"\x01" + data[12:] + open_record(branches, b"\x00\x06S15:30\xff\xff", -1.0), until
+    for _ in range(2):
+        past()
+    assert reader.process.counts.stored == reader.process.counts.shared_hits == 1
+    assert reader.client.dynamodb.sent[-1][1]["ConsistentRead"]
 
 
 # The client's own cache

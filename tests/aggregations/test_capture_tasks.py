@@ -11,7 +11,7 @@ import pytest
 
 from daxlite.aggregations import AsyncAggregationCache
 from daxlite.calls.hearing import hearing
-from tests.aggregations.scripted import AsyncClient, Client, World, scripted_bus, shared_of
+from tests.aggregations.scripted import AsyncClient, Client, World, scripted_hearing, shared_of
 from tests.calls.test_dependencies import item
 from tests.scripted_client import ScriptedClient, answering_client
 
@@ -27,7 +27,7 @@ def cache_of(world: World) -> AsyncAggregationCache:
         wall_clock=world.clock,
         random=lambda: 0.0,
     )
-    scripted_bus(made)
+    scripted_hearing(made)
     return made
 
 

@@ -62,7 +62,7 @@ def test_without_a_near_cache_each_call_asks_redis(world: World) -> None:
     assert [total() for _ in range(3)] == [1, 1, 1]
     assert (process.counts.near_hits, process.counts.shared_hits) == (0, 2)
     assert process.cache.stats().near_entries == 0
-    assert not world.server.subscriptions, "and the bus does not listen"
+    assert not world.server.wires, "and it does not listen"
 
 
 @pytest.mark.parametrize("near_bytes", [0, 1_000_000])

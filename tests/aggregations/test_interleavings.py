@@ -56,7 +56,7 @@ class Play:
         steps = self.processes[process].cache._outbox.invalidate(everything_of((named_tag("x"),)))
         yield from self.stage._taking(self.processes[process], steps, Progress())
         for each in self.processes:
-            each.bus.pump()
+            each.hearing.pump()
         self.returned = max(self.returned, mine)
 
     def choose(self, able: list[Actor]) -> Actor:
@@ -72,7 +72,7 @@ class Play:
         elif number >= 90 and keys:
             self.world.server.evict(keys[number % len(keys)])
         elif number >= 88:
-            self.processes[number % 2].bus.lose()
+            self.processes[number % 2].hearing.lose()
         return self.chosen
 
     def run(self) -> None:

@@ -45,9 +45,9 @@ NEAR: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", NEAR)
 def test_the_near_cache_can_be_used_after_an_interruption_at_any_moment_of_its_lock(world: World, name: str) -> None:
     process = world.process()
-    process.bus.listen()
+    process.hearing.listen()
     near = process.cache._near
-    assert process.bus.is_listening
+    assert process.hearing.hears()
     number = 0
     while True:
         near.put(b"key", entry(b"key"), near.now())
@@ -85,9 +85,9 @@ def test_the_near_cache_is_whole_and_true_after_an_interruption_at_any_moment_of
     world: World, name: str
 ) -> None:
     process = world.process(near_bytes=5000)
-    process.bus.listen()
+    process.hearing.listen()
     near = process.cache._near
-    assert process.bus.is_listening
+    assert process.hearing.hears()
     number = 0
     while True:
         near.put(b"key", entry(b"tag"), near.now())
@@ -185,12 +185,12 @@ def test_p7_what_a_signal_handler_raises_in_a_command_to_redis_reaches_the_appli
     before = signal.signal(signal.SIGUSR1, handle)
     left = number
     function = process.cache.cached(name="f")(Counted(1))
-    process.bus.listen()
+    process.hearing.listen()
 
     def interrupt(command: Any) -> None:
         nonlocal left
         if command[0] in ("PING", "SUBSCRIBE"):
-            return  # of the bus, which has a thread in life
+            return  # of the thread that listens
         left -= 1
         if left == -1:
             handle(signal.SIGUSR1, None)

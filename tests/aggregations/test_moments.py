@@ -26,8 +26,8 @@ def test_p3_what_changed_as_redis_replied_is_not_kept_near(world: World, is_stor
     process, other, source = world.process(), world.process(), Counted(1)
     if is_stored:
         function_of(other, source)()
-    process.bus.listen()
-    process.bus.pump()
+    process.hearing.listen()
+    process.hearing.pump()
     left, plain = number, world.server.execute
 
     def execute(command: tuple[Any, ...]) -> Any:
@@ -39,7 +39,7 @@ def test_p3_what_changed_as_redis_replied_is_not_kept_near(world: World, is_stor
                 source.value = 2
                 with elsewhere():
                     other.cache.invalidate_tags("x")
-                process.bus.pump()
+                process.hearing.pump()
         return reply
 
     world.server.execute = execute  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from tests.aggregations.scripted import (
     Counted,
     Process,
     World,
-    scripted_bus,
+    scripted_hearing,
 )
 
 
@@ -30,8 +30,8 @@ def entry(payload: bytes = b"x", *tags: bytes) -> StoredResult:
 @pytest.fixture
 def process(world: World) -> Process:
     made = world.process(near_bytes=20_000)
-    made.bus.listen()
-    made.bus.pump()
+    made.hearing.listen()
+    made.hearing.pump()
     return made
 
 
@@ -79,9 +79,11 @@ def test_p5_clones_of_one_process_hear_each_other(world: World) -> None:
     """Two machines that are restored from one snapshot of memory know the same of themselves."""
     one, other = world.process(), world.process()
     for process in (one, other):
-        process.bus.listen()
-        process.bus.pump()
-    vars(other.bus).update({name: value for name, value in vars(one.bus).items() if isinstance(value, bytes | str)})
+        process.hearing.listen()
+        process.hearing.pump()
+    vars(other.hearing).update(
+        {name: value for name, value in vars(one.hearing).items() if isinstance(value, bytes | str)}
+    )
     source = Counted(1)
     in_one, in_other = (process.cache.cached(tags=["x"])(source) for process in (one, other))
     in_one(), in_other(), in_other()
@@ -95,32 +97,32 @@ def test_p5_a_machine_that_was_frozen_believes_nothing_until_it_hears_anew(world
     """Its monotonic clock stood still, and the server gave its connection up meanwhile: a change was not heard."""
     wall = Clock()
     process, other = world.process(), world.process()
-    process.bus._wall_clock = wall
-    process.bus.listen()
-    process.bus.pump()
+    process.hearing._wall_clock = wall
+    process.hearing.listen()
+    process.hearing.pump()
     source = Counted(1)
     total = process.cache.cached(tags=["x"])(source)
     total(), total()
     assert process.counts.near_hits == 1
-    process.bus.is_deaf = True
+    process.hearing.is_deaf = True
     source.value = 2
     other.cache.invalidate_tags("x")
     wall.advance(3600)
     assert total() == 2
     assert process.counts.near_hits == 1
-    process.bus.is_deaf = False
-    process.bus.lose()
-    process.bus.listen()
-    process.bus.pump()
+    process.hearing.is_deaf = False
+    process.hearing.lose()
+    process.hearing.listen()
+    process.hearing.pump()
     assert [total(), total()] == [2, 2]
     assert process.counts.near_hits == 2, "it hears again"
 
 
 def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, near: NearCache) -> None:
     since = near.now()
-    process.bus.lose()
-    process.bus.listen()
-    process.bus.pump()
+    process.hearing.lose()
+    process.hearing.listen()
+    process.hearing.pump()
     near.put(b"one", entry(), since)
     assert near.size() == (0, 0)
     near.put(b"one", entry(), near.now())
@@ -129,9 +131,9 @@ def test_p5_what_began_before_it_listened_anew_is_not_kept(process: Process, nea
 
 def test_p5_what_was_kept_before_it_listened_anew_is_not_given(process: Process, near: NearCache) -> None:
     put(near, b"one", entry())
-    process.bus.lose()
+    process.hearing.lose()
     assert near.get(b"one", ()) is None
-    process.bus.listen()
+    process.hearing.listen()
     assert near.get(b"one", ()) is None
 
 
@@ -211,13 +213,13 @@ def test_a_child_process_begins_empty(process: Process, near: NearCache) -> None
 
 
 def test_p1_two_caches_of_one_namespace_in_one_process_hear_each_other_at_once(world: World) -> None:
-    """One for threads and one for asyncio, say: a process is to see its own changes, however long the bus takes."""
+    """One for threads and one for asyncio, say: a process is to see its own changes, however long its message takes."""
     one = world.process()
     source = Counted(0)
     client = one.cache._connections.threads.clients.client
     other = AggregationCache(client, "shop", clock=world.clock, wall_clock=world.clock, random=lambda: 0.0)
-    bus = scripted_bus(other)
-    bus.listen()
+    hearing = scripted_hearing(other)
+    hearing.listen()
     function = other.cached(name="f", tags=["x"], early_refresh=0)(source)
     function()
     for value in range(1, 4):
@@ -225,8 +227,8 @@ def test_p1_two_caches_of_one_namespace_in_one_process_hear_each_other_at_once(w
         before = other.stats().total.near_hits
         function()
         assert other.stats().total.near_hits == before + 1
-        bus.is_deaf = True  # what the bus brings is still on its way
+        hearing.is_deaf = True  # what is published is still on its way
         source.value = value
         one.cache.invalidate_tags("x")
         assert function() == value
-        bus.is_deaf = False
+        hearing.is_deaf = False

@@ -12,7 +12,7 @@ from tests.aggregations.scripted import (
     Counted,
     Process,
     World,
-    scripted_bus,
+    scripted_hearing,
 )
 from tests.aggregations.test_capture import WITH_INDEX
 from tests.scripted_client import answering_client
@@ -122,10 +122,10 @@ def test_p3_an_outer_one_that_has_a_newer_token_than_the_inner_one_is_not_stored
     nest.inner()
     nest.outer()
     nest.outer.invalidate()
-    nest.process.bus.is_deaf = True
+    nest.process.hearing.is_deaf = True
     other.change()
     assert nest.outer() == ("outer", 1)
-    nest.process.bus.is_deaf = False
+    nest.process.hearing.is_deaf = False
     assert nest.outer() == ("outer", 2)
 
 
@@ -371,7 +371,7 @@ def test_a_result_of_asyncio_that_is_computed_from_one_of_threads_is_stored(worl
             clock=world.clock,
             wall_clock=world.clock,
         )
-        scripted_bus(cache)
+        scripted_hearing(cache)
 
         @cache.cached(name="outer")
         async def outer() -> Any:

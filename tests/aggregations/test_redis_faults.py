@@ -70,7 +70,7 @@ class Trouble:
         world.server.failing = self
 
     def __call__(self, command: tuple[Any, ...]) -> BaseException | None:
-        if command[0] == "PING":  # the bus's
+        if command[0] == "PING":  # of the thread that listens
             return None
         self.seen += 1
         if self.seen == self.number or (self.lasting and self.seen > self.number):
@@ -199,7 +199,7 @@ def test_p7_an_outage_costs_each_call_no_more_than_one_attempt(world: World) -> 
 
     def hang(command: tuple[Any, ...]) -> BaseException:
         nonlocal asked
-        asked += command[0] != "PING"  # the bus has a thread of its own
+        asked += command[0] != "PING"  # of the thread that listens
         return redis.TimeoutError("slow")
 
     world.server.failing = hang
@@ -319,7 +319,7 @@ def test_p7_a_change_that_redis_refused_during_a_computation_is_not_missed_here(
     """The stamps are replaced only some time after the change: what looks true to Redis in between is not to be kept
     here, where the stamps are not looked at again."""
     play = Play(world)
-    play.process.bus.listen()
+    play.process.hearing.listen()
     leader = play.lead()
 
     def go_on(steps: int) -> None:

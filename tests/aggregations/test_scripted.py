@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daxlite.aggregations.engine.store import _RENEW, _UNLOCK
-from tests.aggregations.scripted import Client, Clock, Server
+from daxlite.shared.line import Wire
+from daxlite.shared.wires import RedisWire
+from tests.aggregations.scripted import Client, Clock, ScriptedWire, Server
 from tests.volume import amount
 
 keys = st.sampled_from(["a", "b", "c"])
@@ -56,11 +58,14 @@ def test_random_commands_have_the_same_replies(
 
 
 def test_a_subscriber_hears_what_is_published() -> None:
-    for client in (Client(Server(Clock())), fakeredis.FakeRedis()):
-        with client.pubsub() as subscription:
-            subscription.psubscribe("chan*")
-            client.execute_command("PUBLISH", "channel", b"one")
-            subscription.ping()
-            heard = [subscription.get_message(timeout=0.1) for _ in range(3)]
-        assert [message["type"] for message in heard] == ["psubscribe", "pmessage", "pong"]
-        assert heard[1]["data"] == b"one"
+    ours, theirs = Client(Server(Clock())), fakeredis.FakeRedis()
+    wires: list[tuple[Any, Wire]] = [(ours, ScriptedWire(ours.server)), (theirs, RedisWire(theirs))]
+    for client, wire in wires:
+        wire.send(("PSUBSCRIBE", "chan*"))
+        client.execute_command("PUBLISH", "channel", b"one")
+        wire.send(("PING",))
+        assert wire.receive(0.1) == [b"psubscribe", b"chan*", 1]
+        assert wire.receive(0.1) == [b"pmessage", b"chan*", b"channel", b"one"]
+        assert wire.receive(0.1) in (b"PONG", [b"pong", b""])
+        assert wire.receive(0.0) is None
+        wire.close()

@@ -195,7 +195,7 @@ def test_p5_a_process_that_cannot_hear_the_others_asks_redis(world: World) -> No
     totals = [process.cache.cached(tags=["x"])(source) for process in (one, other)]
     for _ in range(3):
         assert [total() for total in totals] == [1, 1]
-    other.bus.is_deaf = True
+    other.hearing.is_deaf = True
     source.value = 2
     one.cache.invalidate_tags("x")
     assert other.cache.stats().is_listening
@@ -212,10 +212,10 @@ def test_p5_what_was_kept_before_the_connection_broke_is_not_believed_after(worl
     totals = [process.cache.cached(tags=["x"])(source) for process in (one, other)]
     for _ in range(3):
         assert [total() for total in totals] == [1, 1]
-    other.bus.lose()
+    other.hearing.lose()
     source.value = 2
     one.cache.invalidate_tags("x")
-    other.bus.listen()
+    other.hearing.listen()
     assert totals[1]() == 2
 
 
@@ -223,7 +223,7 @@ def test_p5_what_was_kept_before_the_connection_broke_is_not_believed_after(worl
 def test_a_result_without_the_tag_that_is_asked_for_is_no_hit(world: World, near_bytes: int) -> None:
     """The release before did not know the tag: what it stored would not hear of it."""
     process, source = world.process(near_bytes=near_bytes), Counted("old")
-    process.bus.listen()
+    process.hearing.listen()
     for _ in range(3):
         assert process.cache.get_or_compute("k", source, tags=["one"]) == "old"
     assert process.counts.computations == 1
@@ -256,13 +256,13 @@ def test_p5_what_changed_after_a_result_was_looked_up_is_not_kept_near(world: Wo
     source = Counted(1)
     one.cache.cached(name="f", tags=["x"])(source)()
     total = other.cache.cached(name="f", tags=["x"])(source)
-    other.bus.listen()
+    other.hearing.listen()
     assert other.cache.stats().is_listening
     steps = get_or_compute(other.cache._engine, total._known.request((), {}))
     found = other.driver._take(next(steps), Progress(), None)
     source.value = 2
     one.cache.invalidate_tags("x")
-    other.bus.pump()
+    other.hearing.pump()
     with pytest.raises(StopIteration) as finished:
         steps.send(found)
     assert finished.value.value == 1, "it was true when it was looked up"

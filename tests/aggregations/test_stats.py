@@ -49,8 +49,8 @@ def test_each_function_by_its_name_and_the_time_it_took(world: World) -> None:
     process = world.process()
     slow = process.cache.cached(name="slow")(Counted(1, lambda: world.clock.advance(3)))
     quick = process.cache.cached(name="quick")(Counted())
-    process.bus.listen()
-    process.bus.pump()
+    process.hearing.listen()
+    process.hearing.pump()
     for call in (slow, quick, slow, quick):
         call()
     stats = process.cache.stats()
@@ -71,5 +71,5 @@ def test_each_function_by_its_name_and_the_time_it_took(world: World) -> None:
 @pytest.mark.faults_expected
 def test_a_fault_of_the_bus_is_counted(world: World) -> None:
     cache = world.process().cache
-    cache._bus.on_fault(AttributeError())
+    cache._hearing.on_fault(AttributeError())
     assert cache.stats().faults == 1

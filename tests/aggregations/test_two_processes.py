@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from daxlite import TableConfig
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
-from daxlite.shared.bus import LEASE
+from daxlite.shared.leases import LEASE
 from tests.aggregation_fixtures import check
 from tests.aggregations.scripted import World
 from tests.scripted_client import SCHEMA, TABLE, ScriptedClient, made
@@ -162,7 +162,7 @@ class TwoProcesses(RuleBasedStateMachine):
                 continue
             other = 1 - number
             for key, value in self.unsent[number].items():
-                at = self.world.clock() + LEASE * self.processes[other].bus.is_deaf
+                at = self.world.clock() + LEASE * self.processes[other].hearing.is_deaf
                 self.later[other].append((at, key, value))
             self.unsent[number] = {}
         for floors, later in zip(self.floors, self.later, strict=True):
@@ -175,7 +175,7 @@ class TwoProcesses(RuleBasedStateMachine):
         for _ in range(int(seconds / 0.4) or 1):
             self.world.clock.advance(min(seconds, 0.4))
             for process in self.processes:
-                process.bus.pump()
+                process.hearing.pump()
         self.world.clock.advance(max(0.0, seconds - 0.4 * (int(seconds / 0.4) or 1)))
         for client in self.clients:
             client.clock.now = self.world.clock()
@@ -214,15 +214,15 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def the_bus_hangs(self, number: int) -> None:
-        self.processes[number].bus.is_deaf = True
+        self.processes[number].hearing.is_deaf = True
 
     @rule(number=numbers)
     def the_bus_is_heard_again(self, number: int) -> None:
-        self.processes[number].bus.is_deaf = False
+        self.processes[number].hearing.is_deaf = False
 
     @rule(number=numbers)
     def the_bus_breaks(self, number: int) -> None:
-        self.processes[number].bus.lose()
+        self.processes[number].hearing.lose()
 
     @rule(number=numbers, name=names)
     def somebody_clears(self, number: int, name: str) -> None:

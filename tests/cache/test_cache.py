@@ -58,7 +58,7 @@ def test_query_invalidation_by_ttl_leaves_pages_alone() -> None:
     bench.fill_page()
     with bench.cache.read_flight(bench.table, PageRead("query", None, b"late", KEY)) as flight:
         bench.write(NEW)
-        flight.fill_page("query", b"late", {"Count": 0})
+        flight.fill(flight.page("query", b"late", {"Count": 0}))
     assert bench.has_page()
     assert bench.has_page("late")
     assert bench.get() == NEW
@@ -129,7 +129,7 @@ def test_stats_are_a_snapshot_per_table_and_kind() -> None:
     bench.fill()
     with bench.cache.read_flight(other, None) as flight:
         assert bench.cache.stats().in_flight == 1
-        flight.fill_item(item_key(KEY), OLD)
+        flight.fill(flight.item(item_key(KEY), OLD))
     before = bench.cache.stats()
     bench.cache.count(bench.table.counters["scan"], "reason")
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"
@@ -267,7 +267,7 @@ def test_many_threads_leave_a_sound_cache_and_see_only_what_was_written() -> Non
                 versions[number] = max(versions[number], new)
             elif found == "unknown":
                 with bench.flight(key) as flight:
-                    flight.fill_item(item_key(key), {**key, "v": {"N": str(versions_applied[number])}})
+                    flight.fill(flight.item(item_key(key), {**key, "v": {"N": str(versions_applied[number])}}))
             if turn % 97 == 0:
                 bench.cache.clear()
 

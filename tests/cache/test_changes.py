@@ -153,7 +153,7 @@ def test_p3_a_read_that_overlapped_is_not_stored_and_the_next_one_is_strong() ->
     bench = CacheBench(settle_window=5)
     with bench.flight() as flight:
         bench.cache.invalidate_tags([(ITEM_TAG, EVERYTHING, 0.0)])
-        flight.fill_item(item_key(KEY), OLD)
+        flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == "unknown"
     with bench.flight() as flight:
         assert flight.is_settling

@@ -552,7 +552,7 @@ def test_a_cache_without_references_leaves_nothing_behind(gone: list[bytes]) -> 
     state = State(CacheConfig(), time.monotonic, time.time, random.random)
     table = state.table(TableId("here", "eu-west-1", ("account", "1"), "T"))
     with ReadFlight(state, table, _read=ItemRead(b"k"), _key=None) as flight:
-        flight.fill_item(Key(b"k"), {"pk": {"S": "a"}})
+        flight.fill(flight.item(Key(b"k"), {"pk": {"S": "a"}}))
     assert (table.number, b"k") in state.entries
     assert gone == []
     del state, table, flight

@@ -141,7 +141,7 @@ def test_followers_are_woken_when_the_leader_returns_or_raises(error: BaseExcept
         thread.start()
         if error is not None:
             raise error
-        leader.fill_item(item_key(KEY), None)
+        leader.fill(leader.item(item_key(KEY), None))
     thread.join(10)
     assert not thread.is_alive(), "the follower hangs"
     assert woken == [b"" if error is None else None], "an answer, though it is that there is nothing; or none"
@@ -170,7 +170,7 @@ def test_a_leader_that_starts_again_after_everything_was_dropped_is_waited_for_a
         assert after.start_or_follow() is leader
         assert leader.latch is not None
         assert not leader.latch.is_open
-        leader.fill_item(item_key(KEY), OLD)
+        leader.fill(leader.item(item_key(KEY), OLD))
         assert leader.latch.is_open
     assert bench.get() == OLD
 
@@ -211,7 +211,7 @@ def test_the_answer_is_there_for_followers_even_if_it_is_not_stored() -> None:
         leader.start_or_follow()
         follower.start_or_follow()
         bench.cache.apply(Change(PLACE, KEY))
-        leader.fill_item(item_key(KEY), OLD)
+        leader.fill(leader.item(item_key(KEY), OLD))
         assert leader.answer
     assert bench.get() == "unknown"
     assert bench.count().discarded_fills == 1
@@ -232,9 +232,9 @@ def test_what_settled_when_the_read_started_is_stored_only_if_it_was_read_strong
         bench.clock.now += 60  # the window is over when the answer comes, but a replica gave it before
         for flight in (item, page):
             bench.cache.note_strength(flight, is_consistent)
-        item.fill_item(item_key(KEY), NEW)
-        page.fill_page("query", b"q", {"Count": 1})
-        other.fill_item(item_key(OTHER), OLD)
+        item.fill(item.item(item_key(KEY), NEW))
+        page.fill(page.page("query", b"q", {"Count": 1}))
+        other.fill(other.item(item_key(OTHER), OLD))
     assert bench.get() == (NEW if is_consistent else "unknown")
     assert bench.has_page() is is_consistent
     assert bench.get(OTHER) == OLD
@@ -250,7 +250,7 @@ def test_a_strong_read_is_not_stored_if_something_changed_meanwhile() -> None:
         flight.start_or_follow()
         bench.cache.note_strength(flight, True)
         bench.cache.apply(Change(PLACE, KEY))
-        flight.fill_item(item_key(KEY), OLD)
+        flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == "unknown"
 
 
@@ -261,7 +261,7 @@ def test_p3_an_entry_has_the_tick_at_which_its_read_started(monkeypatch: pytest.
     with paging(bench) as page:
         page.start_or_follow()
         bench.write(NEW)
-        page.fill_page("query", b"q", {"Count": 0})
+        page.fill(page.page("query", b"q", {"Count": 0}))
     assert bench.count("query").fills == 1
     assert not bench.has_page()
 
@@ -280,9 +280,9 @@ def test_the_time_that_a_call_took_counts_against_its_ttl() -> None:
         for flight in reads:
             flight.start_or_follow()
         bench.clock.now += 9
-        item.fill_item(item_key(KEY), OLD)
-        part.fill_projection(item_key(KEY), b"p", {"v": OLD["v"]})
-        page.fill_page("query", b"q", {"Count": 0})
+        item.fill(item.item(item_key(KEY), OLD))
+        part.fill(part.projection(item_key(KEY), b"p", {"v": OLD["v"]}))
+        page.fill(page.page("query", b"q", {"Count": 0}))
         write.apply(Change(PLACE, OTHER, new={**OTHER}))
     bench.clock.now += 0.99
     assert (bench.get(), bench.get(OTHER), bench.has_page()) == (OLD, OTHER, True)

@@ -40,9 +40,9 @@ def test_a_read_that_overlaps_a_change_is_not_stored(happening: Callable[[CacheB
         bench.fill_page()
     with bench.flight() as item, bench.cache.read_flight(bench.table, PageRead("query", "g", b"q", {})) as page:
         happening(bench)
-        item.fill_item(item_key(KEY), OLD)
-        item.fill_projection(item_key(KEY), b"p", OLD)
-        page.fill_page("query", b"q", {"Count": 0})
+        item.fill(item.item(item_key(KEY), OLD))
+        item.fill(item.projection(item_key(KEY), b"p", OLD))
+        page.fill(page.page("query", b"q", {"Count": 0}))
     assert bench.get() in ("unknown", NEW)
     assert not bench.has_page()
     assert bench.cache.lookup(bench.table.counters["item"], bench.table.projected_item(item_key(KEY), b"p")) is None
@@ -56,7 +56,7 @@ def test_a_read_of_something_else_is_stored() -> None:
         bench.write(NEW, {"pk": {"S": "other"}})
         bench.cache.invalidate("Other")
         bench.cache.apply(Change(replace(PLACE, name="Other")))
-        flight.fill_item(item_key(KEY), OLD)
+        flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == OLD
 
 

@@ -142,8 +142,8 @@ def test_p3_a_read_through_one_cache_that_overlaps_a_write_through_another_is_no
     one, two = CacheBench(), CacheBench()
     with two.flight() as item, two.cache.read_flight(two.table, PageRead("scan", None, b"q", {})) as scan:
         one.write(NEW)
-        item.fill_item(item_key(KEY), OLD)
-        scan.fill_page("scan", b"q", {"Count": 0})
+        item.fill(item.item(item_key(KEY), OLD))
+        scan.fill(scan.page("scan", b"q", {"Count": 0}))
     assert two.get() == "unknown"
     assert not two.has_page(kind="scan")
 

@@ -48,8 +48,8 @@ def test_the_ttl_runs_from_when_the_read_began() -> None:
     bench = CacheBench(item_ttl=10, query_ttl=10, jitter=0)
     with bench.flight() as item, bench.cache.read_flight(bench.table, PageRead("query", None, b"q", {})) as page:
         bench.clock.now += 8
-        item.fill_item(item_key(KEY), OLD)
-        page.fill_page("query", b"q", {"Count": 0})
+        item.fill(item.item(item_key(KEY), OLD))
+        page.fill(page.page("query", b"q", {"Count": 0}))
     bench.clock.now += 3
     assert bench.get() == "unknown"
     assert not bench.has_page()
@@ -86,7 +86,7 @@ def test_an_entry_that_must_not_be_stored_takes_the_old_one_along() -> None:
     bench = CacheBench(item_ttl=0, negative_ttl=5)
     with bench.flight() as late:
         bench.fill(None)
-        late.fill_item(item_key(KEY), OLD)
+        late.fill(late.item(item_key(KEY), OLD))
     assert bench.get() == "unknown"
 
 
@@ -111,7 +111,7 @@ def test_a_read_that_was_under_way_while_the_machine_was_frozen_is_as_old_as_its
     bench = CacheBench(item_ttl=300, jitter=0)
     with bench.flight() as flight:
         bench.clock.wall_is_ahead = 3600.0
-        flight.fill_item(item_key(KEY), OLD)
+        flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == "unknown"
 
 
@@ -212,6 +212,6 @@ def test_two_machines_from_one_snapshot_draw_other_ttls() -> None:
         table = cache.table(ID)
         for letter in "abc":
             with cache.read_flight(table, ItemRead(letter.encode())) as flight:
-                flight.fill_item(letter.encode(), OLD)
+                flight.fill(flight.item(letter.encode(), OLD))
         drawn.append([entry.expires for entry in cache._state.entries._by_key.values()])
     assert drawn[0] != drawn[1]

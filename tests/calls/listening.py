@@ -7,7 +7,7 @@ from typing import Any
 
 from daxlite.calls.hearing import hearing, read_listeners
 from daxlite.core.extents import Extent
-from daxlite.core.steps import Steps
+from daxlite.core.steps import Steps, Told
 from daxlite.core.tags import Tag
 
 
@@ -32,7 +32,7 @@ class Recorder:
 class ChangeRecorder(Recorder):
     """A change listener."""
 
-    def changed(self, tags: Collection[Tag] | None) -> Steps[None]:
+    def changed(self, tags: Collection[Tag] | None, told: Told | None) -> Steps[None]:
         yield from ()
         self.record(tags)
 

@@ -147,7 +147,7 @@ def test_p9_the_steps_of_a_write_that_is_interrupted_before_it_is_sent_end_at_on
     """As by Ctrl-C. Steps that went on to announce something would hide it, and the write would be sent."""
     client = ScriptedClient()
     row = operation_of(operation)
-    rescued = rescue(client.cache, row, params, NotCacheable(), replies=None, error=None, is_sent=False)
+    rescued = rescue(client.dispatcher.context, row, params, NotCacheable(), replies=None, error=None, is_sent=False)
     for steps in (plan(client.dispatcher.context, row, params), rescued):
         assert isinstance(steps, Generator)
         step = next(steps)

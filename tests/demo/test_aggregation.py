@@ -101,7 +101,7 @@ def test_the_whole_demo_with_an_external_redis_server(valkey: Valkey) -> None:
 
 @pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
 def test_an_aggregation_that_is_not_invalidated_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def deaf(self: Base, tags: Any) -> Any:
+    def deaf(self: Base, tags: Any, told: Any = None) -> Any:
         yield from ()
 
     monkeypatch.setattr(Base, "changed", deaf)

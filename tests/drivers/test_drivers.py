@@ -60,15 +60,15 @@ class Server:
     def get(self, keys: Any) -> Any:
         return ["got", *keys]
 
-    def run(self, commands: Any) -> Any:
-        return ["ran", *commands]
+    def run(self, commands: Any, is_urgent: bool) -> Any:
+        return ["ran", *commands, is_urgent]
 
     class Echo:
         async def get(self, keys: Any) -> Any:
             return ["got", *keys]
 
-        async def run(self, commands: Any) -> Any:
-            return ["ran", *commands]
+        async def run(self, commands: Any, is_urgent: bool) -> Any:
+            return ["ran", *commands, is_urgent]
 
 
 @pytest.mark.parametrize("is_for_threads_only", [True, False])
@@ -87,6 +87,7 @@ def test_each_step_has_its_reply(take: Take, is_for_threads_only: bool) -> None:
             (yield Call("GetItem", {"TableName": "T"})),
             (yield Get(server, ("a", "b"))),
             (yield Run(server, (("PING",),))),
+            (yield Run(server, (("PING",),), is_urgent=True)),
             (yield Sleep(0)),
             (yield Wait(latch, PATIENCE)),
             (yield Compute(compute, None)),
@@ -94,7 +95,8 @@ def test_each_step_has_its_reply(take: Take, is_for_threads_only: bool) -> None:
         ]
 
     taken = take(steps(), lambda operation, params: (operation, params))
-    assert taken == [("GetItem", {"TableName": "T"}), ["got", "a", "b"], ["ran", ("PING",)], None, None, 42, True]
+    called, *asked = ("GetItem", {"TableName": "T"}), ["got", "a", "b"], ["ran", ("PING",), False]
+    assert taken == [called, *asked, ["ran", ("PING",), True], None, None, 42, True]
     assert ended.wait(PATIENCE)
 
 

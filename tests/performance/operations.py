@@ -1,11 +1,13 @@
 """The operations whose cost is watched, on a client that is answered within the process, without boto3's part."""
 
 import itertools
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import boto3
+import fakeredis
 from boto3.dynamodb.types import TypeDeserializer
 
 import daxlite
@@ -26,14 +28,41 @@ from benchmarks.items import (
 from benchmarks.servers import connection, instant_client
 
 
-def _client(items: int = PAGE) -> Any:
+def _client(items: int = PAGE, cache: daxlite.Cache | None = None) -> Any:
     """items: on a page of a Query."""
     answer = page_response(items)
-    return daxlite.wrap(instant_client(GetItem=lambda params: {"Item": item()}, Query=lambda params: answer))
+    inner = instant_client(GetItem=lambda params: {"Item": item()}, Query=lambda params: answer)
+    return daxlite.wrap(inner, cache)
 
 
 def get_item_hit() -> Call:
     return partial(_client().get_item, TableName=TABLE, Key=key())
+
+
+class _Hears:
+    """Hears the others for ever, without a thread."""
+
+    epoch = 1
+
+    def listen(self, table: bytes) -> None:
+        pass
+
+    def hears(self, table: bytes) -> bool:
+        return True
+
+
+def shared_get_item_hit_local() -> Call:
+    """A hit in this process's memory, with a tier."""
+    shared = daxlite.Shared(fakeredis.FakeRedis(), account="123456789012", budget=10)
+    cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=None), shared=shared)
+    assert cache.tier is not None
+    cache.tier.hearing = _Hears()
+    cache._state.heard_until = cache._state.heard_wall_until = math.inf
+    call = partial(_client(cache=cache).get_item, TableName=TABLE, Key=key())
+    for _ in range(2):
+        call()
+    assert cache.stats().tables[TABLE]["item"].hits, "it is kept in this process"
+    return call
 
 
 def table_get_item_hit() -> Call:
@@ -87,6 +116,7 @@ OPERATIONS: dict[str, Callable[[], Call]] = {
     make.__name__: make
     for make in (
         get_item_hit,
+        shared_get_item_hit_local,
         table_get_item_hit,
         batch_get_item_hit,
         projected_get_item_hit,

@@ -78,3 +78,23 @@ def test_once_closed_it_opens_and_pauses_as_at_the_beginning(clock: Clock) -> No
     breaker.failed()
     clock.advance(FIRST_PAUSE)
     assert breaker.allows()
+
+
+def test_what_is_urgent_is_sent_in_any_case_and_its_answer_closes_it(clock: Clock) -> None:
+    breaker = opened(clock)
+    assert [breaker.allows(is_urgent=True), breaker.allows()] == [True, False]
+    assert breaker.skipped == 1
+    breaker.succeeded()
+    assert not breaker.is_open
+    assert breaker.allows()
+
+
+def test_while_what_is_urgent_fails_nobody_else_has_to_find_out(clock: Clock) -> None:
+    breaker = opened(clock)
+    for _ in range(20):
+        clock.advance(FIRST_PAUSE / 2)
+        assert breaker.allows(is_urgent=True)
+        breaker.failed()
+        assert not breaker.allows()
+    clock.advance(FIRST_PAUSE)
+    assert breaker.allows(), "the pause has not grown"

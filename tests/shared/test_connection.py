@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import Any
 
 import fakeredis
 import pytest
@@ -18,7 +18,6 @@ from daxlite.shared.clients import async_client_of, client_of
 from daxlite.shared.connection import Connection
 from daxlite.shared.failures import Unavailable
 from tests.aggregations.scripted import AsyncClient, Client, Clock, Pipeline, Server, World
-from tests.interrupting import Limit
 
 
 def test_commands_and_their_replies() -> None:
@@ -128,25 +127,6 @@ def test_a_client_of_the_applications_is_used_as_it_is() -> None:
     assert client_of(client, 1.0) is client
 
 
-@pytest.mark.parametrize("error", [Limit, TimeoutError, OSError])
-def test_connections_to_all_nodes_of_a_cluster_are_given_up(error: type[BaseException]) -> None:
-    given_up: list[bool] = []
-
-    class OfACluster:
-        """Has no pool of its own, but one for each node."""
-
-        def execute_command(self, *command: Any) -> None:
-            raise error
-
-        def disconnect_connection_pools(self) -> None:
-            given_up.append(True)
-
-    connection = Connection(cast(Any, OfACluster()), Breaker(Clock()))
-    with pytest.raises((Limit, Unavailable)):
-        connection.run([("GET", "a")])
-    assert given_up
-
-
 def test_each_event_loop_has_connections_of_its_own(world: World) -> None:
     connection = AsyncConnection(AsyncClient(world.server), Breaker(world.clock))
     loops = [asyncio.new_event_loop() for _ in range(2)]
@@ -193,3 +173,31 @@ def test_p5_a_client_of_a_sentinels_replicas_is_refused() -> None:
     assert client_of(sentinel.master_for("main"), 1.0)
     with pytest.raises(ValueError, match="take no writes"):
         client_of(sentinel.slave_for("main"), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["threads", "asyncio"])
+def test_p7_what_is_urgent_is_sent_though_the_breaker_is_open(kind: str) -> None:
+    """A write is always announced; a read costs nothing while Redis is down."""
+    server = Server(Clock())
+    breaker = Breaker(server.clock)
+    if kind == "threads":
+        connection: Any = Connection(Client(server), breaker)
+        ask: Callable[..., Any] = lambda method, *arguments: getattr(connection, method)(*arguments)  # noqa: E731
+    else:
+        connection = AsyncConnection(AsyncClient(server), breaker)
+        ask = lambda method, *arguments: asyncio.run(getattr(connection, method)(*arguments))  # noqa: E731
+    begin = [("SET", "a", b"1", "PX", 1000)]
+    with server.down():
+        for _ in range(FAILURES_TO_OPEN):
+            with pytest.raises(Unavailable):
+                ask("get", ["a"])
+        errors = breaker.errors
+        for arguments, is_sent in ((("run", begin), False), (("run", begin, True), True), (("get", ["a"]), False)):
+            with pytest.raises(Unavailable) as raised:
+                ask(*arguments)
+            assert (raised.value.cause is not None) == is_sent
+        assert breaker.errors == errors + 1
+    with pytest.raises(Unavailable):
+        ask("get", ["a"])
+    assert ask("run", begin, True) == [True]
+    assert ask("get", ["a"]) == [b"1"], "it was answered, so the breaker is closed"

@@ -15,7 +15,7 @@ from daxlite.drivers.progress import Progress
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.shared import outbox as pending_module
 from daxlite.shared.failures import Unavailable
-from daxlite.shared.outbox import Outbox
+from daxlite.shared.outbox import CHUNK, Outbox
 from daxlite.shared.tags import EVERYTHING, everything_of, named_tag
 from tests.aggregations.scripted import Counted, Process, World
 
@@ -65,13 +65,12 @@ def test_p7_what_redis_was_not_told_is_kept_and_sent_with_the_next(world: World)
 def test_p7_a_full_server_takes_deletions(world: World) -> None:
     process = world.process()
     set_states(world, process)
-    process.bus.listen()
+    process.hearing.listen()
     full = "OOM command not allowed when used memory > 'maxmemory'."
     world.server.refusing = lambda command: full if command[0] == "SET" else None
     invalidate(process.cache._outbox, TAGS[:2])
     assert [world.server.execute(("GET", state(process, tag))) for tag in TAGS] == [None, None, b"1"]
-    assert process.bus.subscription is not None
-    assert len(process.bus.subscription.queue) == 2, "that it listens, and the change"
+    assert len(process.hearing.wire.queue) == 1, "the change"
     assert len(process.cache._outbox) == 0
 
 
@@ -120,10 +119,18 @@ def test_p7_too_many_to_remember_are_everything(world: World, monkeypatch: pytes
     assert world.server.execute(("GET", state(process, EVERYTHING))) != b"1"
 
 
+def test_a_change_of_many_tags_is_told_at_once_in_several_scripts(world: World) -> None:
+    process = world.process()
+    world.server.take()
+    process.cache.invalidate_tags(*[f"tag {number}" for number in range(3 * CHUNK + 1)])
+    assert world.server.take() == ["EVAL"] * 4
+    assert len(process.cache._outbox) == 0
+
+
 def test_a_change_is_noted_here_though_redis_is_down(world: World) -> None:
     process = world.process()
-    process.bus.listen()
-    assert process.bus.is_listening
+    process.hearing.listen()
+    assert process.hearing.hears()
     since = process.cache._near.now()
     with world.server.down(redis.exceptions.ReadOnlyError()):
         invalidate(process.cache._outbox, TAGS[:1])
@@ -157,8 +164,7 @@ def test_what_was_kept_before_a_late_delivery_is_dropped_with_it(world: World) -
         steps.send(found)
     assert finished.value.value == 1
     process.cache._outbox.try_again()
-    assert process.bus.subscription is not None
-    process.bus.subscription.queue.clear()  # its own message is still on its way
+    process.hearing.wire.queue.clear()  # its own message is still on its way
     assert total() == 2
 
 
@@ -171,8 +177,7 @@ def test_nothing_to_send_is_not_sent(world: World) -> None:
 
 
 def test_p7_a_thread_sends_it_as_soon_as_redis_takes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_module, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(pending_module, "MAX_PAUSE", 0.001)
+    monkeypatch.setattr(pending_module, "PAUSE", 0.001)
     process = world.process()
     pending, told, tried = process.cache._outbox, threading.Event(), threading.Event()
     del pending.retry  # the real one
@@ -236,8 +241,7 @@ def test_p7_a_fault_of_ours_while_it_closes_does_not_reach_the_application(world
 @pytest.mark.faults_expected
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_p7_a_fault_of_ours_in_the_thread_is_not_the_end_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_module, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(pending_module, "MAX_PAUSE", 0.001)
+    monkeypatch.setattr(pending_module, "PAUSE", 0.001)
     pending = world.process().cache._outbox
     del pending.retry
     failed = threading.Event()

@@ -155,6 +155,17 @@ def test_connections_that_are_lost_are_replaced(pool: Pool) -> None:
     assert pool.lease().get_connection()
 
 
+def test_one_caller_takes_no_second_connection(pool: Pool) -> None:
+    """It would wait in vain where there is only one."""
+    lease = pool.lease()
+    first = lease.get_connection()
+    lease.release(first)
+    assert lease.get_connection() is first
+    assert lease.get_connection() is not first, "the first one is in use"
+    lease.give_back()
+    assert len(pool._idle) == 2
+
+
 def test_no_more_connections_than_the_client_allows(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     leases = [pool.lease() for _ in range(3)]
     taken = [lease.get_connection() for lease in leases]
@@ -170,18 +181,6 @@ def test_no_more_connections_than_the_client_allows(pool: Pool, monkeypatch: pyt
     with pytest.raises(redis.ConnectionError, match="max_connections is 3"):
         pool.lease().get_connection()
     assert len(Noted.made) == 3
-
-
-def test_the_subscription_has_a_connection_of_its_own() -> None:
-    server = fakeredis.FakeServer()
-    client = fakeredis.FakeRedis(server=server, max_connections=1)
-    connection = Connection(client, Breaker(Clock()))
-    (subscription,) = connection.clients.subscriptions(connection.clients.servers())
-    with subscription:
-        subscription.subscribe("a")
-        assert connection.run([("SET", "a", b"1", "PX", 1000)]) == [True]
-        assert connection.get(["a"]) == [b"1"]
-    assert client.connection_pool._created_connections == 0, "the application's own pool is used"
 
 
 def test_two_event_loops_one_after_the_other_with_a_client_of_the_applications() -> None:
@@ -213,6 +212,22 @@ def test_a_task_that_is_cancelled_leaves_no_reply_for_the_next(valkey: Valkey, n
             for key in keys:
                 assert await connection.get([key]) == [key.encode()]
         await connection.run([("DEL", key) for key in keys])
+        await connection.clients.close()
+        assert connection.breaker.errors == 0
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_the_event_loop_closed_is_replaced(valkey: Valkey, namespace: str) -> None:
+    async def main() -> None:
+        connection = AsyncConnection(async_client_of(valkey.url, 5.0), Breaker(Clock()))
+        for _ in range(3):
+            assert await connection.get([namespace]) == [None]
+            lease: Any = connection.clients.lease()
+            (idle,) = lease._pool._idle
+            idle._writer.transport.abort()
+            await asyncio.sleep(0.01)
+            assert await connection.run([("GET", namespace)]) == [None]
         await connection.clients.close()
         assert connection.breaker.errors == 0
 

@@ -43,7 +43,11 @@ def test_golden_bytes() -> None:
         SECONDS, False, (LogRecord(TWO, SECONDS, POINT), LogRecord(ONE, SECONDS, RANGE))
     )
     assert decode_state(UNDER_WAY) == State(
-        SECONDS, False, (LogRecord(TWO, SECONDS, POINT),), (OpenRecord(b"operation's name", SECONDS, RANGE),)
+        SECONDS,
+        False,
+        (LogRecord(TWO, SECONDS, POINT),),
+        (OpenRecord(b"operation's name", SECONDS, RANGE),),
+        (b"the leader's id.", SECONDS),
     )
     assert ENCODED_EVERYTHING == b"\x00\x00\x00\x01\xff"
     assert encode_extent(POINT) == b"\x00\x06S17:05\xff\xff"

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +16,13 @@ from redis import exceptions
 
 from daxlite.aggregations import AggregationCache, AggregationConfig, AsyncAggregationCache
 from daxlite.shared.breaker import FAILURES_TO_OPEN, FIRST_PAUSE, Breaker
+from daxlite.shared.clients import client_of
 from daxlite.shared.connection import Connection
 from daxlite.shared.failures import Unavailable
 from daxlite.shared.troubles import MAX_LOGGED, QUIET, Troubles, described, names_of
 from tests.aggregations.scripted import Client, Clock, Server, World
-from tests.valkey import Valkey, running_valkey
+from tests.proxy import self_signed
+from tests.valkey import Cluster, Valkey, running_valkey
 
 PASSWORD = "pass-word-of-the-user"
 FULL = [
@@ -30,10 +35,12 @@ FULL = [
     "+pexpire",
     "+del",
     "+eval",
+    "+evalsha",
     "+time",
     "+publish",
     "+psubscribe",
-    "+ping",
+    "+info",
+    "+role",
     "+select",
 ]
 
@@ -49,12 +56,13 @@ def as_user(server: Valkey, *changes: str) -> str:
     """The URL of a user who has all rights that daxlite needs, but for these changes."""
     with server.client() as client:
         client.flushall()  # a lock that could not be released
+        client.script_flush()
         client.execute_command("ACL", "SETUSER", "shop", "reset", "on", f">{PASSWORD}", *FULL, *changes)
     return f"redis://shop:{PASSWORD}@{server.host}:{server.port}/0"
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    """Until what the thread of the bus does is done."""
+    """Until what the thread that listens does is done."""
     pause = threading.Event()
     for _ in range(1000):
         if holds():
@@ -113,7 +121,6 @@ MISSING = {
     "-publish": "the user may not run PUBLISH; its ACL needs +publish",
     "-time": "the user may not run TIME; its ACL needs +time",
     "-psubscribe": "the user may not run PSUBSCRIBE; its ACL needs +psubscribe",
-    "-ping": "the user may not run PING; its ACL needs +ping",
     "-set": "the user may not run SET; its ACL needs +set",
     "-mget": "the user may not run MGET; its ACL needs +mget",
     "-get": "the user may not run GET; its ACL needs +get",
@@ -141,7 +148,7 @@ def test_p7_a_right_that_is_missing_is_named_once(
         assert stats.faults == 0
         said = lines(caplog)
         assert len(said) == len(set(said))
-        assert len([line for line in said if MISSING[change] in line]) <= 2, "once for calls, once for the bus"
+        assert len([line for line in said if MISSING[change] in line]) <= 2, "once for calls, once for messages"
 
 
 @KINDS
@@ -168,7 +175,7 @@ def test_a_right_that_is_given_ends_the_trouble(server: Valkey, right: str) -> N
 
 
 @KINDS
-@pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "PSUBSCRIBE", "MGET", "PING"])
+@pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "PSUBSCRIBE", "MGET"])
 def test_p7_a_command_that_was_renamed_is_named(caplog: pytest.LogCaptureFixture, kind: str, command: str) -> None:
     expected = f"it has no command {command}, or it was renamed"
     with (
@@ -176,6 +183,20 @@ def test_p7_a_command_that_was_renamed_is_named(caplog: pytest.LogCaptureFixture
         used(server.url, kind, lambda cache: any(expected in line for line in lines(caplog))) as cache,
     ):
         assert not cache.stats().is_available
+
+
+@KINDS
+def test_p7_where_it_is_not_known_what_the_server_is_nothing_is_kept_near(
+    server: Valkey, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    expected = (
+        "this process cannot hear what others change, and serves nothing from its memory: "
+        "the user may not run INFO; its ACL needs +info"
+    )
+    with used(as_user(server, "-info"), kind, lambda cache: bool(lines(caplog))) as cache:
+        assert lines(caplog) == [expected]
+        assert cache.stats().is_available
+        assert not cache.stats().is_listening
 
 
 def places(server: Valkey) -> dict[str, tuple[str, str]]:
@@ -204,6 +225,159 @@ def test_p7_a_url_that_leads_nowhere_is_said_once(
         assert len(said) == len(set(said))
 
 
+class Answering:
+    """A server that answers anything with the same bytes, or begins TLS."""
+
+    def __init__(self, says: bytes, tls: ssl.SSLContext | None = None) -> None:
+        self._says, self._tls = says, tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                with suppress(OSError), client:
+                    client.settimeout(1.0)
+                    with self._tls.wrap_socket(client, server_side=True) if self._tls else client as line:
+                        while line.recv(65536):
+                            line.sendall(self._says)
+
+    def __enter__(self) -> "Answering":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+SAID = {
+    b"-LOADING Redis is loading the dataset in memory\r\n": "it is still loading its data",
+    b"-CLUSTERDOWN The cluster is down\r\n": "the cluster is down",
+    b"-MASTERDOWN Link with MASTER is down\r\n": "it is a replica that has lost its primary",
+    b"-ERR max number of clients reached\r\n": "it takes no more connections (maxclients)",
+    b"-BUSY Valkey is busy running a script\r\n": "it is busy with a script of another client (BUSY)",
+    b"-NOAUTH Authentication required.\r\n": "the password or the user name is wrong or missing",
+    b"HTTP/1.1 400 Bad Request\r\n": "what it says is not Redis's protocol",
+}
+
+
+@KINDS
+@pytest.mark.parametrize("says", SAID)
+def test_p7_what_a_server_says_instead_of_an_answer(caplog: pytest.LogCaptureFixture, kind: str, says: bytes) -> None:
+    with Answering(says) as server, used(f"redis://127.0.0.1:{server.port}", kind):
+        assert any(line.startswith(f"Redis: {SAID[says]}; ") for line in lines(caplog)), lines(caplog)
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("scheme", "is_tls", "expected"),
+    [("rediss", True, "its TLS certificate is not trusted"), ("rediss", False, "there is no TLS connection to it")],
+)
+def test_p7_tls_that_fails_is_said(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, kind: str, scheme: str, is_tls: bool, expected: str
+) -> None:
+    with (
+        Answering(b"-ERR Protocol error\r\n", self_signed(tmp_path) if is_tls else None) as server,
+        used(f"{scheme}://127.0.0.1:{server.port}", kind),
+    ):
+        assert any(line.startswith(f"Redis: {expected}; ") for line in lines(caplog)), lines(caplog)
+
+
+WRITES = {
+    "replica": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "it is a replica, which takes no writes"),
+    "replicas": (
+        "CONFIG SET min-replicas-to-write 1",
+        "CONFIG SET min-replicas-to-write 0",
+        "it takes no writes, because replicas are missing (NOREPLICAS)",
+    ),
+    "memory": (
+        "CONFIG SET maxmemory 1",
+        "CONFIG SET maxmemory 0",
+        "its memory is full (maxmemory), and it evicts nothing",
+    ),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("case", WRITES)
+def test_p7_a_server_that_takes_no_writes_is_said_once_each_way(
+    server: Valkey, caplog: pytest.LogCaptureFixture, kind: str, case: str
+) -> None:
+    begin, end, expected = WRITES[case]
+    url = as_user(server)
+    with server.client() as admin:
+        admin.execute_command(*begin.split(" "))
+        try:
+            with used(url, kind) as cache:
+                # The thread that listens may be the first to meet it.
+                (line,) = [line for line in lines(caplog) if expected in line]
+                assert line.startswith(f"Redis: {expected}; ")
+                assert not cache.stats().is_available
+        finally:
+            admin.execute_command(*end.split(" "))
+
+
+def test_p7_a_password_that_was_changed_is_said_once_each_way(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    connection = Connection(client_of(as_user(server), 5.0), Breaker(clock))
+    connection.run([("SET", "shop:daxlite:a", b"1")])
+    expected = "the password or the user name is wrong or missing"
+    with server.client() as admin:
+        admin.execute_command("ACL", "SETUSER", "shop", "resetpass", ">another")
+        connection.get(["shop:daxlite:a"])  # who was let in stays in
+        for each in admin.client_list():
+            if each["user"] == "shop":
+                admin.client_kill_filter(_id=each["id"])
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                connection.get(["shop:daxlite:a"])
+        assert lines(caplog) == [f"Redis: {expected}; calls go on as without it"]
+        assert connection.breaker.is_open
+        admin.execute_command("ACL", "SETUSER", "shop", "resetpass", f">{PASSWORD}")
+    clock.advance(FIRST_PAUSE)
+    assert connection.get(["shop:daxlite:a"]) == [b"1"]
+    assert lines(caplog)[1:] == [f"Redis: this has ended: {expected}"]
+    connection.clients.close()
+
+
+def test_p7_a_server_that_cannot_save_is_said_once_each_way(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()  # under the name that the file would get
+    with running_valkey("--enable-protected-configs", "yes") as server, server.client() as admin:
+        admin.config_set("dir", str(tmp_path))
+        admin.config_set("dbfilename", "taken")
+        admin.config_set("save", "3600 100000")
+        admin.bgsave()
+        wait_for(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err")
+        connection = Connection(client_of(server.url, 5.0), Breaker(Clock()))
+        for commands in ([("SET", "a", b"1")], [("EVAL", "return redis.call('SET', KEYS[1], '1')", 1, "a")]):
+            with pytest.raises(Unavailable):
+                connection.run(commands)
+        assert connection.get(["a"]) == [None]
+        expected = "it takes no writes, because it cannot save its data (MISCONF)"
+        assert lines(caplog) == [f"Redis: {expected}; calls go on as without it"]
+        admin.config_set("save", "")
+        connection.run([("SET", "a", b"1")])
+        assert lines(caplog)[1:] == [f"Redis: this has ended: {expected}"]
+        connection.clients.close()
+
+
+def test_p7_a_client_of_the_wrong_kind_is_named(
+    server: Valkey, valkey_cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = Connection(client_of(valkey_cluster.url, 5.0), Breaker(Clock()))
+    for key in "abcdef":
+        with suppress(Unavailable):
+            url.get([key])
+    said = "it is one of a cluster; a redis.RedisCluster must be given for it"
+    assert lines(caplog)[:1] == [f"Redis: {said}; calls go on as without it"]
+    url.clients.close()
+
+
 def test_is_available_after_one_failure_and_again_after_one_answer(world: World) -> None:
     process = world.process()
     with world.server.down():
@@ -213,7 +387,7 @@ def test_is_available_after_one_failure_and_again_after_one_answer(world: World)
     assert process.cache.stats().is_available
 
 
-def test_the_breaker_is_logged_once_each_way(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
     server = Server(Clock())
     breaker = Breaker(server.clock)
     connection = Connection(Client(server), breaker)
@@ -225,25 +399,39 @@ def test_the_breaker_is_logged_once_each_way(caplog: pytest.LogCaptureFixture) -
             except Unavailable:
                 continue
 
-    for quiet in (False, True):
+    expected = [
+        "Redis: it does not answer in time; calls go on as without it",
+        "Redis: this has ended: it does not answer in time",
+    ]
+    for is_quiet in (False, True, False):
         with server.down(redis.TimeoutError()):
             ask(FAILURES_TO_OPEN + 2)
+            assert breaker.is_open
+            assert lines(caplog) == ([] if is_quiet else expected[:1])
             server.clock.advance(FIRST_PAUSE)
             ask(2)
         server.clock.advance(2 * FIRST_PAUSE)
         ask(2)
         assert not breaker.is_open
-        said = [line for line in lines(caplog) if "This is logged once" not in line]
-        expected = [
-            "Redis is left alone for a while, and results are computed, as without a cache: it does not answer in time",
-            "Redis answers again",
-        ]
-        assert said == ([] if quiet else expected), "one that comes and goes fills no log"
+        assert lines(caplog) == ([] if is_quiet else expected), "one that comes and goes fills no log"
         caplog.clear()
-    server.clock.advance(QUIET)
-    with server.down(redis.TimeoutError()):
-        ask(FAILURES_TO_OPEN)
-    assert [line[:19] for line in lines(caplog)] == ["Redis is left alone"]
+        if is_quiet:
+            server.clock.advance(QUIET)
+
+
+def test_a_trouble_that_began_quietly_is_said_if_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    troubles = Troubles(clock)
+    for _ in range(3):
+        troubles.unanswered(redis.TimeoutError(), ("GET", "a"))
+        troubles.answered(("GET", "a"))
+    assert len(lines(caplog)) == 2
+    for _ in range(10):
+        troubles.unanswered(redis.TimeoutError(), ("GET", "a"))
+        clock.advance(QUIET / 5)
+    assert len(lines(caplog)) == 3
+    troubles.answered(("GET", "a"))
+    assert len(lines(caplog)) == 4
 
 
 # What is said
@@ -279,7 +467,7 @@ def test_no_text_of_an_error_is_repeated(caplog: pytest.LogCaptureFixture, kind:
         assert described(error, what)
         troubles.refused(error, what)
         troubles.unanswered(error, what)
-        troubles.left_alone(error, what)
+        troubles.answered(what)
     assert len(caplog.records) >= 2
     assert SECRET not in caplog.text
     assert "no permissions" not in caplog.text

@@ -151,6 +151,20 @@ class Scheduler:
             raise BaseExceptionGroup(f"{len(failed)} threads failed", errors)
         return {task.name: task.result for task in self._tasks}
 
+    def step(self, name: str) -> str:
+        """Let one thread go on to its next point, for a test that orders all steps itself; returns the point. `end` it
+        afterwards."""
+        (task,) = [task for task in self._tasks if task.name == name]
+        self._resume(task)
+        self.trace.append((task.name, task.where))
+        if task.error is not None:
+            raise task.error
+        return task.where
+
+    def end(self) -> None:
+        """Let every thread that `step` has left run out."""
+        self._end()
+
     def _drive(self, choose: Chooser) -> None:
         steps = 0
         while left := [task for task in self._tasks if not task.done]:

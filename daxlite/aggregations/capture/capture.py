@@ -69,17 +69,22 @@ class KnownTokens:
         changes: list[tuple[Tag, Extent, float]] = []
         new: dict[tuple[bytes, Collection[Tag] | None], bytes] = {}
         for tag, shared, state in seen:
-            if state is None or state.open:
+            if state is None or state.is_open_for(EVERYTHING):
                 changes += [(each, EVERYTHING, 0.0) for each in drop or (tag,)]  # it may be changing now
                 continue
             token = known.get((shared, drop))
             if token == state.top:
                 continue
             new[shared, drop] = state.top
+            changed = state.changes_since(token)
+            if tag.kind == "scan" and state.is_young:
+                # A write touches it only where it is there: there may have been one just before it was made.
+                changed.append((EVERYTHING, state.age(state.since)))
             if drop is not None:
-                changes += [(each, EVERYTHING, state.age(state.log[0].moment)) for each in drop]
+                age = min(age for _, age in changed)
+                changes += [(each, EVERYTHING, age) for each in drop]
             else:
-                changes += [(tag, *change) for change in state.changes_since(token)]
+                changes += [(tag, *change) for change in changed]
         if changes:
             cache.invalidate_tags(changes)
         if len(known) > MAX_KNOWN:
@@ -187,7 +192,7 @@ class Capture:
             hulls: dict[bytes, Extent] = {}
             for token, extent in [*read]:
                 if token is None:
-                    if state is None or (state.open and not state.shows(state.top, extent)):
+                    if state is None or state.is_open_for(extent):
                         return None
                     token = state.top
                 hulls[token] = hulls[token].hull(extent) if token in hulls else extent

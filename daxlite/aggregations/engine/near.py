@@ -10,8 +10,9 @@ from msgspec import Struct
 from ...cache.clock import ChangeClock, Stamps, changed_since
 from ...cache.lock import Lock, Reentered
 from ...core.extents import Extent
-from ...shared.bus import Bus
-from ...shared.tags import EVERYTHING
+from ...shared.hearing import Hearing
+from ...shared.messages import Message
+from ...shared.tags import EVERY_TABLE, EVERYTHING
 from ..stored_result import StoredResult
 
 CHANGES_KEPT_FOR: Final = 30.0
@@ -51,14 +52,14 @@ class NearEntry(Struct, eq=False):
 class NearCache:
     """Results in memory, bounded in bytes; the least recently used go first.
 
-    A change is heard over the bus, or made in this process. While the bus is silent nothing is answered from here (P5).
+    A change is heard, or made in this process. While the process does not hear, nothing is answered from here (P5).
     """
 
-    def __init__(self, max_bytes: int, bus: Bus, clock: Callable[[], float]) -> None:
+    def __init__(self, max_bytes: int, hearing: Hearing, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
-        self._bus = bus
+        self._hearing = hearing
         self._clock = clock
-        bus.on_change = self.bump
+        hearing.on_message = self._hear
         self.begin()
 
     def begin(self) -> None:
@@ -72,20 +73,20 @@ class NearCache:
         self._find: Callable[[bytes], NearEntry | None] = self._entries.get
 
     def now(self) -> Moment:
-        """This moment. The caller is about to read something worth keeping, so the bus listens from now on."""
+        """This moment. The caller is about to read something worth keeping, so the process listens from now on."""
         if self._max_bytes > 0:
-            self._bus.listen()
-        return Moment(self._changes.now, self._clock(), self._bus.epoch)
+            self._hearing.listen(EVERY_TABLE)
+        return Moment(self._changes.now, self._clock(), self._hearing.epoch)
 
     def get(self, key: bytes, tags: tuple[bytes, ...]) -> StoredResult | None:
         """The result under a key, if it has these tags and nothing that it depends on is known to have changed."""
-        if not self._entries or not self._bus.is_listening:
+        if not self._entries or not self._hearing.hears(EVERY_TABLE):
             return None
         with suppress(Reentered), self.lock.locked():
             entry = self._find(key)
             if entry is None:
                 return None
-            is_true = entry.epoch == self._bus.epoch and entry.is_true()
+            is_true = entry.epoch == self._hearing.epoch and entry.is_true()
             if is_true and entry.stored.has_tags(tags):
                 return entry.stored
             try:
@@ -97,7 +98,7 @@ class NearCache:
 
     def put(self, key: bytes, stored: StoredResult, since: Moment) -> None:
         """Keep a result that was true at a moment, if nothing changed since."""
-        if self._max_bytes <= 0 or not self._bus.is_listening or since.epoch != self._bus.epoch:
+        if self._max_bytes <= 0 or not self._hearing.hears(EVERY_TABLE) or since.epoch != self._hearing.epoch:
             return
         self._change(self._put, key, stored, since)
 
@@ -110,6 +111,9 @@ class NearCache:
 
     def _is_changed(self, stamps: Stamps, extents: tuple[Extent, ...], since: Moment) -> bool:
         return _is_met(stamps, since.tick, extents) or self._changes.may_have_missed(since.at, self._clock())
+
+    def _hear(self, message: Message) -> None:
+        self.bump(message.changed)
 
     def bump(self, changed: Mapping[bytes, Extent]) -> None:
         """Note that these extents of tags changed."""

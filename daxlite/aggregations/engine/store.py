@@ -14,8 +14,8 @@ from ...shared.errors import CorruptValue, Unstorable
 from ...shared.failures import Unavailable
 from ...shared.keyspace import Keyspace
 from ...shared.outbox import Outbox
-from ...shared.scripts import keep
-from ...shared.states import is_low, top_if_true
+from ...shared.scripts import keep, note, noted
+from ...shared.states import is_low, is_open, top_if_true
 from ...shared.tags import everything_of, result_tag
 from ..capture.capture import ReadPart
 from ..stats import FunctionCounters
@@ -88,7 +88,7 @@ class Store:
             values = [seen[tag] for tag in stored.tags]
             self._remember(key, stored.tags)
         # A result that was stored without a tag that is asked for now would not be invalidated with it.
-        tops = _tops(dict(zip(stored.tags, values, strict=True)), stored.parts)
+        tops = yield from self._tops(dict(zip(stored.tags, values, strict=True)), stored.parts)
         if tops is not None and stored.has_tags(tags):
             renewed = replace(stored, tokens=tuple(tops.values()))
             if any(map(is_low, values, stored.tokens)):
@@ -103,7 +103,39 @@ class Store:
         yield from self._outbox.flush()  # what could not be invalidated yet has changed
         tags = dict.fromkeys([part.tag for part in parts])
         found = yield Get(self._server, tuple(map(self.keyspace.state, tags)))
-        return _tops(dict(zip(tags, found, strict=True)), parts)
+        return (yield from self._tops(dict(zip(tags, found, strict=True)), parts))
+
+    def _tops(
+        self, states: Mapping[bytes, bytes | None], parts: Iterable[tuple[bytes, bytes, Extent]]
+    ) -> Steps[dict[bytes, bytes] | None]:
+        """The top of each state, if all that was read is true as of these; else None."""
+        tops: dict[bytes, bytes] = {}
+        opened: list[tuple[bytes, bytes, Extent]] = []
+        for tag, token, extent in parts:
+            top = top_if_true(states[tag], token, extent)
+            if top is not None:
+                tops[tag] = top
+            elif is_open(states[tag]):
+                tops[tag] = b""  # in its place, until it is known
+                opened.append((tag, token, extent))
+            else:
+                return None
+        if not opened:
+            return tops
+        # A record in it may be past its deadline, which only Redis's own clock tells.
+        tags = list(dict.fromkeys([tag for tag, _, _ in opened]))
+        is_cluster = self._server.is_cluster
+        replies = yield Run(self._server, tuple(note(self.keyspace, tags, 0.0, is_cluster=is_cluster)))
+        try:
+            now = noted(replies, tags, is_cluster=is_cluster)
+        except CorruptValue:
+            return None
+        for tag, token, extent in opened:
+            state = now[tag]
+            if state is None or not state.shows_now(token, extent):
+                return None
+            tops[tag] = state.top
+        return tops
 
     def save(self, key: bytes, stored: StoredResult, seconds: float) -> Steps[int]:
         """Store a result for so many seconds. Returns its size in bytes. Raises Unstorable if it is too large."""
@@ -161,16 +193,3 @@ class Store:
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
         """Release a lock, if it is still the caller's."""
         yield Run(self._server, (("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))
-
-
-def _tops(
-    states: Mapping[bytes, bytes | None], parts: Iterable[tuple[bytes, bytes, Extent]]
-) -> dict[bytes, bytes] | None:
-    """The top of each state, if all that was read is true as of these; else None."""
-    tops: dict[bytes, bytes] = {}
-    for tag, token, extent in parts:
-        top = top_if_true(states[tag], token, extent)
-        if top is None:
-            return None
-        tops[tag] = top
-    return tops

@@ -171,10 +171,9 @@ class TestTheCircuitBreaker:
             assert FAILURES_TO_OPEN <= before <= FAILURES_TO_OPEN + 1
             use()
             assert timeouts() <= FAILURES_TO_OPEN + 1
-            before = timeouts()
             clock.advance(FIRST_PAUSE)
             use()
-            assert timeouts() == before + 1, "one probe"
+            assert FAILURES_TO_OPEN + 1 <= timeouts() <= FAILURES_TO_OPEN + 2, "one probe, and the thread's from before"
             own_valkey.resume()
 
     def test_p7_is_closed_soon_after_a_short_outage_that_many_threads_ran_into(

@@ -1,4 +1,4 @@
-"""After os.fork() both go on: the child with an empty near cache and a bus of its own, the parent as if nothing was."""
+"""After os.fork() both go on: the child with an empty near cache and ears of its own, the parent as if nothing was."""
 
 import os
 import threading

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from daxlite.aggregations import AggregationCache, AggregationConfig
-from daxlite.shared.bus import LEASE
+from daxlite.shared.leases import LEASE
 from tests.valkey import Valkey
 
 from . import tasks

@@ -1,0 +1,103 @@
+"""`Shared`: the Redis or Valkey in which processes share what they cache."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Final
+
+from ..config import CacheConfig
+from ..core.checks import check_function, is_name, is_number, shown
+from ..core.shared_stats import SharedStats
+from ..shared.tier import Settings, WriteThrough
+
+_ACCOUNT: Final = re.compile("[0-9]{12}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """A tier that all processes of one namespace share, beside the memory of each. All times are in seconds.
+
+    It needs `pip install "daxlite[redis]"`. Raises TypeError or ValueError for what is not allowed.
+
+    >>> import fakeredis
+    >>> Shared(fakeredis.FakeRedis(), namespace="shop", local=False).local
+    False
+    """
+
+    server: Any = field(repr=False)  # a URL may hold a password
+    """A URL such as "redis://localhost:6379/0", a redis.Redis or a redis.RedisCluster. Of a client its settings are
+    taken, not its connections."""
+    namespace: str = "daxlite"
+    """What all keys begin with. Processes of one namespace share what they cache."""
+    _: KW_ONLY
+    local: bool = True
+    """False: this process keeps nothing in its own memory, and asks the server for each read."""
+    reads: bool = True
+    """False: this process tells the others of its writes, and neither reads nor stores anything there: the first step
+    of a deployment."""
+    write_through: WriteThrough = "always"
+    """Which written items are kept: all of them, as DAX does it, those that were cached before, or none."""
+    account: str | None = None
+    """The AWS account of all tables whose account cannot be told otherwise: 12 digits."""
+    budget: float = 0.05
+    """How long one step with the server may take. A read that gets no answer goes to DynamoDB, a write goes on."""
+    require_for_writes: bool = False
+    """True: a write of which the server cannot be told raises `SharedUnavailable` before DynamoDB is asked."""
+    outage_ttl: float = 0.0
+    """For how long what this process keeps is served although it cannot hear what others change."""
+    max_wait: float = 1.0
+    """How long a reader waits for the answer of a reader of another process before it asks DynamoDB itself."""
+    proxy: bool | None = None
+    """True: a proxy stands before the server, or several servers behind one address. None: find out."""
+    encryption_keys: Sequence[bytes] = field(default=(), repr=False)
+    """Keys of 32 bytes. The first key encrypts, every key decrypts. Needs the `encryption` extra."""
+    compress_above: int | None = None
+    """Answers of more bytes are compressed. None: none is."""
+    report: Callable[[SharedStats], object] | None = None
+    """Is called with the counts of this process, for a fleet's metrics, by a call that uses the tier, at most once in
+    `report_every` seconds."""
+    report_every: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("local", "reads", "require_for_writes"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} is {shown(getattr(self, name))}; it must be True or False")
+        if self.proxy is not None and not isinstance(self.proxy, bool):
+            raise TypeError(f"proxy is {shown(self.proxy)}; it must be True, False or None")
+        if self.write_through not in ("always", "cached", "never"):
+            raise ValueError(f'write_through is {shown(self.write_through)}; it must be "always", "cached" or "never"')
+        for name, least in (("budget", 0.001), ("outage_ttl", 0.0), ("max_wait", 0.0)):
+            value = getattr(self, name)
+            if not is_number(value) or not least <= value <= 3600:
+                raise ValueError(f"{name} is {shown(value)}; it must be a number of seconds from {least} to 3600")
+        if self.account is not None and not (is_name(self.account) and _ACCOUNT.fullmatch(self.account)):
+            raise ValueError(f"account is {shown(self.account)}; it must be the 12 digits of an AWS account, as a str")
+        if not is_number(self.report_every) or not 0 < self.report_every <= 86400:
+            raise ValueError(f"report_every is {shown(self.report_every)}; it must be a number of seconds up to 86400")
+        if self.report is not None:
+            check_function("report", self.report, "that takes a daxlite.SharedStats, or None")
+        from ..shared.clients import client_of
+        from ..shared.encryption import check_keys
+        from ..shared.envelope import Envelope
+        from ..shared.keyspace import Keyspace
+
+        client_of(self.server, self.budget)
+        Keyspace(self.namespace)
+        check_keys("encryption_keys", self.encryption_keys)
+        Envelope(self.compress_above)
+
+
+def settings_of(shared: Shared, config: CacheConfig) -> Settings:
+    """What the tier is told to do, by the settings of the tier and of the cache."""
+    tables = [config.for_table(name) for name in (*config.tables, "any")]
+    return Settings(
+        reads=shared.reads,
+        local=shared.local,
+        account=shared.account,
+        write_through=shared.write_through,
+        max_wait=shared.max_wait,
+        require_for_writes=shared.require_for_writes,
+        settle_window=config.settle_window,
+        index_settle_factor=config.index_settle_factor,
+        longest_ttl=max(max(each.item_ttl, each.negative_ttl, each.query_ttl) for each in tables),
+    )
