@@ -3,6 +3,8 @@ and finish writes. Where a cache has no tier, or a table no part in it, none of 
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ..cache.flights import ABSENT_ITEM, Fill, ReadFlight, WriteFlight
 from ..cache.table import Table
 from ..core.changes import Change
@@ -185,16 +187,7 @@ def fill(context: Context, *filled: tuple[ReadFlight, Fill]) -> Steps[None]:
         return
     taken = yield from keep(context.tier, keepings)
     for (flight, answer), keeping, is_taken in zip(flights, keepings, taken, strict=True):
-        kept = Fill(
-            answer.kind,
-            answer.key,
-            answer.data,
-            min(answer.ttl, keeping.seconds),
-            min(answer.left, keeping.seconds),
-            answer.stamps,
-            answer.extent,
-            answer.is_whole,
-        )
+        kept = replace(answer, ttl=min(answer.ttl, keeping.seconds), left=min(answer.left, keeping.seconds))
         flight.fill(kept, is_kept=is_taken and context.tier.may_keep(keeping.read.table))
 
 

@@ -20,7 +20,7 @@ from .hearing import Hearing
 from .keyspace import Keyspace
 from .messages import Message
 from .outbox import LONGEST_END, Outbox
-from .tags import EVERYTHING, TABLE_BYTES
+from .tags import NAMESPACE
 from .tier import Local, Settings, Tier
 from .wires import Servers
 from .writes import attend
@@ -90,7 +90,7 @@ class Membership:
             duplicates=heard.duplicates,
             leases_lost=heard.leases_lost,
             renewals=heard.renewals,
-            is_hearing=self.hearing.hears(EVERYTHING[:TABLE_BYTES]),
+            is_hearing=self.hearing.hears(NAMESPACE),
             pending=len(self._outbox),
             bytes_read=counts.bytes_read,
             bytes_written=counts.bytes_written,

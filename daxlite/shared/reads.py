@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..core.extents import Extent
 from ..core.hidden import Hidden
 from ..core.steps import Get, Run, Sleep, Steps
-from ..core.tags import Tag, index_tag
+from ..core.tags import Tag
 from .errors import CorruptValue, Unavailable, Unstorable
 from .messages import ID_BYTES
 from .scripts import TICKS, NotedState, noted_state, store
@@ -125,17 +125,21 @@ def item_read(tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signatur
 
 def page_read(tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signature: bytes) -> SharedRead:
     """The read of a page of a Query. tag: its partition."""
-    index = tag.index_name if tag.index_name in table.schema.global_indexes else None
-    return _read(tier, table, tag, "query", (signature,), extent, index)
+    return _read(tier, table, tag, "query", (signature,), extent, _global_index(table, tag))
 
 
 def lone_read(tier: Tier, table: SharedTable, tag: Tag) -> LoneRead:
     """The read of what depends on an item or a partition, where this process does not look for it at the tier."""
     shared = tier.shared(table, tag)
     tier.known.note(shared, tag)
-    index = tag.index_name if tag.index_name in table.schema.global_indexes else None
+    index = _global_index(table, tag)
     tags = (shared, *tier.generations_of(table, index))
     return LoneRead(tags, tier.recent.has(*tags))
+
+
+def _global_index(table: SharedTable, tag: Tag) -> str | None:
+    """The name of the global index that a partition is of, if it is of one."""
+    return tag.index_name if tag.index_name in table.schema.global_indexes else None
 
 
 def _read(
@@ -144,8 +148,6 @@ def _read(
     shared = tier.shared(table, tag)
     tier.known.note(shared, tag)
     generations = tier.generations_of(table, index)
-    if index is not None:
-        tier.known.note(generations[-1], index_tag(tag.table, index))
     return SharedRead(
         table,
         shared,
@@ -302,10 +304,7 @@ def _take(tier: Tier, read: SharedRead, state: bytes | None, values: Sequence[by
 
 def _take_noted(tier: Tier, read: SharedRead, state: NotedState, values: Sequence[bytes | None]) -> bool:
     def is_true(value: Value) -> bool:
-        above = state.above(value.token)
-        if above is None or state.is_open_for(value.extent):
-            return False
-        return not any(record.extent.meets(value.extent) for record in above)
+        return state.shows_now(value.token, value.extent)
 
     return _first(tier, read, values, is_true)
 

@@ -167,10 +167,10 @@ def begin_writes(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[None]:
         raise
 
 
-def _begins(write: SharedWrite, lasts: float | None = None) -> list[Command]:
+def _begins(write: SharedWrite) -> list[Command]:
     """What opens the records of a write, or moves their deadlines."""
     return _opening(
-        write.tier.keyspace, [part.begin for part in write.parts], write.tier.settings.state_life, lasts or write.lasts
+        write.tier.keyspace, [part.begin for part in write.parts], write.tier.settings.state_life, write.lasts
     )
 
 
