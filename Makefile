@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SECONDS ?= 600
 VOLUME ?= 10
 FATES ?= 20000
+TREES ?= 100000
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
@@ -23,11 +24,12 @@ help:
 	@echo "make bench-report   docs/benchmarks.md and its pictures, from the last benchmarks"
 	@echo "make workloads      hits by workload, every answer judged, in less than three minutes; into docs/benchmarks.md"
 	@echo "make soak           the tests with VOLUME=$(VOLUME) times their random programs, then random interleavings of threads"
-	@echo "                    for SECONDS=$(SECONDS), and FATES=$(FATES) of processes that share a tier;"
-	@echo "                    a printed seed replays a failure"
+	@echo "                    for SECONDS=$(SECONDS), FATES=$(FATES) of processes that share a tier, and TREES=$(TREES) of"
+	@echo "                    the shards of a stream; a printed seed replays a failure"
 	@echo "make soak-shared    processes that share a tier for SECONDS=$(SECONDS), on servers that are killed, stopped, flushed and"
 	@echo "                    filled meanwhile; SOAK='--backend dynalite' for another DynamoDB server"
-	@echo "make test-backends  the differential suite against $(BACKENDS) (dynalite needs node and npm);"
+	@echo "make test-backends  the differential suite and what only some servers have, against $(BACKENDS) (dynalite needs"
+	@echo "                    node and npm);"
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
 demo: $(VENV)/.demo
@@ -68,12 +70,13 @@ workloads: $(VENV)/.dev
 
 test-backends: $(VENV)/.dev
 	$(BIN)/python -m tests.install_servers dynalite ministack
-	DAXLITE_TEST_BACKENDS=$(BACKENDS)$(if $(DAXLITE_TEST_ENDPOINT),$(COMMA)endpoint) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential tests/simulator
+	DAXLITE_TEST_BACKENDS=$(BACKENDS)$(if $(DAXLITE_TEST_ENDPOINT),$(COMMA)endpoint) $(BIN)/python -m pytest -n 2 --dist worksteal tests/differential tests/simulator tests/feeds/test_backends.py
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --volume $(VOLUME)
 	$(BIN)/python -m tests.interleavings.soak --seconds $(SECONDS)
 	$(BIN)/python -m tests.interleavings.soak_processes --rounds $(FATES)
+	$(BIN)/python -m tests.feeds.streams.soak --trees $(TREES)
 
 soak-shared: $(VENV)/.dev
 	$(BIN)/python -m tests.tier.soak --seconds $(SECONDS) $(SOAK)

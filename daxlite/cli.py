@@ -1,8 +1,9 @@
-"""The command line: `daxlite demo` and `daxlite doctor`. Each is imported when its command runs, so that `--help` stays
-fast."""
+"""The command line: `daxlite demo`, `daxlite doctor` and `daxlite follow`. Each is imported when its command runs, so
+that `--help` stays fast."""
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -148,3 +149,73 @@ def doctor(
     findings = judge(facts)
     report(facts, findings, _console())
     raise typer.Exit(status(findings))
+
+
+@app.command()
+def follow(
+    table: Annotated[
+        list[str], typer.Option(help="A table, by its name or ARN, that has a stream. May be given several times.")
+    ],
+    shared: Annotated[
+        str,
+        typer.Option(
+            envvar="DAXLITE_REDIS_URL",
+            show_envvar=True,
+            callback=_redis,
+            help="The Redis or Valkey of the shared tier. A URL with a password belongs in the environment, where "
+            "other users do not see it.",
+        ),
+    ],
+    namespace: Annotated[str, typer.Option(help="That of `Shared(..., namespace=...)`.")] = "daxlite",
+    account: Annotated[
+        str | None, typer.Option(help="That of `Shared(..., account=...)`: the 12 digits of an AWS account.")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Where the tables are; boto3's unless given."),
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(callback=_endpoint, help="A DynamoDB-compatible server to use instead of AWS.")
+    ] = None,
+    poll: Annotated[
+        float, typer.Option(min=0.2, max=60.0, help="Seconds between two reads of a shard that has nothing new.")
+    ] = 1.0,
+    start: Annotated[
+        Literal["latest", "trim_horizon"] | None,
+        typer.Option(help="Where to begin without a checkpoint. Unless given, at the latest, which counts as a gap."),
+    ] = None,
+    look_every: Annotated[
+        float,
+        typer.Option(min=1.0, max=3600.0, help="Seconds after which it is looked whether a table has the same stream."),
+    ] = 60.0,
+    every: Annotated[
+        float, typer.Option(min=1.0, max=3600.0, help="Seconds between two lines of output, off a terminal.")
+    ] = 10.0,
+    json: Annotated[bool, typer.Option("--json/--no-json", help="Print one JSON object a line.")] = False,
+    health_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file for a liveness probe: written every few seconds, removed at the end.", dir_okay=False
+        ),
+    ] = None,
+) -> None:
+    """Keep a shared tier fresh: hear of what other programs change in tables, from their streams, and drop it. One
+    such process serves all processes of a namespace.
+
+    Exits with 0 if it was ended (SIGTERM, Ctrl-C), 1 after a fault in daxlite, 2 if it could not begin (no stream, no
+    permission, no Redis), 3 if it was ended and changes were lost before, 4 if a table lost its stream.
+    """
+    from daxlite.edges.shared import Shared
+    from daxlite.feeds.follower import check_tables
+    from daxlite.follow.command import BUDGET, Options, run
+    from daxlite.follow.output import JsonOutput
+    from daxlite.follow.view import view_of
+
+    try:
+        tier = Shared(shared, namespace, account=account, local=False, budget=BUDGET)
+        tables = check_tables(table)
+    except (TypeError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from None
+    output = JsonOutput(every) if json else view_of(_console(), every)
+    options = Options(tables, tier, region or None, endpoint_url, poll, start, look_every, health_file)
+    raise typer.Exit(run(options, output))

@@ -13,7 +13,13 @@ import pytest
 from daxlite.demo.server import embedded_server
 from tests import servers, volume
 
-pytest_plugins = ["tests.aggregation_fixtures", "tests.cache_fixtures", "tests.raw_fixtures", "tests.valkey_fixtures"]
+pytest_plugins = [
+    "tests.aggregation_fixtures",
+    "tests.cache_fixtures",
+    "tests.raw_fixtures",
+    "tests.stream_fixtures",
+    "tests.valkey_fixtures",
+]
 
 MakeTable = Callable[..., str]
 

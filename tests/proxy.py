@@ -32,6 +32,8 @@ class Proxy:
         self.mode: Mode = "pass"
         self.cuts = 10**9
         """So many replies are cut, and the others pass."""
+        self.held = 0
+        """So many parts of replies did not come."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host, self.port = self._listener.getsockname()
         self._sockets = [self._listener]
@@ -63,8 +65,12 @@ class Proxy:
                     for byte in data:
                         other.sendall(bytes([byte]))
                         time.sleep(0.02)
-                elif self.mode != "hang":
+                elif self.mode == "hang":
+                    self.held += 1
+                else:
                     other.sendall(data)
+        if are_replies and self.mode == "hang":
+            return  # the client waits on, though the server has said all
         for end in (one, other):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,7 @@
 """The public surface of daxlite as text: `python -m tests.public_surface` prints it, and `--write` keeps it.
 
-It lists the names of `daxlite` and of `daxlite.aggregations`, with signatures, fields, types and defaults.
+It lists the names of `daxlite`, of `daxlite.aggregations` and of `daxlite.feeds`, with signatures, fields, types and
+defaults.
 """
 
 import importlib
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 PATH: Final = Path(__file__).with_suffix(".txt")
-MODULES: Final = ("daxlite", "daxlite.aggregations")
+MODULES: Final = ("daxlite", "daxlite.aggregations", "daxlite.feeds")
 WIDTH: Final = 100
-NOT_FOR_APPLICATIONS: Final = {"changed"}
-"""Methods that other parts of daxlite call."""
+NOT_FOR_APPLICATIONS: Final = {"changed", "deliver", "where"}
+"""What other parts of daxlite use."""
 
 
 def surface() -> str:

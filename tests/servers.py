@@ -52,6 +52,8 @@ CAPABILITIES = {
     "transactions": "TransactGetItems and TransactWriteItems",
     "partiql": "ExecuteStatement, BatchExecuteStatement and ExecuteTransaction",
     "partiql_writes": "INSERT and DELETE statements with parameters",
+    "streams": "tables have streams, and one that was disabled is followed by another one once it is enabled again",
+    "global_tables": "several regions at one address, with tables that are replicated between them",
 }
 
 
@@ -123,6 +125,8 @@ SERVERS = {
                 "capacity": "a global index is listed as a local one, and BatchGetItem lists no table",
                 "capacity_on_request": "BatchGetItem always brings it",
                 "partiql_writes": "HTTP 500",
+                "streams": "refuses to enable a stream again",
+                "global_tables": "makes no table in the other region",
             },
         ),
         Server(
@@ -135,6 +139,8 @@ SERVERS = {
                 "transactions": "UnknownOperationException",
                 "partiql": "UnknownOperationException",
                 "partiql_writes": "UnknownOperationException",
+                "streams": "UnknownOperationException",
+                "global_tables": "knows nothing of regions",
             },
         ),
         Server(
@@ -148,8 +154,8 @@ SERVERS = {
                 "capacity_on_request": "BatchGetItem never brings it",
             },
         ),
-        # A server that runs already, as DAXLITE_TEST_ENDPOINT says. It is taken to be right.
-        Server("endpoint", None),
+        # A server that runs already, as DAXLITE_TEST_ENDPOINT says. It is taken to be right, in its one region.
+        Server("endpoint", None, {"global_tables": "is of one region"}),
     )
 }
 

@@ -16,6 +16,8 @@ from daxlite.calls.listeners import add_change_listener, remove_change_listener
 from daxlite.shared.leases import LEASE
 from tests.aggregations.scripted import World as Shared
 from tests.aggregations.scripted import elsewhere
+from tests.feeds.world import ANN, BOB
+from tests.feeds.world import World as Followed
 from tests.responses import essence, is_hit
 from tests.scripted_client import ScriptedClient, made
 from tests.simulated_client import KEY, LAG, NEW, OLD, TABLE, SimulatedClient
@@ -333,3 +335,41 @@ def test_p7_faults_of_redis_never_reach_the_application_and_no_change_is_forgott
     assert shop.all() == ["new", "new"]
     shop.put(1, "newer")
     assert shop.all() == ["newer", "newer"]
+
+
+# P6: outside writes
+
+
+@pytest.fixture(scope="module")
+def followed() -> Iterator[Followed]:
+    made = Followed()
+    yield made
+    made.close()
+
+
+def test_p6_outside_writes_show_once_the_feed_has_told_of_them(followed: Followed) -> None:
+    followed.start()
+    assert (followed.n, followed.by_owner("ann")["Count"], followed.query()["Count"]) == ("0", 1, 1)
+    followed.others_put(1, **BOB)
+    followed.read()
+    assert (followed.n, followed.by_owner("ann")["Count"]) == ("1", 0)
+    assert followed.query()["Items"][0]["n"] == {"N": "1"}
+
+
+def test_p6_outside_writes_no_record_makes_a_reader_see_an_older_state(followed: Followed) -> None:
+    followed.start()
+    followed.others_put(1, **ANN)
+    followed.others_put(2, **ANN)
+    assert followed.n == "2"
+    followed.simulator.replicas.choose = lambda call, ticks: ticks[0]  # others lag
+    followed.read()
+    assert followed.n == "2"
+
+
+def test_p6_outside_writes_a_gap_drops_everything_of_the_table(followed: Followed) -> None:
+    followed.start()
+    assert (followed.n, followed.query()["Count"]) == ("0", 1)
+    followed.raw.delete_item(TableName=TABLE, Key=KEY)
+    followed.lose()
+    assert "Item" not in followed.get()
+    assert followed.query()["Count"] == 0

@@ -90,6 +90,8 @@ def test_nothing_shows_a_secret() -> None:
 SETTINGS = ("CacheConfig", "TableConfig", "TableSettings", "AggregationOptions", "Settings")
 COUNTS = ("CacheCounts", "CacheStats", "AggregationCounts", "AggregationStats", "Counts", "SharedStats")
 FOUND = ("Contents", "Facts", "Finding", "Node", "Refusal", "Times")  # by the doctor
+OF_STREAMS = ("Ended", "Gap", "Listing", "Reading", "Shard", "Trouble")
+OF_FEEDS = (*OF_STREAMS, "FeedStats", "Epoch", "Health", "TableProgress")
 ALL = (
     *SETTINGS,
     *COUNTS,
@@ -102,6 +104,7 @@ ALL = (
     "Moment",
     "Place",
     "ReadDependencies",
+    *OF_FEEDS,
 )
 SHOWN = {
     "AboutToRead": "cache tags lagging",

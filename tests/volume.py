@@ -12,7 +12,7 @@ from hypothesis import settings
 EXAMPLES: Final = 50
 AMOUNTS: Final = {
     "interleavings": 60,  # of each test of threads that share a client
-    "fates of processes": 80,  # that share a tier, of each kind
+    "fates of processes": 56,  # that share a tier, of each kind
     "orders of two threads": 30,  # that Hypothesis chooses for the scheduler's own test
     "programs beside a plain client": 10,  # each of up to 30 reads and writes
     "programs of the simulator": 10,  # that a server answers, too
@@ -21,13 +21,14 @@ AMOUNTS: Final = {
     "orders of callers and writers": 150,  # of one result
     "programs of two processes": 30,  # each of up to 40 steps
     "commands of the scripted Redis": 30,  # lists of up to 30, which fakeredis answers, too
+    "histories of a stream": 1000,  # each of up to 40 things that happen
     "hostile states": 150,  # each is given to all scripts, in an interpreter of Lua
     "pairs of calls of a function": 25,  # of each signature
     "results of an annotation": 25,  # of each
     "remembered requests": 80,  # of each kind
     "demo orders": 30,
     "demo reads": 120,
-    "notes of a web service": 100,  # each posted to one worker and read from another
+    "notes of a web service": 60,  # each posted to one worker and read from another
 }
 
 _volume = 1

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import math
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -151,6 +152,11 @@ class Base(Uncopied):
 
     # For daxlite
 
+    @property
+    def where(self) -> object:
+        """As ChangeListener.where: the server and the namespace."""
+        return self._keyspace.identity
+
     def changed(self, tags: Mapping[Tag, Extent] | None, told: Told | None = None) -> Steps[None]:
         """As ChangeListener.changed: what depends on these extents is stale, here and in other processes."""
         changed = shared_tags(tags, hash_of)
@@ -162,6 +168,11 @@ class Base(Uncopied):
                 return
         with suppress(Unavailable):  # what Redis cannot be told now it is told later
             yield from self._outbox.invalidate(changed)
+
+    def deliver(self) -> Steps[None]:
+        """As Delivers.deliver: tell Redis what it has not been told of changes."""
+        if self._outbox:
+            yield from self._outbox.flush(is_urgent=True, chunks=math.inf)
 
     def _function(
         self,

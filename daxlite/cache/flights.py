@@ -9,17 +9,20 @@ another one, leaves no entry (P3).
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol, Self, cast
 
 from msgspec import Struct
 
 from ..core.changes import ABSENT, Change
+from ..core.echoes import Epoch, excuse_of
 from ..core.encoding import encode_exactly
 from ..core.extents import EVERYTHING, Extent
 from ..core.hidden import Hidden
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import ItemRead, PageRead, Read
 from ..core.schema import TableSchema
-from ..core.tags import Tag
+from ..core.tags import Tag, item_tag
 from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
@@ -356,10 +359,14 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
 
     _key: bytes | None
     """The canonical key of the item; None where it cannot be told."""
+    _epoch: Epoch | None = None
+    """That of the follower of the table's stream, as it was before DynamoDB was asked."""
 
     def __enter__(self) -> Self:
         place = self.table.place
         with self._state.locked():
+            if self._state.echoes.epochs:
+                self._epoch = self._state.echoes.epoch(self.table.id)
             self._watch(() if self._key is None else ItemRead(self._key).tags(place, None))
         return self
 
@@ -381,6 +388,8 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
         with state.locked():
             is_overtaken = self.is_overtaken
             bumped = state.apply(change)
+            if state.echoes.epochs and not is_overtaken:
+                self._leave_excuse(change, bumped)
             if stored is not None and self._key is not None:
                 if is_overtaken:
                     # The order in which DynamoDB applied the two writes is not known.
@@ -391,3 +400,13 @@ class WriteFlight(_Flight, eq=False, kw_only=True):
                     state.store(table, "item", key, data, ttl=ttl, since=since, left=left, tick=tick, stamps=table.own)
             self._land()
         return tell_others(state, bumped, lambda other: other.apply(change, is_own=False))
+
+    def _leave_excuse(self, change: Change, bumped: Mapping[Tag, Extent]) -> None:
+        """Leave an excuse for the record of this write, where a follower of this process reads the table's stream."""
+        epoch, schema = self._epoch, self.table.schema
+        if epoch is None or schema is None or change.item is None:
+            return
+        with suppress(NotCacheable):
+            excuse = excuse_of(epoch, change, bumped, has_indexes=bool(schema.indexes))
+            if excuse is not None:
+                self._state.echoes.excuse(item_tag(change.table, change.item), excuse)

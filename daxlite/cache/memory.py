@@ -23,9 +23,11 @@ from ..core.tags import Tag, table_tag
 from ..core.uncopied import Uncopied
 from . import peers
 from .clock import changed_since
+from .echoes import Echoes
 from .entries import MAX_USES, EntryKey
 from .flights import ReadFlight, WriteFlight
 from .lock import Reentered
+from .moment import Moment
 from .state import MAX_TABLES, State
 from .stats import KindCounters
 from .table import Table
@@ -85,6 +87,10 @@ class MemoryCache(Uncopied):
     def config(self) -> CacheConfig:
         """The settings. They hold for the whole life of the cache."""
         return self._config
+
+    def moment(self) -> Moment:
+        """The moment by both clocks."""
+        return self._state.moment()
 
     # Lookup
 
@@ -182,6 +188,16 @@ class MemoryCache(Uncopied):
             return hulls([state.apply(each, is_own=is_own) for each in changes])
 
         return self._change(change)
+
+    def hear(self, *changes: Change, is_ordered: bool = True) -> dict[Tag, Extent]:
+        """As `apply`, for changes that a feed tells of: an item that is stored as it is after the last one stays.
+        is_ordered: whether they come in the order in which they were made; else nothing stays."""
+        return self._change(lambda state, is_own: state.hear(changes, is_ordered=is_ordered, is_own=is_own))
+
+    @property
+    def echoes(self) -> Echoes:
+        """The excuses of this process's writes."""
+        return self._state.echoes
 
     def tags_of(self, change: Change) -> dict[Tag, Extent]:
         """What `apply` would bump for a change."""
@@ -323,10 +339,16 @@ class MemoryCache(Uncopied):
             return table.is_description_due(now, index)
 
     def describe(
-        self, table: Table, schema: TableSchema, ttl_attribute: str | UnsetType | None, flight: ReadFlight
+        self,
+        table: Table,
+        schema: TableSchema,
+        ttl_attribute: str | UnsetType | None,
+        flight: ReadFlight,
+        *,
+        made: tuple[str, ...] | None = None,
     ) -> dict[Tag, Extent]:
         """Learn a table's schema and TTL attribute (UNSET if it could not be told) from the responses that this flight
-        brought. Returns what that bumped."""
+        brought, and what tells it from another table of its name, where that is known. Returns what that bumped."""
 
         def learn(state: State, is_own: bool) -> dict[Tag, Extent]:
             if not is_own:
@@ -335,11 +357,13 @@ class MemoryCache(Uncopied):
             if flight.is_overtaken:
                 return {}  # the table changed, perhaps into another one, while it was described
             is_other = table.schema is not None and not schema.extends(table.schema)
+            is_other = is_other or (None not in (made, table.made) and made != table.made)
             if is_other or table.contradicts(set(schema.key.names)):
                 bumped = state.forget(table.place)
             if table.schema != schema:
                 state.doubt_what_settles(table.place)
             table.describe(schema, ttl_attribute, state.moment())
+            table.made = made
             return bumped
 
         return self._change(learn)

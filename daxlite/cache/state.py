@@ -8,17 +8,21 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from ..config import CacheConfig
-from ..core.changes import Change, bumped_tags
+from ..core.changes import ABSENT, Change, Image, bumped_tags
+from ..core.encoding import decode
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
 from ..core.schema import TableSchema
 from ..core.tables import Place, TableId
-from ..core.tags import Tag, scan_tag, table_tag
+from ..core.tags import Tag, item_tag, scan_tag, table_tag
 from ..faults import Faults
 from ..latch import Latch
 from .causes import Cause, causes
 from .clock import ChangeClock, Stamps
+from .echoes import Echoes
 from .entries import Entries, Entry, EntryKey, size_of
 from .lock import Lock
 from .moment import Moment
@@ -80,6 +84,8 @@ class State:
         self.may_keep: Callable[[Place], bool] = _always
         """Whether this process hears of all changes of the table at a place, so that it may keep what it reads. Where a
         tier is shared with other processes, that brings its own."""
+        self.echoes = Echoes()
+        """The excuses of writes, for a follower in this process."""
         self.others: Callable[[], Sequence[State]] = tuple
         """The other caches of this process; see `peers`."""
         self.begin()
@@ -96,6 +102,7 @@ class State:
         """The same for a caller that only looks, which never raises."""
         for table in self.tables.values():
             table.begin()
+        self.echoes.begin()
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -258,6 +265,31 @@ class State:
         self._bump(bumped, extents=bumped)
         return bumped if has_schema or not is_own else {**bumped, table_tag(change.table): EVERYTHING}
 
+    def hear(self, changes: Sequence[Change], *, is_ordered: bool, is_own: bool = True) -> dict[Tag, Extent]:
+        """As `apply`, for changes that a feed tells of: an item that is stored as it is after the last one stays. Its
+        projections go all the same, for they may have been read before, and so do pages. is_ordered: whether the
+        changes come in the order in which they were made; else nothing stays."""
+        last = {change.item: change for change in changes if change.item is not None}
+        kept = [
+            entry
+            for item, change in (last.items() if is_ordered else ())
+            for table in self.tables_at(change.table)
+            if (entry := self.entries.get(table.item(item))) is not None
+            and not entry.is_stale
+            and self._lives(entry)
+            and _shows(entry.data, change.new)
+        ]
+        for entry in kept:
+            self.entries.drop(entry.key)  # uncounted, for it comes back
+        bumped = hulls([self.apply(change, is_own=is_own) for change in changes])
+        for item, change in last.items():
+            # A writer that ended since the record was looked at has left an excuse; one that ends later is overtaken.
+            self.echoes.end(item_tag(change.table, item))
+        for entry in kept:
+            again = replace(entry, tick=self.changes.now, queue=None, previous=None, next=None)
+            self.entries.store(again, self.changes.bytes)
+        return bumped
+
     def tags_of(self, change: Change) -> dict[Tag, Extent]:
         """What `apply` would return for a change."""
         bumped, has_schema = self._tags_of(change)
@@ -342,6 +374,11 @@ class State:
                 for table in self._at.get(tag.table, ()):
                     if self.entries.discard(table.item(tag.value)):
                         table.counters["item"].invalidations += 1
+
+
+def _shows(data: bytes, image: Image) -> bool:
+    """Whether a stored item is this one."""
+    return image is ABSENT if not data else isinstance(image, dict) and decode(data) == image
 
 
 def _bumped(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:

@@ -42,6 +42,8 @@ class Table:
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""
+        self.made: tuple[str, ...] | None = None
+        """What tells it from another table of its name; see `core.tables.made_of`."""
         self.ttl_attribute = settings.ttl_attribute
         """The attribute after whose moment DynamoDB deletes an item."""
         self.may_ask_images = True
@@ -121,6 +123,7 @@ class Table:
 
     def forget(self) -> None:
         """The table may have been made anew, with other keys."""
+        self.made = None
         if self.settings.schema is None:
             self.schema = None
             self.key_names = None

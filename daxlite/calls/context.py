@@ -14,6 +14,7 @@ from ..core.attempts import Attempts
 from ..core.requests import Request, is_consistent
 from ..core.schema import schema_of
 from ..core.steps import Call, Params, Response, Steps
+from ..core.tables import made_of
 from ..core.ttl import ttl_attribute_of
 from ..shared.tier import Tier
 from .bypass import Bypassed, is_bypassing
@@ -91,7 +92,8 @@ class Context(Struct):
             ttl_attribute = yield from self._ttl_attribute(name)
             self.names.learn_account(table, description.get("TableArn", ""))
             table = self.table(name)
-            yield from announce(self.cache, self.cache.describe(table, schema, ttl_attribute, flight))
+            bumped = self.cache.describe(table, schema, ttl_attribute, flight, made=made_of(description))
+            yield from announce(self.cache, bumped)
         return table
 
     def _ttl_attribute(self, name: str) -> Steps[str | UnsetType | None]:

@@ -10,7 +10,7 @@ listener is counted and never reaches the application.
 import itertools
 import weakref
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ..core.extents import Extent
 from ..core.steps import Invalidated, Notify, Steps, Told
@@ -20,6 +20,10 @@ from ..core.tags import Tag
 class ChangeListener(Protocol):
     """Hears of every change that a wrapped client of this process makes or learns of."""
 
+    @property
+    def where(self) -> object:
+        """As `Told.where`: what this process tells there, the listener need not be told."""
+
     def changed(self, tags: Mapping[Tag, Extent] | None, told: Told | None) -> Steps[None]:
         """Something changed, and the caches of this process are true again already.
 
@@ -28,6 +32,14 @@ class ChangeListener(Protocol):
         them. told: what of that the processes know already that share a tier. The steps are taken before the call that
         made the change returns to the application.
         """
+
+
+@runtime_checkable
+class Delivers(Protocol):
+    """A listener that tells others of the changes that it hears of, and may owe them some."""
+
+    def deliver(self) -> Steps[None]:
+        """Tell the others what is owed now. Raises Unavailable where that fails; then it is tried later."""
 
 
 class ReadListener(Protocol):
@@ -66,6 +78,16 @@ def change_listeners() -> list[ChangeListener]:
     if not _listeners:
         return []
     return [listener for ref in _listeners.copy().values() if (listener := ref()) is not None]
+
+
+def announce_elsewhere(cache: Invalidated, tags: Mapping[Tag, Extent], where: object) -> Steps[None]:
+    """Notify the listeners of a change that all know who share the tier with this identity: those of other ones."""
+    for listener in change_listeners():
+        if listener.where != where:
+            try:
+                yield from listener.changed(tags, None)
+            except Exception as error:  # noqa: BLE001 - a fault of the listener's: the others are told all the same
+                cache.fault(error)
 
 
 def has_change_listeners() -> bool:

@@ -2,15 +2,18 @@
 and finish writes. Where a cache has no tier, or a table no part in it, none of this does anything."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from ..cache.flights import ABSENT_ITEM, Fill, ReadFlight, WriteFlight
 from ..cache.table import Table
 from ..core.changes import Change
+from ..core.echoes import excuse_of
 from ..core.encoding import decode, encode_exactly
 from ..core.expressions.projections import Projection
 from ..core.extents import EVERYTHING
+from ..core.not_cacheable import NotCacheable
 from ..core.requests import PageRead
 from ..core.steps import Steps, Told
 from ..core.tables import Place
@@ -264,9 +267,23 @@ def finish(
     context: Context, writes: Sequence[SharedWrite | None], changes: Sequence[Change | None]
 ) -> Steps[Told | None]:
     """Finish writes that DynamoDB has applied, or of which the condition failed. Returns what the others know then."""
-    if (begun := _changed(context, writes, changes)) and context.tier is not None:
-        return (yield from finish_applied(context.tier, begun))
+    tier = context.tier
+    if (begun := _changed(context, writes, changes)) and tier is not None:
+        for write, change in zip(writes, changes, strict=True):
+            if write is not None and change is not None:
+                write.excuse = _excuse(write, change)
+        return (yield from finish_applied(tier, begun))
     return None
+
+
+def _excuse(write: SharedWrite, change: Change) -> bytes:
+    """The excuse for the record of a write, where a follower reads the table's stream; empty for none."""
+    if write.epoch is None or write.table is None:
+        return b""
+    has_indexes = bool(write.table.schema.indexes)
+    with suppress(NotCacheable):
+        return excuse_of(write.epoch, change, write.changed, has_indexes=has_indexes) or b""
+    return b""
 
 
 def refuse(context: Context, writes: Sequence[SharedWrite | None]) -> Steps[None]:

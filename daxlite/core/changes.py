@@ -97,7 +97,7 @@ def _places(change: Change, index: KeySchema) -> dict[bytes, Extent] | None:
         old = new  # it lay where it lies, or nowhere
     if old is not UNKNOWN and new is not UNKNOWN:
         places: dict[bytes, Extent] = {}
-        for image in (old, new):
+        for image in (new,) if _lies_as(old, new, index) else (old, new):
             if isinstance(image, dict) and index.holds(image):
                 partition = index.partition_of(image)
                 if partition is not None:
@@ -118,6 +118,16 @@ def _places(change: Change, index: KeySchema) -> dict[bytes, Extent] | None:
     # The item may have entered or left this sparse index, or moved within its partition, but never to another one.
     partition = index.partition_of(new) if isinstance(new, dict) else None
     return {} if partition is None else {partition: EVERYTHING}
+
+
+def _lies_as(old: Image, new: Image, index: KeySchema) -> bool:
+    """Whether an item stayed where it was in an index, as most changes leave it."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
+    for name in index.names:  # noqa: SIM110 - `all` would make a generator, on the way of each write
+        if old.get(name) != new.get(name):
+            return False
+    return True
 
 
 def _extent(attributes: Mapping[str, Any], keys: KeySchema) -> Extent:

@@ -8,7 +8,9 @@ credentials or ARN another client knows it.
 """
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -168,3 +170,18 @@ def account_of(table_arn: str) -> str | None:
     """The account in a table's ARN."""
     arn = _ARN.fullmatch(table_arn)
     return arn["account"] if arn else None
+
+
+def made_of(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """What tells a table from another one that had its name before: its id and the moment at which it was made.
+
+    description: the `Table` of a DescribeTable response. Some servers have no ids.
+
+    >>> made_of({"TableId": "7c1d"})
+    ('7c1d', '')
+    """
+    moment = description.get("CreationDateTime")
+    # As text a moment would depend on the host's time zone.
+    return str(description.get("TableId") or ""), str(
+        moment.timestamp() if isinstance(moment, datetime) else moment or ""
+    )

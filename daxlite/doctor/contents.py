@@ -25,13 +25,14 @@ LONGEST: Final = 5.0
 """Seconds, for each server."""
 _AT_ONCE: Final = 1000
 
-STATE, VALUE, RESULT, LOCK = "states", "values", "results of aggregations", "locks"
+STATE, VALUE, RESULT, LOCK, FEED = "states", "values", "results of aggregations", "locks", "places of feeds"
 EVERY_TABLE: Final = "what concerns all tables"
 _KINDS: Final = (
     (re.compile(r"\{[0-9a-f]+\}:[0-9a-f]+:state"), STATE),
     (re.compile(r"\{[0-9a-f]+\}:[0-9a-f]+:[0-9a-f]+"), VALUE),
     (re.compile(r"\{[0-9a-f]+\}:value"), RESULT),
     (re.compile(r"\{[0-9a-f]+\}:lock"), LOCK),
+    (re.compile(r"[0-9a-f]+:(follower|checkpoint)"), FEED),
 )
 
 

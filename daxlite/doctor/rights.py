@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError, ResponseError
 
+from ..core.echoes import DIGEST_BYTES
 from ..core.extents import EVERYTHING
 from ..core.steps import Command
+from ..shared.feed_scripts import excuse, spare
 from ..shared.keyspace import Keyspace
 from ..shared.lua import NOTE
 from ..shared.messages import ID_BYTES, encode_message
 from ..shared.script_forms import ScriptForms, digest
-from ..shared.scripts import begin, begins, bump, finish, note, noted, replied, store
+from ..shared.scripts import begin, begins, bump, finish, new_token, note, noted, replied, store
 from ..shared.tags import NAME_BYTES, SIZE
 from ..shared.troubles import described
 from .facts import Refusal
@@ -109,7 +111,12 @@ def _try_scripts(trial: Trial) -> None:
     reply = trial.ask(begin(keyspace, write, LIFE, LIFE))
     words = [b"a"] if reply is None else replied(reply, 1)[1]
     trial.ask(finish(keyspace, write, words, LIFE, value=(trial.key, b"value", LIFE)))
-    for command in bump(keyspace, {tag: EVERYTHING}, is_cluster=False):
+    of_a_feed = spare(keyspace, tag, trial.key, top, new_token(), b"value", now + LIFE, write.id)
+    for command in (
+        *bump(keyspace, {tag: EVERYTHING}, is_cluster=False),
+        *excuse(keyspace, [(tag, bytes(DIGEST_BYTES))], is_strict=False, is_cluster=False),
+        of_a_feed,
+    ):
         trial.ask(command)
 
 

@@ -52,9 +52,9 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
     if issubclass(kind, CachingClient | CachingSession):
         raise TypeError("this is wrapped already")
-    _check_synchronous(x)
+    check_synchronous(x)
     if issubclass(kind, boto3.Session):
-        _check_synchronous(getattr(x, "_session", None))
+        check_synchronous(getattr(x, "_session", None))
         shared = cache or Cache(config)
         return CachingSession(x, lambda made: wrap(made, shared, principal=principal))  # type: ignore[arg-type,return-value]
     given: Any = x
@@ -65,13 +65,13 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
         client = given.meta.client
         if issubclass(type(client), CachingClient):
             raise TypeError("this is wrapped already")
-        _check_synchronous(client)
+        check_synchronous(client)
         _check_service(client)
         return cast(T, wrap_resource(given, cache or Cache(config), principal))
     raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
-def _check_synchronous(x: object) -> None:
+def check_synchronous(x: object) -> None:
     """Refuse what aioboto3 and aiobotocore make: by inheritance it is boto3's, but its calls are coroutines."""
     for ancestor in type(x).__mro__:
         library = ancestor.__module__.partition(".")[0]

@@ -61,6 +61,14 @@ class Keyspace:
         """The channel of a table, named by the first 8 bytes of its tags."""
         return f"{self._prefix}changes:{table.hex()}"
 
+    def follower(self, feed: bytes) -> str:
+        """The key under which the follower of a stream says that there is one."""
+        return f"{self._prefix}{feed.hex()}:follower"
+
+    def checkpoint(self, feed: bytes) -> str:
+        """The key of the position of the follower of a stream."""
+        return f"{self._prefix}{feed.hex()}:checkpoint"
+
     def subscription(self, table: bytes) -> Command:
         """The command that subscribes to the channel of a table, or to all channels."""
         if table == EVERY_TABLE:

@@ -12,7 +12,7 @@ ALLOW_OOM: Final = "#!lua flags=allow-oom\n"
 """Before a script that a server is to run even if its memory is full. Not every server knows it."""
 
 # Moments are numbers of microseconds, which a double holds exactly until the year 2255.
-_CLOCK: Final = """
+CLOCK: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local function packed(number)
@@ -25,7 +25,7 @@ local function packed(number)
 end
 """
 
-_STATES: Final = """
+STATES: Final = """
 local EVERYTHING = '\\0\\0\\0\\1\\255'
 local refused
 local function ask(...)
@@ -124,6 +124,9 @@ local function place_of(state, id)
     end
   end
 end
+local function without_excuses(state)
+  state.rest, state.excuses = string.sub(state.rest, 1, 24 * state.leaders), 0
+end
 local function is_open(state, id)
   for _, record in ipairs(state.open) do
     if deadline(record) > now and string.sub(record, 1, 16) ~= id then
@@ -142,8 +145,8 @@ end
 # KEYS: the states. ARGV: their life in milliseconds; a new token for each; then, for a reader that would lead, its id
 # and for how many microseconds: it does where no other reader leads and no record is open.
 NOTE: Final = (
-    _CLOCK
-    + _STATES
+    CLOCK
+    + STATES
     + """
 local found = {time[1], time[2]}
 local id, lasts = ARGV[#KEYS + 2], ARGV[#KEYS + 3]
@@ -174,8 +177,8 @@ return found
 # KEYS: a state, then the value. ARGV: the noted token, the value, the moment at which it expires, the life of the state
 # in milliseconds, and the id under which the reader leads.
 STORE: Final = (
-    _CLOCK
-    + _STATES
+    CLOCK
+    + STATES
     + """
 local bytes = redis.call('GET', KEYS[1])
 if not bytes then
@@ -208,8 +211,8 @@ return 'stored'
 # channels and messages by turns.
 BEGIN: Final = (
     ALLOW_OOM
-    + _CLOCK
-    + _STATES
+    + CLOCK
+    + STATES
     + """
 local most, id, lasts, margin = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = {time[1], time[2]}
@@ -253,19 +256,19 @@ return refused or found
 
 # KEYS: the states, then the value to keep, if any. ARGV: the states' life in milliseconds, the length of a log, the
 # operation's id, 1 if it was refused, the value, its life in milliseconds, 1 if it is kept only in the place of another
-# one, and the number of states; for each state the token of begin, a new token, an extent, what begin replied, a kind;
-# then channels and messages by turns.
+# one, the number of states, and an excuse for the first one, or nothing; for each state the token of begin, a new
+# token, an extent, what begin replied, a kind; then channels and messages by turns.
 FINISH: Final = (
     ALLOW_OOM
-    + _CLOCK
-    + _STATES
+    + CLOCK
+    + STATES
     + """
 local most, id, is_refused = tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
 local states, is_lost = tonumber(ARGV[8]), false
 local found = {time[1], time[2]}
 for place = 1, states do
   local key = KEYS[place]
-  local at = 5 * place + 4
+  local at = 5 * place + 5
   local token, new, extent, begun, kind = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local bytes = ask('GET', key)
   local is_optional = begun == '-'
@@ -297,6 +300,9 @@ for place = 1, states do
         state.log[1] = token .. packed(now) .. extent
         state.since = now
         reply = 'kept'
+        if place == 1 and ARGV[9] ~= '' and state.excuses < 8 then
+          state.rest, state.excuses = state.rest .. ARGV[9], state.excuses + 1
+        end
       else
         push(state, new, extent, most, kind)
         reply = 'changed'
@@ -319,7 +325,7 @@ for place = 1, states do
   end
 end
 if is_lost then
-  tell(5 * states + 9)
+  tell(5 * states + 10)
 end
 return refused or found
 """
@@ -329,8 +335,8 @@ return refused or found
 # kind; then channels and messages by turns.
 BUMP: Final = (
     ALLOW_OOM
-    + _CLOCK
-    + _STATES
+    + CLOCK
+    + STATES
     + """
 for place, key in ipairs(KEYS) do
   local token, extent, kind = ARGV[3 * place], ARGV[3 * place + 1], ARGV[3 * place + 2]
@@ -338,6 +344,7 @@ for place, key in ipairs(KEYS) do
   if bytes or kind ~= '1' then
     local state = parsed(bytes)
     push(state, token, extent, tonumber(ARGV[2]), kind)
+    without_excuses(state)
     keep(key, state, ARGV[1], not bytes)
   end
 end

@@ -44,7 +44,7 @@ def new_token() -> bytes:
     return os.urandom(TOKEN_BYTES)
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
@@ -52,11 +52,11 @@ def _by_slot(tags: Iterable[bytes], is_cluster: bool) -> list[list[bytes]]:
     """The tags of each script: those of one slot; of all slots, if there is only one server."""
     if not is_cluster:
         return [[*tags]]
-    ordered = sorted(tags, key=_slot_of)
-    return [[*group] for _, group in groupby(ordered, key=_slot_of)]
+    ordered = sorted(tags, key=slot_of)
+    return [[*group] for _, group in groupby(ordered, key=slot_of)]
 
 
-def _slot_of(tag: bytes) -> bytes:
+def slot_of(tag: bytes) -> bytes:
     return tag[TABLE_BYTES : TABLE_BYTES + SLOT_BYTES]
 
 
@@ -73,7 +73,7 @@ def note(
 
     lead: the id of a reader that would lead for so many seconds; then there is one tag.
     """
-    life = _milliseconds(seconds + MARGIN)
+    life = milliseconds(seconds + MARGIN)
     if lead:
         (tag,) = tags
         return [("EVAL", NOTE, 1, keyspace.state(tag), life, new_token(), lead, round(leads_for * TICKS))]
@@ -150,7 +150,7 @@ def noted_state(data: bytes, moment: float) -> NotedState | None:
 
 def keep(keyspace: Keyspace, tags: Iterable[bytes], seconds: float) -> list[Command]:
     """The commands that let states outlive a result of this TTL; they never shorten the life of a state."""
-    life = _milliseconds(seconds + MARGIN)
+    life = milliseconds(seconds + MARGIN)
     return [("PEXPIRE", keyspace.state(tag), life, "GT") for tag in tags]
 
 
@@ -159,7 +159,7 @@ def store(
 ) -> Command:
     """The command that keeps a value, until a moment of Redis's clock, under the token that was noted. It replies with
     "stored", or why it did not: "gone", "changed", "open" or "late". life: seconds for which its state lasts."""
-    fixed = token, value, round(until * TICKS), _milliseconds(life + MARGIN), lead
+    fixed = token, value, round(until * TICKS), milliseconds(life + MARGIN), lead
     return "EVAL", STORE, 2, keyspace.state(tag), key, *fixed
 
 
@@ -201,13 +201,13 @@ def begins(
 def begin(keyspace: Keyspace, each: Begin, lasts: float, life: float) -> Command:
     """The command of a writer before it asks DynamoDB. lasts: seconds until its record expires."""
     keys = [keyspace.state(tag) for tag in each.tags]
-    fixed = _milliseconds(life), MAX_LOG, each.id, round(lasts * TICKS), round(MARGIN * TICKS)
+    fixed = milliseconds(life), MAX_LOG, each.id, round(lasts * TICKS), round(MARGIN * TICKS)
     pushed = [
         part
         for (tag, extent), token in zip(each.tags.items(), each.tokens, strict=True)
         for part in (token, encode_extent(extent), each.kind(tag))
     ]
-    return "EVAL", BEGIN, len(keys), *keys, *fixed, *pushed, *_told(keyspace, each.id, lasts, each.tags)
+    return "EVAL", BEGIN, len(keys), *keys, *fixed, *pushed, *publishing(keyspace, each.id, lasts, each.tags)
 
 
 def finish(
@@ -220,16 +220,17 @@ def finish(
     value: tuple[str, bytes, float] | None = None,
     if_cached: bool = False,
     changed: Mapping[bytes, Extent] = {},
+    excuse: bytes = b"",
 ) -> Command:
     """The command of a writer after the reply.
 
     begun: what begin replied for each tag. value: a key, the new value and the seconds for which it lives. if_cached:
     it is kept only in the place of another one. changed: what it turned out to have changed of tags, where that is less
-    than it might have.
+    than it might have. excuse: that of the record of this write, for the item; empty for none.
     """
     keys = [keyspace.state(tag) for tag in each.tags]
-    stored = (b"", 0) if value is None else (value[1], _milliseconds(value[2]))
-    fixed = _milliseconds(life), MAX_LOG, each.id, int(is_refused), *stored, int(if_cached), len(keys)
+    stored = (b"", 0) if value is None else (value[1], milliseconds(value[2]))
+    fixed = milliseconds(life), MAX_LOG, each.id, int(is_refused), *stored, int(if_cached), len(keys), excuse
     parts = [
         part
         for (tag, extent), token, reply in zip(each.tags.items(), each.tokens, begun, strict=True)
@@ -237,7 +238,7 @@ def finish(
     ]
     if value is not None:
         keys.append(value[0])
-    told = _told(keyspace, each.id, 0.0, each.tags)
+    told = publishing(keyspace, each.id, 0.0, each.tags)
     return "EVAL", FINISH, len(keys), *keys, *fixed, *parts, *told
 
 
@@ -260,17 +261,23 @@ def bump(
     *,
     is_cluster: bool,
     optional: frozenset[bytes] = frozenset(),
+    items: frozenset[bytes] = frozenset(),
     id: bytes = b"",
 ) -> list[Command]:
     """The commands that note a change of these extents of tags, and tell the others. optional: the tags whose states
-    are left alone where there is none. id: the operation's."""
-    life = _milliseconds(CHANGE_SHOWS_FOR)
+    are left alone where there is none; items: those of items. id: the operation's."""
+    life = milliseconds(CHANGE_SHOWS_FOR)
     id_ = id or os.urandom(ID_BYTES)
     commands: list[Command] = []
     for group in _by_slot(changed, is_cluster):
         keys = [keyspace.state(tag) for tag in group]
-        pushed = [part for tag in group for part in (new_token(), encode_extent(changed[tag]), int(tag in optional))]
-        told = _told(keyspace, id_, 0.0, {tag: changed[tag] for tag in group})
+        kinds = [1 if tag in optional else 2 if tag in items else 0 for tag in group]
+        pushed = [
+            part
+            for tag, kind in zip(group, kinds, strict=True)
+            for part in (new_token(), encode_extent(changed[tag]), kind)
+        ]
+        told = publishing(keyspace, id_, 0.0, {tag: changed[tag] for tag in group})
         commands.append(("EVAL", BUMP, len(group), *keys, life, MAX_LOG, *pushed, *told))
     return commands
 
@@ -284,7 +291,7 @@ def distrust(keyspace: Keyspace, id: bytes, lasts: float, changed: Mapping[bytes
     ]
 
 
-def _told(keyspace: Keyspace, id: bytes, lasts: float, changed: Mapping[bytes, Extent]) -> list[Any]:
+def publishing(keyspace: Keyspace, id: bytes, lasts: float, changed: Mapping[bytes, Extent]) -> list[Any]:
     """Channels and messages by turns."""
     by_channel = _by_channel(keyspace, changed)
     return [part for channel, tags in by_channel.items() for part in (channel, encode_message(id, lasts, tags))]

@@ -27,8 +27,8 @@ Moments are microseconds since the epoch by Redis's own clock, big-endian. An ex
 bytes) and the low end, then the same for its high end, where 65535 stands for "as the low end". The ends are sort keys
 in their order-preserving form (`core/sort_keys.py`); the extent of everything reaches from "" to 0xff.
 
-A record whose moment is 0 is that of a young state: it tells of no change. Nothing of this release leaves excuses; what
-another one leaves there is kept.
+A record whose moment is 0 is that of a young state: it tells of no change. Excuses (`core/echoes.py`) stand in the
+states of items alone: writers leave them where a follower reads the table's stream, which takes them.
 """
 
 import struct
@@ -53,6 +53,7 @@ _AS_LOW: Final = 0xFFFF
 _ID_BYTES: Final = 16
 _TOP: Final = slice(_HEAD.size, _HEAD.size + TOKEN_BYTES)
 _OPEN_AT: Final = 11
+_EXCUSES_AT: Final = 13
 _TICKS: Final = 1e6
 """In a second."""
 
@@ -123,6 +124,11 @@ def top_if_true(data: bytes | None, token: bytes, extent: Extent) -> bytes | Non
 def is_open(data: bytes | None) -> bool:
     """Whether there are records in a state of a known format."""
     return data is not None and len(data) > _OPEN_AT and data[0] == FORMAT and data[_OPEN_AT] > 0
+
+
+def has_excuses(data: bytes | None) -> bool:
+    """Whether a state of a known format has excuses for records."""
+    return data is not None and len(data) > _EXCUSES_AT and data[0] == FORMAT and data[_EXCUSES_AT] > 0
 
 
 def is_low(data: bytes | None, token: bytes) -> bool:

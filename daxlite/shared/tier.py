@@ -29,6 +29,7 @@ from .counts import TierCounts
 from .distrust import Distrust
 from .envelope import Envelope
 from .errors import Unavailable
+from .following import Epochs
 from .generations import Generation, Generations, owner_of
 from .keyspace import Keyspace
 from .messages import ID_BYTES, Message
@@ -82,6 +83,8 @@ class SharedTable(Hidden, Struct, frozen=True):
     """Account, endpoint and principal, as a digest."""
     digest: bytes
     """Its part of each shared tag, which its channel goes by."""
+    feed: bytes
+    """What the follower of its stream goes by; see `Tier.feed_of`."""
     generations: tuple[bytes, ...]
     """The tags whose generations each value of the table has in it."""
 
@@ -134,6 +137,7 @@ class Tier:
         self.time = RedisTime(clock, wall_clock)
         self.generations = Generations(clock)
         self.recent = Recent(clock)
+        self.epochs = Epochs(clock)
         self.counts = TierCounts()
         self.report: Callable[[], object] = lambda: None
         self.report_every = math.inf
@@ -158,6 +162,7 @@ class Tier:
         self._tables = {}  # this process has to listen to each of them itself
         self.known.begin()
         self.generations.begin()
+        self.epochs.begin()
         self.counts.begin()
         self.upkeep.begin()
         self.again.begin()
@@ -180,7 +185,8 @@ class Tier:
             return None
         identity = blake2b(encode((account, id.endpoint, id.principal)), digest_size=16, person=b"daxlite-table")
         (shared,) = shared_tag(table_tag(id.place), lambda place: None)
-        table = SharedTable(id, schema, identity.digest(), shared[:TABLE_BYTES], (EVERYTHING, shared))
+        generations = (EVERYTHING, shared)
+        table = SharedTable(id, schema, identity.digest(), shared[:TABLE_BYTES], self.feed_of(id), generations)
         self._tables[id] = table
         self.known.note(shared, table_tag(id.place))  # a change of anything of it concerns all that is kept here
         self.hearing.listen(table.digest)
@@ -189,6 +195,12 @@ class Tier:
     def account(self, id: TableId) -> str | None:
         """The AWS account of a table, where it is known."""
         return id.account or self.settings.account
+
+    def feed_of(self, id: TableId) -> bytes:
+        """What the follower of a table's stream goes by: a digest. Tables of one place in two accounts, or at two
+        endpoints, have a stream each."""
+        parts = encode((self.account(id), id.endpoint, id.region, id.name))
+        return blake2b(parts, digest_size=16, person=b"daxlite-feed").digest()
 
     def shared(self, table: SharedTable, tag: Tag) -> bytes:
         """The shared name of a tag of this table."""

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.echoes import Epoch
 from ..core.extents import EVERYTHING as EVERY_EXTENT
 from ..core.extents import Extent, hulls
 from ..core.hidden import Hidden
@@ -22,6 +23,7 @@ from ..core.steps import Command, Run, Steps, Told
 from ..core.tables import Place, TableId
 from ..core.tags import Tag
 from .errors import CorruptValue, SharedUnavailable, Unavailable, Unstorable
+from .following import questions
 from .keyspace import Keyspace
 from .reads import Name
 from .scripts import Begin, begin, begins, bump, finish, new_token, replied
@@ -90,6 +92,10 @@ class SharedWrite(Hidden, Struct, eq=False, weakref=True):
     """What it turned out to have changed."""
     value: NewValue | None = None
     """What it has left of the item, where that is known."""
+    epoch: Epoch | None = None
+    """That of the follower of the table's stream, as it was when the write began."""
+    excuse: bytes = b""
+    """That of the record in which a stream will tell of it; empty for none."""
     is_kept: bool = False
     """Whether Redis has kept that; where this process keeps nothing there, whether it would have."""
     is_answered: bool = False
@@ -114,7 +120,7 @@ def shared_write(
         tag: extent for tag, extent in tags.items() if tag.index_name not in global_indexes and tag.kind != "index"
     }
     write = SharedWrite(tier, table, lambda place: hash_name, early, {}, frozenset(), lasts)
-    write.tags, write.optional = _shared(early, write.hash_of)
+    write.tags, write.optional = shared_changes(early, write.hash_of)
     items = [tag for tag in early if tag.kind == "item"]
     if table is not None and len(items) == 1:
         write.item, write.item_tag = tier.shared(table, items[0]), items[0]
@@ -144,11 +150,14 @@ def begin_writes(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[None]:
         tier.upkeep.start(write.id, write, write.lasts)
     tier.outbox.attend()
     asked = tier.time.asked()
+    unasked = tier.epochs.due({write.table.feed for write in writes if write.table is not None})
+    commands += questions(tier.keyspace, unasked)
     try:
         try:
             replies = yield from tier.ask(Run(tier.server, tuple(commands), is_urgent=True))
             parts = [(write, part) for write in writes for part in write.parts]
-            for (write, part), reply in zip(parts, replies, strict=True):
+            tier.epochs.learn(unasked, replies[len(parts) :])
+            for (write, part), reply in zip(parts, replies[: len(parts)], strict=True):
                 write.began_at, part.replies = replied(reply, len(part.begin.tags))
                 tier.time.saw(write.began_at, asked)
             yield from _learn_owners(tier, writes)
@@ -158,6 +167,8 @@ def begin_writes(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[None]:
                     yield from tier.distrust.tell(hulls([write.tags for write in writes]))
         for write in writes:
             write.was_told = all(part.replies is not None for part in write.parts)
+            # As it is now: of an epoch that begins while the write is under way, its record may not be heard of.
+            write.epoch = None if write.table is None else tier.epochs.of(write.table.feed)
             tier.counts.writes += 1
             tier.counts.untold_writes += not write.was_told
         if tier.settings.require_for_writes and not all(write.was_told for write in writes):
@@ -196,11 +207,11 @@ def _learn_owners(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[None]:
             continue
         place = table.digest + table.identity
         if place not in owners:
-            owners[place] = yield from _owner(tier, table)
+            owners[place] = yield from owner_of_table(tier, table)
         write.owner = owners[place]
 
 
-def _owner(tier: Tier, table: SharedTable) -> Steps[bytes | None]:
+def owner_of_table(tier: Tier, table: SharedTable) -> Steps[bytes | None]:
     """What values of a table belong to now; None while that is changing."""
     tags = tier.generations_of(table, None)
     if tier.hears(table):
@@ -237,7 +248,8 @@ def finish_applied(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[Told | No
                     life,
                     value=value,
                     if_cached=if_cached,
-                    changed=_shared(write.changed, write.hash_of)[0],
+                    changed=shared_changes(write.changed, write.hash_of)[0],
+                    excuse=write.excuse if is_of_item else b"",
                 )
             )
             # Without a value, whether no other write overlapped is all that a process learns that does not read there.
@@ -438,12 +450,12 @@ def _note(tier: Tier, rest: Mapping[bytes, Extent]) -> None:
 def _rest(writes: Sequence[SharedWrite]) -> tuple[dict[bytes, Extent], frozenset[bytes]]:
     """What writes bumped beyond what they began, and those of it whose states may be missing."""
     begun = {tag for write in writes for tag in write.tags}
-    named = [_shared(write.changed, write.hash_of) for write in writes]
+    named = [shared_changes(write.changed, write.hash_of) for write in writes]
     rest = {tag: extent for tag, extent in hulls([tags for tags, _ in named]).items() if tag not in begun}
     return rest, frozenset().union(*[optional for _, optional in named])
 
 
-def _shared(tags: Mapping[Tag, Extent], hash_of: HashOf) -> tuple[dict[bytes, Extent], frozenset[bytes]]:
+def shared_changes(tags: Mapping[Tag, Extent], hash_of: HashOf) -> tuple[dict[bytes, Extent], frozenset[bytes]]:
     """Tags by their shared names, and those whose states may be missing."""
     optional = {tag: extent for tag, extent in tags.items() if tag.kind == OPTIONAL}
     return shared_tags(tags, hash_of), frozenset(shared_tags(optional, hash_of))

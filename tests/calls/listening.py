@@ -32,6 +32,8 @@ class Recorder:
 class ChangeRecorder(Recorder):
     """A change listener."""
 
+    where = None
+
     def changed(self, tags: Collection[Tag] | None, told: Told | None) -> Steps[None]:
         yield from ()
         self.record(tags)

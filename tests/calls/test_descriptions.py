@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, description,
 
 OLD = description("pk", indexes={"by_owner": ("owner", "created")})
 NEW = description("pk", indexes={"by_owner": ("owner",)})
+MADE = datetime(2026, 11, 22, tzinfo=UTC)
+FAR_AWAY = timezone(timedelta(hours=9))
+
+
+def described(**more: Any) -> Any:
+    """A description that tells the table from another one of its name."""
+    response = description("pk")
+    response["Table"].update(more)
+    return response
 
 
 def by_owner(client: ScriptedClient) -> Any:
@@ -55,6 +65,47 @@ def test_p2_a_local_index_with_another_sort_key_is_of_another_table() -> None:
     client.dynamodb.answers["UpdateItem"] = made(Attributes={**key, "total": {"N": "9"}})
     client("UpdateItem", Key=key, UpdateExpression="REMOVE note")
     assert not client.is_hit(client.query(IndexName="local", Limit=1))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"TableId": "a"}, {"TableId": "b"}),
+        ({"CreationDateTime": MADE}, {"CreationDateTime": MADE + timedelta(seconds=1)}),
+    ],
+)
+def test_p6_a_table_that_was_made_anew_with_the_same_keys_is_noticed_at_its_next_description(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """As by a restore under the old name. Without a feed nothing tells of it."""
+    client = ScriptedClient(
+        schema=None,
+        config={"settle_window": 0, "item_ttl": None},
+        DescribeTable=described(**first),
+        DescribeTimeToLive=made(),
+        GetItem=made(Item=ITEM),
+    )
+    client.get()
+    assert client.is_hit(client.get())
+    client.clock.now += DESCRIPTION_TTL
+    client.dynamodb.answers["DescribeTable"] = described(**second)
+    client.get(Key={"pk": {"S": "b"}})
+    assert not client.is_hit(client.get())
+
+
+def test_p4_the_same_table_described_once_more_drops_nothing() -> None:
+    client = ScriptedClient(
+        schema=None,
+        config={"settle_window": 0, "item_ttl": None},
+        DescribeTable=described(TableId="a", CreationDateTime=MADE),
+        DescribeTimeToLive=made(),
+        GetItem=made(Item=ITEM),
+    )
+    client.get()
+    client.clock.now += DESCRIPTION_TTL
+    client.dynamodb.answers["DescribeTable"] = described(TableId="a", CreationDateTime=MADE.astimezone(FAR_AWAY))
+    client.get(Key={"pk": {"S": "b"}})
+    assert client.is_hit(client.get())
 
 
 def test_p4_a_query_that_does_not_fit_the_schema_makes_it_forgotten() -> None:

@@ -6,19 +6,24 @@ A *fate* is drawn with what may go wrong in it:
     writers   processes die at any point, requests have unknown outcomes and may be carried out later
     redis     one fault of Redis, of which all writers hear the outcome: see TROUBLES
     both      all of that at once, which no promise covers: it is reported, not judged
+    feed      as writers, and other programs write, of whom a feed tells: see FEEDS
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from tests.interleavings.processes import LATE, RETRIED_LATE, Killed, Processes
+from tests.interleavings.feed import Feed
+from tests.interleavings.processes import FOLLOWER, LATE, RETRIED_LATE, Killed, Processes
 from tests.interleavings.programs import KEYS, READS, TABLE, Op, item_reads
 from tests.simulator import Scheduler, faults
 
+FEEDS: Final = ("feed", "feed of new images", "feed without order", "feed of keys")
+"""Other programs write, too, and a follower reads the table's stream. All write a few values again and again."""
 KINDS: Final = ("calm", "writers", "redis", "both")
 TROUBLES: Final = ("evict", "frozen", "deaf", "down", "flaky", "failover")
 """evict: a state is lost. frozen: a record expires though its writer lives. deaf: a subscription breaks. down: nothing
@@ -70,8 +75,11 @@ class Fate:
 class _Drawn:
     """Draws calls. Each value is written once, so that an old one is known by it."""
 
-    def __init__(self, random: Random, effects: Sequence[faults.Effect], rate: float) -> None:
+    def __init__(
+        self, random: Random, effects: Sequence[faults.Effect], rate: float, *, is_repetitive: bool = False
+    ) -> None:
         self.random = random
+        self.is_repetitive = is_repetitive
         self.effects = effects
         self.rate = rate
         self.number = 0
@@ -83,7 +91,7 @@ class _Drawn:
 
     def _new(self) -> dict[str, str]:
         self.number += 1
-        return {"N": str(self.number)}
+        return {"N": str(self.random.randint(1, 2) if self.is_repetitive else self.number)}
 
     def item(self, key: dict[str, Any] | None = None) -> dict[str, Any]:
         random = self.random
@@ -169,13 +177,15 @@ _WRITES: Final[Sequence[Callable[[_Drawn], tuple[str, dict[str, Any]]]]] = (
 def fate_of(seed: int, kind: str | None = None, trouble: str | None = None) -> Fate:
     """The fate with this seed, of any kind unless one is given."""
     random = Random(seed)
-    kind = kind or random.choice(KINDS)
+    kind = kind or random.choice((*KINDS, *FEEDS))
     chosen = random.choice(TROUBLES)
     fate = Fate(seed, kind, (trouble or chosen) if kind in ("redis", "both") else "")
     effects: list[faults.Effect] = [*REFUSALS, faults.unprocessed(lambda table, part: "PutRequest" in part)]
     if kind in ("writers", "both"):
         effects += UNKNOWN * 2
-    drawn = _Drawn(random, effects, 0.5 if kind in ("writers", "both") else 0.25)
+    if kind in FEEDS:
+        effects += UNKNOWN[:5]
+    drawn = _Drawn(random, effects, 0.5 if kind in ("writers", "both") else 0.25, is_repetitive=kind in FEEDS)
     fate.items = [drawn.item(key) for key in KEYS if random.random() < 0.7]
     for _ in range(random.choice((2, 2, 3))):
         fate.processes.append(random.choice(({}, {}, {}, {}, {}, {"local": False}, {"reads": False})))
@@ -209,10 +219,14 @@ class Nature:
         self.troubles = self.written = 0
         self.down_for = 0
         self.said: list[str] = []
+        self.feed: Feed | None = None
 
     def act(self) -> None:
         """Do one thing."""
         world, random = self.world, self.random
+        if self.fate.kind in FEEDS and random.random() < 0.15:
+            self._write_outside()
+            return
         if world.redis.is_down:
             self.down_for -= 1
             if self.down_for <= 0:
@@ -275,6 +289,22 @@ class Nature:
             self.say("another program writes")
             self.written += 1
             world.write_outside({**random.choice(KEYS), "n": {"N": f"-{self.written}"}})
+
+    def _write_outside(self) -> None:
+        """Another program writes what processes of the tier write, too."""
+        random = self.random
+        key = random.choice(KEYS)
+        if random.random() < 0.2:
+            self.say(f"another program deletes {key}")
+            self.world.delete_outside(key)
+            return
+        item = {**key, "n": {"N": str(random.randint(1, 2))}}
+        if random.random() < 0.6:
+            item["day"] = {"S": random.choice(("mon", "tue"))}
+        if random.random() < 0.3:
+            item["total"] = {"N": str(random.randint(1, 2))}
+        self.say(f"another program writes {item}")
+        self.world.put_outside(item)
 
     def _trouble(self) -> None:
         world, random, redis = self.world, self.random, self.world.redis
@@ -357,6 +387,8 @@ def live(world: Processes, fate: Fate) -> Nature:
         if process.tier.settings.local:
             scheduler.spawn(f"p{process.number} ear", listen, process.number)
     scheduler.spawn("nature", be)
+    if fate.kind in FEEDS:
+        _follow(world, fate, nature, scheduler, lambda: left > 0)
     for process in world.processes:
         process.cache._state.new_latch = scheduler.event  # type: ignore[assignment]
     world.scheduler = scheduler
@@ -378,3 +410,22 @@ def live(world: Processes, fate: Fate) -> Nature:
     finally:
         world.scheduler = None
     return nature
+
+
+def _follow(world: Processes, fate: Fate, nature: Nature, scheduler: Scheduler, goes_on: Callable[[], bool]) -> None:
+    """Have a follower read the stream of the table in one of the processes."""
+    random = nature.random
+    views = {"feed of new images": "NEW_IMAGE", "feed of keys": random.choice(("KEYS_ONLY", "OLD_IMAGE"))}
+    feed = Feed(world, views.get(fate.kind, "NEW_AND_OLD_IMAGES"), is_ordered=fate.kind != "feed without order")
+    feed.announce()
+    world.end_feed, world.is_fed = feed.end, True
+    nature.feed = feed
+
+    def follow() -> None:
+        while goes_on():
+            scheduler.park("follows")
+            if goes_on():
+                with suppress(Killed):
+                    feed.act(random)
+
+    scheduler.spawn(FOLLOWER, follow)

@@ -35,6 +35,10 @@ class Tally:
     late: int = 0
     """Requests that may have arrived after their callers had been told that they failed."""
     troubles: int = 0
+    records: int = 0
+    """Of the stream of the table, that were heard of."""
+    echoes: int = 0
+    """Those of them that were excused."""
 
     def note(self, nature: Nature, world: Processes) -> None:
         """Add a history that was judged."""
@@ -43,6 +47,9 @@ class Tally:
         self.killed += sum(process.is_dead for process in world.processes)
         self.late += world.late
         self.troubles += nature.troubles
+        if nature.feed is not None:
+            self.records += nature.feed.counts.records
+            self.echoes += nature.feed.counts.echoes
         for process in world.processes:
             stats = process.cache.stats()
             assert stats.shared is not None
@@ -85,7 +92,8 @@ def _judge_read(world: Processes, event: SharedEvent) -> None:
         _judge_batch(world, event)
         return
     if op.request.get("IndexName") == INDEX:
-        since = _last_settled(world, event)
+        # What other programs wrote to a page may be unheard of, though an own write elsewhere is old.
+        since = 0 if world.is_fed else _last_settled(world, event)
     else:
         since = _last_told(world, event, partial(_shows, op, event.response))
     answers = [

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 import redis
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,6 +46,10 @@ LATE = faults.Effect("late", 0, faults.TIMEOUT.tells)
 """The caller is told that it took too long, and it may be carried out after that."""
 RETRIED_LATE = faults.Effect("retried late", 1)
 """A first attempt took too long, and may be carried out after the second one, which succeeded."""
+
+
+FOLLOWER: Final = "follower"
+"""The name of the thread that reads a stream, in whichever process."""
 
 
 class Killed(BaseException):
@@ -240,6 +244,8 @@ class Way:
         fails = self.fails.pop(0) if self.fails else ""
         if self.is_cut:
             raise Unavailable
+        if self.process.is_dead and threading.current_thread().name == FOLLOWER:
+            raise Killed
         if self.is_torn or server.is_down or fails == "before":
             raise self._broken()
         replies = []
@@ -390,6 +396,7 @@ class Processes(SimulatedClient):
         **config: Any,
     ) -> None:
         """Make the table anew, with these items that have settled, and processes that hear and know nothing else."""
+        self.simulator.__dict__.pop("_store", None)  # a feed's, of the world before
         self.simulator.reset()
         self.raw.create_table(TableName=TABLE, **SHAPE)
         for item in items:
@@ -409,6 +416,10 @@ class Processes(SimulatedClient):
         """Requests that may still be applied, and the moments until which."""
         self.untold: list[dict[str, Any]] = []
         """The items that other programs wrote, and of which no feed has told yet."""
+        self.end_feed: Callable[[], None] = lambda: None
+        """Has a feed tell all that there is to tell."""
+        self.is_fed = False
+        """Whether other programs write whatever they like, and a feed tells."""
         self.config = CacheConfig(settle_window=SETTLE_WINDOW, tables={TABLE: TableConfig(schema=SCHEMA)}, **config)
         self.processes = [Process(self, number, self.config, **each) for number, each in enumerate(processes)]
         self.simulator.faults.append(self._effect)
@@ -505,9 +516,18 @@ class Processes(SimulatedClient):
 
     def write_outside(self, item: dict[str, Any]) -> None:
         """A write of another program, of which a feed is yet to tell."""
+        self.put_outside(item)
+        self.untold.append({name: item[name] for name in ("pk", "sk")})
+
+    def put_outside(self, item: dict[str, Any]) -> None:
+        """A write of another program; the stream has a record of it."""
         call = Call(-1, "PutItem", {"TableName": TABLE, "Item": item}, "outside")
         self.simulator._apply(call, faults.NO_FAULT)
-        self.untold.append({name: item[name] for name in ("pk", "sk")})
+
+    def delete_outside(self, key: dict[str, Any]) -> None:
+        """The same, of a deletion."""
+        call = Call(-1, "DeleteItem", {"TableName": TABLE, "Key": key}, "outside")
+        self.simulator._apply(call, faults.NO_FAULT)
 
     def tell(self, process: Process) -> None:
         """A feed tells a process of the oldest of these writes."""
@@ -560,6 +580,7 @@ class Processes(SimulatedClient):
             self.settle_ghost(0, is_applied=True)
         while self.untold:
             self.tell(self.living[0])
+        self.end_feed()
         self.simulator.clock.advance(LASTS)
         for _ in range(2):
             for each in self.living:

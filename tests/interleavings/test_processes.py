@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.interleavings.fates import FEEDS
 from tests.interleavings.process_oracle import Tally, check
 from tests.interleavings.processes import Processes
 from tests.volume import amount
@@ -55,3 +56,11 @@ def test_the_same_seed_gives_the_same_history(world: Processes) -> None:
         check(world, 7, "writers")
         stories.append([(each.thread, each.op, each.began, each.ended, str(each.error)) for each in world.events])
     assert stories[0] == stories[1]
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_p6_other_programs_write_and_a_feed_tells(world: Processes, kind: str) -> None:
+    tally = _check(world, kind, share=4)
+    assert tally.records
+    assert tally.left
+    assert (tally.echoes > 0) == (kind in FEEDS[:2]), "own writes are not told apart from those of others"

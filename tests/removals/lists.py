@@ -31,5 +31,5 @@ def _list(name: str) -> List:
     return List(ROOT / "docs" / f"{name}.md", removals_of(text))
 
 
-LISTS: Final = (_list("consistency"), _list("shared"), _list("aggregations"))
+LISTS: Final = (_list("consistency"), _list("shared"), _list("feeds"), _list("aggregations"))
 REMOVALS: Final = [removal for each in LISTS for removal in each.removals]

@@ -54,7 +54,7 @@ def test_a_write_of_which_begin_was_not_answered_asks_redis_once(fleet: Fleet) -
 
     fleet.server.failing = fail
     writer.put(1)
-    assert asked == ["EVAL"]
+    assert len(asked) == 1
     assert fleet.dynamodb.item is not None
     assert fleet.dynamodb.item["v"]["N"] == "1"
     assert len(writer.outbox)

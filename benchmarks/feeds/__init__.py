@@ -1,0 +1,1 @@
+"""What following the stream of a table costs, and what it brings."""
