@@ -11,8 +11,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from ..config import CacheConfig
-from ..core.changes import ABSENT, Change, Image, bumped_tags
-from ..core.encoding import decode
+from ..core.changes import Change, bumped_tags, shows
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
 from ..core.schema import TableSchema
@@ -277,7 +276,7 @@ class State:
             if (entry := self.entries.get(table.item(item))) is not None
             and not entry.is_stale
             and self._lives(entry)
-            and _shows(entry.data, change.new)
+            and shows(entry.data, change.new)
         ]
         for entry in kept:
             self.entries.drop(entry.key)  # uncounted, for it comes back
@@ -374,11 +373,6 @@ class State:
                 for table in self._at.get(tag.table, ()):
                     if self.entries.discard(table.item(tag.value)):
                         table.counters["item"].invalidations += 1
-
-
-def _shows(data: bytes, image: Image) -> bool:
-    """Whether a stored item is this one."""
-    return image is ABSENT if not data else isinstance(image, dict) and decode(data) == image
 
 
 def _bumped(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from .encoding import decode
 from .extents import EVERYTHING, Extent, extent_of_key
 from .hidden import Hidden
 from .schema import KeySchema, TableSchema, item_key
@@ -56,6 +57,11 @@ class Change(Hidden, Struct, frozen=True):
         base = self.old if isinstance(self.old, dict) else dict(self.key or {})
         overlaid = {**base, **self.assigned}
         return {name: value for name, value in overlaid.items() if value is not None}
+
+
+def shows(data: bytes, image: Image) -> bool:
+    """Whether an item stored so is this one. data: encoded; empty if there is no such item."""
+    return image is ABSENT if not data else isinstance(image, dict) and decode(data) == image
 
 
 def bumped_tags(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:

@@ -82,11 +82,11 @@ class Applier:
         table = self._described.table
         changed = [record for record in records if not record.is_unchanged]
         changes = [record.change(table.place) for record in changed]
-        tier: Tier | None = self._described.context.tier if table.settings.shared else None
+        tier = self._described.tier
         if tier is None:
             excused_here = partial(self._cache.echoes.is_excused, is_strict=self._is_strict)
             is_echo = [excused_here(_item(each), partial(self._digests, each)) for each in changes]
-            if rest := [change for change, is_own in zip(changes, is_echo, strict=True) if not is_own]:
+            if rest := _others(changes, is_echo):
                 # A table without a part in the tier is none of the other processes' business.
                 bumped = self._cache.hear(*rest, is_ordered=self._is_ordered)
                 yield from announce(self._cache, bumped, is_told=True)
@@ -127,9 +127,8 @@ class Applier:
                 seen, epoch = yield from look(tier, shared, dict.fromkeys(map(_item, changes)))
                 if epoch == self.epoch:  # else another follower has begun an epoch of its own
                     is_echo = yield from self._are_excused(tier, seen, changes)
-                left = [change for change, is_own in zip(changes, is_echo, strict=True) if not is_own]
-                spared = yield from find_spared(tier, shared, seen, self._images(left))
-        rest = [change for change, is_own in zip(changes, is_echo, strict=True) if not is_own]
+                spared = yield from find_spared(tier, shared, seen, self._images(_others(changes, is_echo)))
+        rest = _others(changes, is_echo)
         if rest:
             bumped = hulls([self._cache.tags_of(change) for change in rest])
             told = yield from take(tier, shared, bumped, spared, lambda: self._apply_here(rest, bumped))
@@ -177,6 +176,11 @@ class Applier:
         counts.unknown_events += sum([record.event not in KNOWN_EVENTS for record in records])
         moment = records[-1].moment if records else None
         counts.lag = counts.lag if moment is None else max(0.0, self._wall_clock() - moment)
+
+
+def _others(changes: Sequence[Change], is_echo: Sequence[bool]) -> list[Change]:
+    """The changes that are no echoes."""
+    return [change for change, is_own in zip(changes, is_echo, strict=True) if not is_own]
 
 
 def _item(change: Change) -> Tag:

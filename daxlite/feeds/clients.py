@@ -1,6 +1,5 @@
 """The two clients of a feed: that of the tables, and that of their streams."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import boto3
@@ -54,11 +53,6 @@ class Clients:
         """Send a call to the service that it is of."""
         client = self.streams if operation in _STREAMS else self.dynamodb
         return client._make_api_call(operation, params)
-
-    @property
-    def sender(self) -> Callable[[str, dict[str, Any]], Any]:
-        """What a driver sends calls with."""
-        return self.send
 
 
 class RegionalClients(Hidden):

@@ -20,7 +20,7 @@ from ..shared.errors import Unavailable
 from .announcing import Announcer
 from .applying import Applier
 from .checkpointing import SAVE_EVERY, Checkpoints
-from .described import MISSING, FollowedTable
+from .described import DESCRIBE_EVERY, LOOK_AGAIN, MISSING, FollowedTable
 from .errors import FeedError, StreamMissingError, code_of
 from .sending import EndedError
 from .stats import FeedCounts
@@ -48,10 +48,10 @@ class Settings(Struct, frozen=True):
     """Whether to wait for a stream where there is none any more; else the feed ends, with an error."""
     needs_tier: bool = False
     """Whether to raise Unavailable where the shared tier cannot be read or written to at the beginning."""
-    describe_every: float = 60.0
+    describe_every: float = DESCRIBE_EVERY
     """Seconds after which the table is described again. An index that is added is listed long before it can be
     queried."""
-    look_again: float = 5.0
+    look_again: float = LOOK_AGAIN
     """Seconds after which a table without a stream, or that is not there, is looked at again."""
 
 

@@ -16,9 +16,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from ..core.changes import ABSENT, Image
+from ..core.changes import Image, shows
 from ..core.echoes import Epoch
-from ..core.encoding import decode
 from ..core.extents import EVERYTHING as EVERY_EXTENT
 from ..core.extents import Extent
 from ..core.hidden import Hidden
@@ -103,11 +102,6 @@ def find_spared(
             if shows(value.data, image):
                 spared.append(Spared(each, value))
     return spared
-
-
-def shows(data: bytes, image: Image) -> bool:
-    """Whether a stored item is this one."""
-    return image is ABSENT if not data else isinstance(image, dict) and decode(data) == image
 
 
 def take(

@@ -9,7 +9,7 @@ finish   applied: the records are closed, and the new item is kept if no other w
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -228,13 +228,14 @@ def finish_applied(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[Told | No
     others know then; None if Redis failed."""
     for write in writes:
         write.is_answered = True
-    rest, optional = _rest(writes)
+    named = _named(writes)
+    rest, optional = _rest(writes, named)
     if not _may_tell(tier, writes):
         _finish_later(tier, writes, rest)
         return None
     commands: list[Command] = []
     keeping: list[SharedWrite | None] = []
-    for write in writes:
+    for write, (changed, _) in zip(writes, named, strict=True):
         for part in write.parts:
             is_of_item = next(iter(part.begin.tags)) == write.item
             value = _encoded(write) if is_of_item else None
@@ -248,7 +249,7 @@ def finish_applied(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[Told | No
                     life,
                     value=value,
                     if_cached=if_cached,
-                    changed=shared_changes(write.changed, write.hash_of)[0],
+                    changed=changed,
                     excuse=write.excuse if is_of_item else b"",
                 )
             )
@@ -343,7 +344,7 @@ def leave_open(tier: Tier, writes: Sequence[SharedWrite]) -> Steps[Told | None]:
     """Writes of which the outcome is not known may still be applied. Their records stay, or stand again, until they
     expire. What else they may have changed is bumped now, and once more then. Returns what the others know then; None
     if Redis failed."""
-    rest, optional = _rest(writes)
+    rest, optional = _rest(writes, _named(writes))
     reopening = [(write, _left_open(tier, write)) for write in writes]
     tier.upkeep.bump_later(rest, max((write.lasts for write in writes), default=0.0))
     if _may_tell(tier, writes):
@@ -392,7 +393,7 @@ def abandon(writes: Sequence[SharedWrite]) -> None:
         if write.is_over:
             continue
         tier = write.tier
-        rest, _ = _rest([write])
+        rest, _ = _rest([write], _named([write]))
         if write.is_answered:
             _finish_later(tier, [write], rest)
             continue
@@ -447,15 +448,23 @@ def _note(tier: Tier, rest: Mapping[bytes, Extent]) -> None:
         tier.generations.forget(tag)
 
 
-def _rest(writes: Sequence[SharedWrite]) -> tuple[dict[bytes, Extent], frozenset[bytes]]:
-    """What writes bumped beyond what they began, and those of it whose states may be missing."""
+_Named: TypeAlias = tuple[dict[bytes, Extent], frozenset[bytes]]
+"""Tags by their shared names, and those whose states may be missing."""
+
+
+def _named(writes: Sequence[SharedWrite]) -> list[_Named]:
+    """What each of these writes has changed."""
+    return [shared_changes(write.changed, write.hash_of) for write in writes]
+
+
+def _rest(writes: Sequence[SharedWrite], named: Sequence[_Named]) -> _Named:
+    """What writes bumped beyond what they began. named: what they have changed."""
     begun = {tag for write in writes for tag in write.tags}
-    named = [shared_changes(write.changed, write.hash_of) for write in writes]
     rest = {tag: extent for tag, extent in hulls([tags for tags, _ in named]).items() if tag not in begun}
     return rest, frozenset().union(*[optional for _, optional in named])
 
 
-def shared_changes(tags: Mapping[Tag, Extent], hash_of: HashOf) -> tuple[dict[bytes, Extent], frozenset[bytes]]:
+def shared_changes(tags: Mapping[Tag, Extent], hash_of: HashOf) -> _Named:
     """Tags by their shared names, and those whose states may be missing."""
     optional = {tag: extent for tag, extent in tags.items() if tag.kind == OPTIONAL}
     return shared_tags(tags, hash_of), frozenset(shared_tags(optional, hash_of))

@@ -1,0 +1,27 @@
+"""Runs an example as a user would, in a process of its own in which warnings are errors."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run_example(name: str, dynamodb: str, redis: str) -> tuple[str, str]:
+    """What an example of this file name writes to stderr and to stdout. dynamodb, redis: the URLs of the servers."""
+    aws = {
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name, redis],
+        env={**os.environ, **aws, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stderr, done.stdout
