@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from daxlite.cache.lock import Lock
+from tests.collector import held_off
 
 INTERRUPTIBLE = re.compile(r"CALL(?!_INTRINSIC)|RESUME|JUMP_BACKWARD(?!_NO_INTERRUPT)")
 """The instructions after which Python lets signal handlers run."""
@@ -64,13 +65,14 @@ def interrupted(
 
     before = sys.gettrace()
     sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for a frame that asks for them at settrace alone
-    sys.settrace(trace)
-    try:
-        do()
-    except errors as error:
-        return error
-    finally:
-        sys.settrace(before)
+    with held_off():
+        sys.settrace(trace)
+        try:
+            do()
+        except errors as error:
+            return error
+        finally:
+            sys.settrace(before)
     return None
 
 

@@ -20,6 +20,7 @@ from daxlite.shared.envelope import Envelope
 from daxlite.shared.errors import CorruptValue
 from tests.aggregations.scripted import Counted, World
 from tests.aggregations.stage import Stage
+from tests.collector import held_off
 from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 COMPOSITE = {"tables": {TABLE: TableConfig(schema=TableSchema(KeySchema.of("pk", "sk")))}}
@@ -226,11 +227,12 @@ def work(call: Callable[[], Any]) -> int:
             calls += 1
 
     before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
+    with held_off():
+        sys.setprofile(profile)
+        try:
+            call()
+        finally:
+            sys.setprofile(before)
     return calls
 
 

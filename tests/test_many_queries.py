@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.collector import held_off
 from tests.scripted_client import ScriptedClient, description, made, page
 
 
@@ -35,13 +35,12 @@ def steps_of(function: Callable[[], None]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    gc.disable()  # what it collects here, and calls, is of other tests
-    sys.setprofile(note)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
+    with held_off():
+        sys.setprofile(note)
+        try:
+            function()
+        finally:
+            sys.setprofile(None)
     return count
 
 

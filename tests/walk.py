@@ -4,7 +4,6 @@ CONTRIBUTING.md.
 A function counts once, in the order in which it is first entered. Lambdas and comprehensions count as their function.
 """
 
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -16,6 +15,7 @@ import fakeredis
 
 import daxlite
 from daxlite.aggregations import AggregationCache
+from tests.collector import held_off
 from tests.scripted_client import ITEM, ScriptedClient, description, made, page
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -35,14 +35,12 @@ def entered(call: Callable[[], Any]) -> Entered:
         if event == "call" and code.co_filename.startswith(str(HOME)) and not code.co_name.startswith("<"):
             seen[str(Path(code.co_filename).relative_to(HOME)), code.co_qualname] = None
 
-    gc.collect()
-    gc.disable()  # what the collector calls is not the call's work
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
+    with held_off():
+        sys.setprofile(note)
+        try:
+            call()
+        finally:
+            sys.setprofile(None)
     return list(seen)
 
 

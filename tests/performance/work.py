@@ -5,6 +5,7 @@ from types import FrameType
 from typing import Any, Final
 
 from benchmarks.interleave import Call
+from tests.collector import held_off
 
 # What boto3 does around a call is its own business, and changes with its versions.
 OTHERS: Final = ("/boto3/resources/", "/botocore/", "/benchmarks/", "/tests/")
@@ -34,11 +35,12 @@ def work(call: Call) -> int:
     # From Python 3.12 on, a function's steps are seen from the second time on that it is traced.
     for _ in range(2):
         count = 0
-        sys.settrace(trace)
-        sys.setprofile(profile)
-        try:
-            call()
-        finally:
-            sys.setprofile(None)
-            sys.settrace(None)
+        with held_off():
+            sys.settrace(trace)
+            sys.setprofile(profile)
+            try:
+                call()
+            finally:
+                sys.setprofile(None)
+                sys.settrace(None)
     return count

@@ -17,6 +17,7 @@ from daxlite.core.expressions.memo import ENTRY_BYTES, LARGEST_PART, MAX_BYTES, 
 from daxlite.core.expressions.pages import page_expressions
 from daxlite.core.expressions.projections import projection_of, projection_of_attributes
 from daxlite.core.expressions.updates import read_update
+from tests.collector import held_off
 
 
 @pytest.fixture(autouse=True)
@@ -173,11 +174,12 @@ def interrupted(call: Callable[[], object], step: int, handler: Callable[[], obj
         return trace
 
     sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for a frame that asks for them at settrace alone
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(None)
+    with held_off():
+        sys.settrace(trace)
+        try:
+            call()
+        finally:
+            sys.settrace(None)
     return left <= 0
 
 
