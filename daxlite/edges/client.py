@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 from botocore.client import BaseClient
 from botocore.credentials import Credentials
 
-from ..cache.memory import MemoryCache
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
 from ..core.steps import Params, Response
 from ..core.tables import Scope, canonical_endpoint
+from .cache import Cache
 from .dispatcher import Dispatcher
 from .hooks import Hooks
 from .replies import attempts_of, call_checked, look_at, what_was_sent
@@ -52,7 +52,7 @@ def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
     return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher)
 
 
-def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """A stand-in for a client that answers from this cache, what was read for this principal."""
 
     look_at(client)
@@ -63,19 +63,19 @@ def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -
         return response
 
     context = Context(
-        cache,
+        cache._memory,
         dialect_of(client),
-        cache.names(scope_of(client, principal)),
+        cache._memory.names(scope_of(client, principal)),
         what_was_sent,
         attempts_of,
-        tier=getattr(cache, "tier", None),
+        tier=cache._tier,
         record_lasts=record_lasts(client, cache.config.settle_window),
     )
     dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
     return caching_client(client, dispatcher)
 
 
-def wrap_resource(resource: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_resource(resource: Any, cache: Cache, principal: str | None = None) -> Any:
     """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
     hand it on to the resources that they make."""
     wrapped = copy.copy(resource)
