@@ -36,15 +36,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     >>> client.get_item
     <bound method ...
     """
-    if cache is not None and config is not None:
-        raise TypeError("give either a cache, which has its settings, or a config for a new one")
-    if isinstance(cache, CacheConfig):
-        raise TypeError("cache is a CacheConfig; give it by name: wrap(..., config=...)")
-    if cache is not None and not isinstance(cache, Cache):
-        raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
-    if principal is not None and not is_name(principal):
-        wrong = ValueError if isinstance(principal, str) else TypeError
-        raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
+    chosen = cache_for(cache, config, principal)
     # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
     from .client import CachingClient, wrap_client, wrap_resource
     from .session import CachingSession
@@ -55,20 +47,34 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     check_synchronous(x)
     if issubclass(kind, boto3.Session):
         check_synchronous(getattr(x, "_session", None))
-        shared = cache or Cache(config)
-        return CachingSession(x, lambda made: wrap(made, shared, principal=principal))  # type: ignore[arg-type,return-value]
+        return CachingSession(x, lambda made: wrap(made, chosen, principal=principal))  # type: ignore[arg-type,return-value]
     given: Any = x
     if issubclass(kind, BaseClient):
         _check_service(given)
-        return cast(T, wrap_client(given, cache or Cache(config), principal))
+        return cast(T, wrap_client(given, chosen, principal))
     if issubclass(kind, ServiceResource):
         client = given.meta.client
         if issubclass(type(client), CachingClient):
             raise TypeError("this is wrapped already")
         check_synchronous(client)
         _check_service(client)
-        return cast(T, wrap_resource(given, cache or Cache(config), principal))
-    raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+        return cast(T, wrap_resource(given, chosen, principal))
+    raise TypeError(f"{described(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+
+
+def cache_for(cache: Cache | None, config: CacheConfig | None, principal: str | None) -> Cache:
+    """The cache that is given, or a new one with these settings. Raises TypeError or ValueError for what `wrap` does
+    not take."""
+    if cache is not None and config is not None:
+        raise TypeError("give either a cache, which has its settings, or a config for a new one")
+    if isinstance(cache, CacheConfig):
+        raise TypeError("cache is a CacheConfig; give it by name: wrap(..., config=...)")
+    if cache is not None and not isinstance(cache, Cache):
+        raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
+    if principal is not None and not is_name(principal):
+        wrong = ValueError if isinstance(principal, str) else TypeError
+        raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
+    return Cache(config) if cache is None else cache
 
 
 def check_synchronous(x: object) -> None:
@@ -76,12 +82,12 @@ def check_synchronous(x: object) -> None:
     for ancestor in type(x).__mro__:
         library = ancestor.__module__.partition(".")[0]
         if library in _OF_ASYNCIO:
-            raise TypeError(f"{_named(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
+            raise TypeError(f"{described(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
     if inspect.iscoroutinefunction(getattr(type(x), "_make_api_call", None)):
-        raise TypeError(f"{_named(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
+        raise TypeError(f"{described(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
 
 
-def _named(x: object) -> str:
+def described(x: object) -> str:
     """What something is, in a message: not its repr, which may hold a secret or an item."""
     if isinstance(x, type) or inspect.ismodule(x):
         return f"the {'class' if isinstance(x, type) else 'module'} {x.__name__}"
