@@ -30,6 +30,7 @@ _HARMLESS: Final = (
     "boto3",
     "daxlite",
     "moto",
+    "pynamodb",
     "opentelemetry",
     "aws_xray_sdk",
     "ddtrace",

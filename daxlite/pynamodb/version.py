@@ -2,11 +2,10 @@
 
 PynamoDB has no setting for the client that it sends requests with. All but one of these names are public.
 
-    Connection.client                 the client of botocore's through which each request goes
-    Connection.dispatch               makes each request
-    Connection.transact_write_items   what a TransactWrite ends in
-    Model._get_connection             makes a model's connection when it is first used, and makes it anew
-    Model.refresh                     reads an object anew
+    Connection.client       the client of botocore's through which each request goes
+    Connection.dispatch     makes each request
+    Model._get_connection   makes a model's connection when it is first used, and makes it anew
+    Model.refresh           reads an object anew
 """
 
 from collections.abc import Callable
@@ -22,7 +21,6 @@ OLDEST: Final = 6
 _NAMES: Final[tuple[tuple[type, str, Callable[[Any], bool]], ...]] = (
     (Connection, "client", lambda found: isinstance(found, property)),
     (Connection, "dispatch", isfunction),
-    (Connection, "transact_write_items", isfunction),
     (Model, "_get_connection", lambda found: isinstance(found, classmethod)),
     (Model, "refresh", isfunction),
 )
