@@ -75,7 +75,7 @@ def wrap_connection(connection: Connection, wrapping: Wrapping) -> None:
     kind = type(connection)
     if not issubclass(kind, CachingConnection):  # another thread may have been here just before
         vars(connection)["_daxlite_wrapping"] = wrapping
-        connection.__class__ = _caching(kind)
+        connection.__class__ = _caching(kind)  # type: ignore[arg-type]  # a class is hashable
 
 
 @remembered

@@ -9,7 +9,7 @@ PynamoDB has no setting for the client that it sends requests with. All but one 
 """
 
 from collections.abc import Callable
-from inspect import getattr_static, isfunction
+from inspect import getattr_static
 from typing import Any, Final
 
 import pynamodb
@@ -20,9 +20,9 @@ OLDEST: Final = 6
 
 _NAMES: Final[tuple[tuple[type, str, Callable[[Any], bool]], ...]] = (
     (Connection, "client", lambda found: isinstance(found, property)),
-    (Connection, "dispatch", isfunction),
+    (Connection, "dispatch", callable),
     (Model, "_get_connection", lambda found: isinstance(found, classmethod)),
-    (Model, "refresh", isfunction),
+    (Model, "refresh", callable),
 )
 
 

@@ -11,6 +11,7 @@ What they wrote past the cache, the model would not show. So each write looks wh
 
 import copy
 from contextlib import suppress
+from functools import cache as once
 from functools import wraps
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -23,18 +24,17 @@ from .connections import CachingConnection, Wrapping, wrap_connection
 _wrapping_of: Final[WeakValueDictionary[str, Wrapping]] = WeakValueDictionary()
 """With what the model of a table is wrapped, by the table's name."""
 
-_watched: Final[set[type]] = set()
-
 
 def note_table(name: str, wrapping: Wrapping) -> None:
     """Have writes to this table seen by the cache, whichever connection makes them."""
     _wrapping_of[name] = wrapping
-    if not _watched:
-        _watched.add(Connection)
-        _watch(Connection.dispatch)
+    _watch()
 
 
-def _watch(plain: Any) -> None:
+@once
+def _watch() -> None:
+    plain = Connection.dispatch
+
     @wraps(plain)
     def dispatch(self: Connection, operation_name: str, operation_kwargs: dict[str, Any]) -> Any:
         wrapping = None if isinstance(self, CachingConnection) else _concerned(operation_name, operation_kwargs)
@@ -57,7 +57,8 @@ def _concerned(operation_name: str, request: dict[str, Any]) -> Wrapping | None:
 
 def _twin(connection: Connection, wrapping: Wrapping) -> Connection:
     """A connection that is wrapped, with the same client as this one, which stays as it is."""
-    twin, of_wrapping = vars(connection).get("_daxlite_twin", (None, None))
+    twin: Connection
+    twin, of_wrapping = vars(connection).get("_daxlite_twin", (connection, None))
     if of_wrapping is not wrapping:
         _ = connection.client  # made now, so that both have it
         twin = copy.copy(connection)

@@ -159,7 +159,7 @@ def table() -> str:
     """The table, in Markdown."""
     plain, wrapped = list(costs(is_wrapped=False)), list(costs(is_wrapped=True))
     lines = [
-        "| the program | requests | wrapped | read units | wrapped |",
+        "| the program | requests, plain | wrapped | read units, plain | wrapped |",
         "|---|---:|---:|---:|---:|",
         *(
             f"| {name} | {one[0]} | {other[0]} | {one[1]:g} | {other[1]:g} |"
@@ -178,4 +178,4 @@ if __name__ == "__main__":
         before, _, rest = PAGE.read_text().partition(BEGIN)
         PAGE.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.partition(END)[2]}")
     else:
-        print(table())
+        sys.stdout.write(f"{table()}\n")

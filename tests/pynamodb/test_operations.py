@@ -164,8 +164,9 @@ def update(shop: Any, world: World) -> Any:
         ],
         condition=shop.Order.status == "open",
     )
-    attributes = {name: sorted(value["SS"]) if "SS" in value else value for name, value in response["Attributes"].items()}
-    return before, attributes, plain(shop.Order.get("ann", 1)), orders(shop.Order.by_total.query("ann"))
+    new = response["Attributes"]
+    new["tags"] = sorted(new["tags"]["SS"])
+    return before, new, plain(shop.Order.get("ann", 1)), orders(shop.Order.by_total.query("ann"))
 
 
 @program("GetItem")

@@ -51,7 +51,8 @@ def test_what_a_refresh_finds_all_reads_show(world: World, order: Any) -> None:
 
 
 def test_a_refresh_shows_that_an_item_is_gone(world: World, order: Any) -> None:
-    world.simulator.answer("DeleteItem", {"TableName": "Orders", "Key": {"customer": {"S": "ann"}, "number": {"N": "1"}}})
+    key = {"customer": {"S": "ann"}, "number": {"N": "1"}}
+    world.simulator.answer("DeleteItem", {"TableName": "Orders", "Key": key})
     world.simulator.settle()
     for read in (order.refresh, lambda: order.get("ann", 1)):
         with pytest.raises(order.DoesNotExist):

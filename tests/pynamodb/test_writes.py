@@ -17,8 +17,8 @@ from daxlite.pynamodb import writes
 from tests.pynamodb.world import PLACE, World
 
 
-def by_a_transaction(world: World) -> None:
-    with TransactWrite(connection=world.connection()) as transaction:
+def by_a_transaction(world: World, connection: Any = None) -> None:
+    with TransactWrite(connection=connection or world.connection()) as transaction:
         transaction.update(world.shop.Order("ann", 1, version=1), actions=[world.shop.Order.status.set("sent")])
 
 
@@ -86,6 +86,15 @@ def test_a_connection_that_is_not_wrapped_reads_as_ever(world: World) -> None:
     entries = world.cache.stats().total.entries
     world.shop.Click("a").save()
     assert world.cache.stats().total.entries == entries, "nobody wrapped this model"
+
+
+def test_a_connection_that_is_not_wrapped_has_one_client(world: World) -> None:
+    daxlite.pynamodb.wrap(world.shop.Order, world.cache).count("ann")
+    world.elsewhere("ann", 1)
+    connection, before = world.connection(), world.clients
+    by_a_transaction(world, connection)
+    connection.list_tables()
+    assert world.clients == before + 1
 
 
 def test_signals_tell_of_each_write_once(world: World) -> None:

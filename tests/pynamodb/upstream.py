@@ -53,6 +53,11 @@ def report(tests: Path, wrapped: str) -> Any:
     return json.loads(file.read_text().replace(url, "URL"))
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(source: Path) -> int:
     version = pynamodb.__version__
     if version not in (source / "pynamodb" / "__init__.py").read_text():
@@ -61,15 +66,15 @@ def main(source: Path) -> int:
         shutil.copytree(source / "tests", Path(directory) / "tests")
         plain = report(Path(directory), "")["ended"]
         passed = sum(how == "passed in call" for how in plain.values())
-        print(f"PynamoDB {version}: {len(plain)} tests, of which {passed} pass on this server")
+        say(f"PynamoDB {version}: {len(plain)} tests, of which {passed} pass on this server")
         is_alike = passed > 0
         for wrapped in ("models", "everything"):
             found = report(Path(directory), wrapped)
             ended = found["ended"]
             differing = sorted(name for name in {*plain, *ended} if plain.get(name) != ended.get(name))
             for name in differing:
-                print(f"{name}\n  plain:   {plain.get(name)}\n  wrapped: {ended.get(name)}")
-            print(
+                say(f"{name}\n  plain:   {plain.get(name)}\n  wrapped: {ended.get(name)}")
+            say(
                 f"with {wrapped} wrapped, {len(plain) - len(differing)} end alike; "
                 f"{found['hits']} reads were answered from the cache; {found['faults']} faults"
             )

@@ -38,6 +38,8 @@ class World:
         self.simulator = Simulator()
         self.shop = shop()
         self.cache = daxlite.Cache(clock=self.simulator.clock.now)
+        self.clients = 0
+        """How many PynamoDB has made."""
 
     def session(self) -> Any:
         """What PynamoDB makes its clients with."""
@@ -48,6 +50,7 @@ class World:
         def make_and_connect(*arguments: Any, **named: Any) -> Any:
             client = make(*arguments, **named)
             self.simulator.connect(client)
+            self.clients += 1
             return client
 
         session.create_client = make_and_connect
