@@ -33,6 +33,7 @@ _HARMLESS: Final = (
     "daxlite",
     "moto",
     "pynamodb",
+    "aws_lambda_powertools",
     "opentelemetry",
     "aws_xray_sdk",
     "ddtrace",
