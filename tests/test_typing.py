@@ -70,7 +70,8 @@ WRONG = {
 def checked(home: Path) -> dict[str, list[str]]:
     """What mypy says of each snippet, by the name of its file. It is slow to start: all are checked at once."""
     (home / "right.py").write_text(textwrap.dedent(RIGHT))
-    prologue = "import boto3, daxlite.pynamodb\nfrom daxlite import Cache, CacheConfig, wrap\nclient = boto3.client('dynamodb')\n"
+    imports = "import boto3, daxlite.pynamodb\nfrom daxlite import Cache, CacheConfig, wrap\n"
+    prologue = f"{imports}client = boto3.client('dynamodb')\n"
     for number, line in enumerate(WRONG):
         (home / f"wrong{number}.py").write_text(f"{prologue}{line}\n")
     files = sorted(path.name for path in home.glob("*.py"))
