@@ -71,7 +71,7 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
     if issubclass(kind, BaseClient):
         is_async = is_of_asyncio(kind)
         if not is_async and inspect.iscoroutinefunction(getattr(kind, "_make_api_call", None)):
-            raise TypeError(f"{described(x)} is for asyncio and of another library; it must be {_WRAPPABLE}")
+            raise TypeError(f"{named(x)} is for asyncio and of another library; it must be {_WRAPPABLE}")
         _check_service(x)
         if not is_async:
             return wrap_client(x, cache, principal)
@@ -88,7 +88,7 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
         from .async_client import CachingCreator
 
         return CachingCreator(x, wrap_made)
-    raise TypeError(f"{described(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+    raise TypeError(f"{named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
 def is_of_asyncio(kind: type) -> bool:
@@ -96,7 +96,7 @@ def is_of_asyncio(kind: type) -> bool:
     return any(ancestor.__module__.partition(".")[0] in _OF_ASYNCIO for ancestor in kind.__mro__)
 
 
-def described(x: object) -> str:
+def named(x: object) -> str:
     """What something is, in a message: not its repr, which may hold a secret or an item."""
     if isinstance(x, type) or inspect.ismodule(x):
         return f"the {'class' if isinstance(x, type) else 'module'} {x.__name__}"

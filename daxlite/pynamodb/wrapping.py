@@ -7,7 +7,7 @@ from pynamodb.models import Model
 
 from ..config import CacheConfig
 from ..edges.cache import Cache
-from ..edges.wrapping import cache_for, described
+from ..edges.wrapping import cache_for, named
 from .connections import CachingConnection, Wrapping, wrap_connection
 from .models import is_wrapped, wrap_model
 from .version import check_version
@@ -46,7 +46,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     connection = x.connection if isinstance(x, TableConnection) else x
     if not isinstance(connection, Connection):
         raise TypeError(
-            f"{described(x)} cannot be wrapped; it must be a model of PynamoDB, which is a class, or an object of "
+            f"{named(x)} cannot be wrapped; it must be a model of PynamoDB, which is a class, or an object of "
             "Connection or TableConnection"
         )
     if isinstance(connection, CachingConnection):
