@@ -70,12 +70,14 @@ class CachingConnection(Connection):
         return super().dispatch("GetItem", request)
 
 
-def wrap_connection(connection: Connection, wrapping: Wrapping) -> None:
-    """Answer a connection from a cache from here on."""
+def wrap_connection(connection: Connection, wrapping: Wrapping) -> Wrapping:
+    """Answer a connection from a cache from here on. Returns with what it is wrapped: it may have been before."""
     kind = type(connection)
-    if not issubclass(kind, CachingConnection):  # another thread may have been here just before
+    if not issubclass(kind, CachingConnection):
         vars(connection)["_daxlite_wrapping"] = wrapping
         connection.__class__ = _caching(kind)  # type: ignore[arg-type]  # a class is hashable
+    found: Wrapping = vars(connection)["_daxlite_wrapping"]
+    return found
 
 
 @remembered

@@ -7,7 +7,7 @@ from typing import Any
 from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
-from .connections import CachingConnection, Wrapping, refreshing, wrap_connection
+from .connections import Wrapping, refreshing, wrap_connection
 from .writes import note_table
 
 
@@ -28,9 +28,7 @@ def wrap_model(model: type[Model], wrapping: Wrapping) -> None:
     @wraps(connection_of)
     def _get_connection(cls: type[Model]) -> TableConnection:
         made: TableConnection = connection_of(cls)
-        if not isinstance(made.connection, CachingConnection):
-            wrap_connection(made.connection, wrapping)
-            note_table(made.table_name, wrapping)
+        note_table(made.table_name, wrap_connection(made.connection, wrapping))
         return made
 
     @wraps(plain_refresh)

@@ -27,8 +27,9 @@ _wrapping_of: Final[WeakValueDictionary[str, Wrapping]] = WeakValueDictionary()
 
 def note_table(name: str, wrapping: Wrapping) -> None:
     """Have writes to this table seen by the cache, whichever connection makes them."""
-    _wrapping_of[name] = wrapping
-    _watch()
+    if _wrapping_of.get(name) is not wrapping:
+        _wrapping_of[name] = wrapping
+        _watch()
 
 
 @once

@@ -74,6 +74,15 @@ def test_a_model_whose_subclass_alone_is_wrapped_does_not_write_past_it(world: W
         click.get("a")
 
 
+def test_p2_a_model_whose_connection_was_wrapped_before(world: World) -> None:
+    order = world.shop.Order
+    daxlite.pynamodb.wrap(order._get_connection(), world.cache)
+    daxlite.pynamodb.wrap(order)
+    assert order.count("ann") == 0
+    by_a_connection(world)
+    assert order.count("ann") == 1
+
+
 def test_a_connection_that_is_not_wrapped_reads_as_ever(world: World) -> None:
     daxlite.pynamodb.wrap(world.shop.Order, world.cache).count("ann")
     connection = world.connection()
