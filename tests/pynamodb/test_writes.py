@@ -104,6 +104,9 @@ def test_a_connection_that_is_not_wrapped_has_one_client(world: World) -> None:
     by_a_transaction(world, connection)
     connection.list_tables()
     assert world.clients == before + 1
+    world.shop.Order("bob", 1).save()
+    of_model = world.shop.Order._get_connection().connection
+    assert ("_daxlite_twin" in vars(connection), "_daxlite_twin" in vars(of_model)) == (True, False)
 
 
 def test_signals_tell_of_each_write_once(world: World) -> None:

@@ -2,7 +2,8 @@
 
 PATH: a checkout of PynamoDB, of the version that is installed; PYNAMODB_SOURCE may name it. Each test must end in the
 same way, with the same error if it fails, for no server for tests does all that these ask of it.
-PYNAMODB_INTEGRATION_TEST_DDB_URL may name a server of one's own; unless it does, moto's is started.
+PYNAMODB_INTEGRATION_TEST_DDB_URL may name a server of one's own; unless it does, moto's is started. What PynamoDB's
+tests need on top: `pip install pytest-env pytest-mock freezegun`.
 """
 
 import json
