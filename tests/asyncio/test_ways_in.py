@@ -33,7 +33,7 @@ def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 def test_a_client_is_entered_and_left_as_it_was() -> None:
     async def main() -> None:
-        inner = await get_session().create_client("dynamodb", **THERE).__aenter__()
+        inner = await get_session()._create_client("dynamodb", **THERE)
         leave, left = type(inner).__aexit__, []
 
         async def noted(self: Any, *exception: Any) -> Any:
