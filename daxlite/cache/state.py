@@ -321,6 +321,16 @@ class State:
             extents = {scan_tag(tag.table, None): EVERYTHING, tag: extent}
             self._bump(extents, age, extents)
 
+    def expect(self, tags: Mapping[Tag, Extent] | None) -> None:
+        """Await a change of these extents, or of anything, for a settle window: the request of a write may still be on
+        its way. Until then nothing is kept of what it may change."""
+        if not self.settle_window:
+            return
+        if tags is None:
+            self.changes.raise_floor(self.now() + self.settle_window, is_awaited=True)
+        else:
+            self._bump(tags, -self.settle_window, tags)
+
     def ages_for(self, held: Stamps, extent: Extent, moment: float) -> float:
         """Seconds for which an answer may be kept that a settling index gave at this moment: as long again as the last
         change that it covers was old then, but not beyond that change's settle window. So an answer that the index had

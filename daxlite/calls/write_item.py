@@ -111,7 +111,9 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
                     yield from refuse(context, [shared])
                 else:
                     told = yield from leave(context, [shared], [change])
-                    yield from announce(context.cache, flight.apply(change), is_told=True, told=told)
+                    bumped = flight.apply(change)
+                    context.cache.expect(bumped)
+                    yield from announce(context.cache, bumped, is_told=True, told=told)
                 raise
             returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
             attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
@@ -133,6 +135,8 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
             else:
                 told = yield from leave(context, [shared], [change])
             bumped = flight.apply(change, is_kept=is_kept(context, shared, table.place))
+            if not is_certain:
+                context.cache.expect(bumped)
     finally:
         if shared is not None:
             leave_to_the_outbox(shared)
