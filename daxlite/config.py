@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
+from .core.patterns import PATTERN_RULE, ambiguity, find, is_name_or_pattern
 from .core.schema import TableSchema
-from .core.tables import NAME_RULE, is_table_name
 
 MIB: Final = 1024 * 1024
 _MAX_ENTRY_BYTES: Final = 4 * MIB
@@ -103,7 +103,8 @@ class CacheConfig:
     """"exact": a write drops every cached query whose answer it could change. "ttl": writes leave cached queries alone,
     as DAX does; they are stale until they expire."""
     tables: Mapping[str, TableConfig] = field(default_factory=dict)
-    """Settings per table, by name."""
+    """Settings per table, by name or by a pattern such as "Orders-*", in which `*` stands for any characters and `?`
+    for one. A name goes before patterns; of several patterns the one with the most characters of its own holds."""
 
     def __post_init__(self) -> None:
         _check_ttl("item_ttl", self.item_ttl)
@@ -136,31 +137,33 @@ class CacheConfig:
         for table, settings in self.tables.items():
             if isinstance(table, str) and table.startswith("arn:"):
                 raise ValueError(f"tables[{shown(table)}] must be under the table's name, which holds for its ARN too")
-            if isinstance(table, str) and not is_table_name(table):
-                raise ValueError(f"tables[{shown(table)}] must be under a table's name, which has {NAME_RULE}")
+            if isinstance(table, str) and not is_name_or_pattern(table):
+                raise ValueError(f"tables[{shown(table)}] must be under a table's name, which has {PATTERN_RULE}")
             if not isinstance(table, str) or not isinstance(settings, TableConfig):
                 raise TypeError(
                     f"tables[{shown(table)}] is {shown(settings)}; it must be a daxlite.TableConfig under a "
                     "table's name"
                 )
+        if (same := ambiguity(self.tables)) is not None:
+            one, other, name = same
+            raise ValueError(
+                f"tables[{shown(one)}] and tables[{shown(other)}] are equally specific, and both match {shown(name)}; "
+                "one of them must have more characters of its own"
+            )
+        # A copy: what the application does to its own mapping from here on was not checked.
+        object.__setattr__(self, "tables", dict(self.tables))
 
     def for_table(self, name: str) -> "TableSettings":
-        """What holds for one table. Raises TypeError for what is not a name."""
+        """What holds for one table. Raises TypeError for what is not a name.
+
+        A cache asks once for each table, and again when its settings change.
+
+        >>> CacheConfig(tables={"Orders-*": TableConfig(item_ttl=5)}).for_table("Orders-eu").item_ttl
+        5
+        """
         if not is_name(name):
             raise TypeError(f"name is {shown(name)}; it must be a table's name")
-        table = self.tables.get(name) or TableConfig()
-        item_ttl = _first_set(table.item_ttl, self.item_ttl)
-        return TableSettings(
-            enabled=table.enabled,
-            shared=table.shared,
-            item_ttl=item_ttl,
-            negative_ttl=_first_set(table.negative_ttl, self.negative_ttl, item_ttl),
-            query_ttl=_first_set(table.query_ttl, self.query_ttl),
-            expired_item_ttl=_first_set(table.expired_item_ttl, self.expired_item_ttl),
-            exact=self.query_invalidation == "exact",
-            schema=table.schema,
-            ttl_attribute=table.ttl_attribute,
-        )
+        return settings_for(self, find(self.tables, name) or TableConfig())
 
 
 class TableSettings(Struct, frozen=True):
@@ -175,6 +178,26 @@ class TableSettings(Struct, frozen=True):
     exact: bool
     schema: TableSchema | None
     ttl_attribute: str | None
+
+
+def settings_for(config: CacheConfig, table: TableConfig) -> TableSettings:
+    """What holds for a table with these settings of its own. One that is off has TTLs of 0, so that a call that began
+    before it was switched off stores nothing either."""
+    item_ttl = _first_set(table.item_ttl, config.item_ttl)
+    ttls = {
+        "item_ttl": item_ttl,
+        "negative_ttl": _first_set(table.negative_ttl, config.negative_ttl, item_ttl),
+        "query_ttl": _first_set(table.query_ttl, config.query_ttl),
+        "expired_item_ttl": _first_set(table.expired_item_ttl, config.expired_item_ttl),
+    }
+    return TableSettings(
+        enabled=table.enabled,
+        shared=table.shared,
+        **(ttls if table.enabled else dict.fromkeys(ttls, 0.0)),
+        exact=config.query_invalidation == "exact",
+        schema=table.schema,
+        ttl_attribute=table.ttl_attribute,
+    )
 
 
 def _first_set(*ttls: float | UnsetType | None) -> float:

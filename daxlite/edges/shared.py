@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
-from ..config import CacheConfig
+from ..config import CacheConfig, TableConfig, settings_for
 from ..core.checks import check_function, is_name, is_number, shown
 from ..core.shared_stats import SharedStats
 from ..shared.tier import Settings, WriteThrough
@@ -89,7 +89,7 @@ class Shared:
 
 def settings_of(shared: Shared, config: CacheConfig) -> Settings:
     """What the tier is told to do, by the settings of the tier and of the cache."""
-    tables = [config.for_table(name) for name in (*config.tables, "any")]
+    tables = [settings_for(config, table) for table in (TableConfig(), *config.tables.values())]
     return Settings(
         reads=shared.reads,
         local=shared.local,
