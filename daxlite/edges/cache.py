@@ -1,9 +1,10 @@
 """The cache as the application sees it."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from ..cache.lock import Reentered
 from ..cache.memory import MemoryCache
@@ -53,6 +54,58 @@ class Cache(MemoryCache):
         if shared is not None:
             self._joined = join(self, shared, clock, wall_clock)
             self.tier = self._joined.tier
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """A cache with the settings in a mapping, such as `model_dump()` of a pydantic model returns: those of
+        `CacheConfig`, with a mapping of `TableConfig`'s under each name in "tables", and those of `Shared` under
+        "shared". "none" stands for None, "256 MiB" for a number of bytes.
+
+        Raises TypeError or ValueError for a wrong setting, ModuleNotFoundError for "shared" without redis.
+
+        >>> cache = Cache.from_mapping({"item_ttl": 60, "tables": {"Audit-*": {"enabled": False}}})
+        >>> cache.config.item_ttl, cache.config.for_table("Audit-eu").enabled
+        (60, False)
+        """
+        from .settings.mapping import read
+
+        config, shared = read(mapping)
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """The same from a TOML file: one of its own, or the table `[tool.daxlite]` of a pyproject.toml.
+
+        Raises OSError for a file that cannot be read, and as `from_mapping` does.
+
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile(suffix=".toml") as file:
+        ...     _ = file.write(b'item_ttl = "none"'), file.flush()
+        ...     print(Cache.from_toml(file.name).config.item_ttl)
+        None
+        """
+        from .settings.mapping import read
+        from .settings.toml import load
+
+        config, shared = read(*load(path))
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The same from variables such as DAXLITE_ITEM_TTL, DAXLITE_SHARED and DAXLITE_SHARED_NAMESPACE, on top of the
+        TOML file in DAXLITE_CONFIG, if it is set. A variable that is empty counts as not set.
+
+        environ: the variables; `os.environ` unless given. Raises what `from_toml` raises, and ValueError for a variable
+        that is no setting.
+
+        >>> Cache.from_env({"DAXLITE_ITEM_TTL": "60", "DAXLITE_QUERY_TTL": "none"}).config.item_ttl
+        60.0
+        """
+        from .settings.environment import load_environment
+        from .settings.mapping import read
+
+        config, shared = read(*load_environment(environ))
+        return cls(config, shared=shared)
 
     def close(self) -> None:
         """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
