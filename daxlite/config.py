@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
 from .core.patterns import PATTERN_RULE, ambiguity, find, is_name_or_pattern
@@ -13,6 +14,7 @@ from .core.schema import TableSchema
 
 MIB: Final = 1024 * 1024
 _MAX_ENTRY_BYTES: Final = 4 * MIB
+TTLS: Final = ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ class TableConfig:
     def __post_init__(self) -> None:
         _check_type("enabled", self.enabled, bool, "True or False")
         _check_type("shared", self.shared, bool, "True or False")
-        for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"):
+        for name in TTLS:
             if getattr(self, name) is not UNSET:
                 _check_ttl(name, getattr(self, name))
         if self.schema is not None:
@@ -107,11 +109,9 @@ class CacheConfig:
     for one. A name goes before patterns; of several patterns the one with the most characters of its own holds."""
 
     def __post_init__(self) -> None:
-        _check_ttl("item_ttl", self.item_ttl)
-        _check_ttl("query_ttl", self.query_ttl)
-        _check_ttl("expired_item_ttl", self.expired_item_ttl)
-        if self.negative_ttl is not UNSET:
-            _check_ttl("negative_ttl", self.negative_ttl)
+        for name in TTLS:
+            if name != "negative_ttl" or self.negative_ttl is not UNSET:
+                _check_ttl(name, getattr(self, name))
         if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is {shown(self.jitter)}; it must be a fraction from 0 to 1")
         if not is_number(self.settle_window) or not 0 <= self.settle_window < math.inf:
@@ -179,17 +179,20 @@ class TableSettings(Struct, frozen=True):
     schema: TableSchema | None
     ttl_attribute: str | None
 
+    def differs_by_ttls(self, other: "TableSettings") -> bool:
+        """Whether these settings differ from others by TTLs alone, if at all."""
+        return self == replace(other, **{name: getattr(self, name) for name in TTLS})
+
+    def shortens(self, other: "TableSettings") -> bool:
+        """Whether one of the TTLs is shorter than by others."""
+        return any(getattr(self, name) < getattr(other, name) for name in TTLS)
+
 
 def settings_for(config: CacheConfig, table: TableConfig) -> TableSettings:
     """What holds for a table with these settings of its own. One that is off has TTLs of 0, so that a call that began
     before it was switched off stores nothing either."""
-    item_ttl = _first_set(table.item_ttl, config.item_ttl)
-    ttls = {
-        "item_ttl": item_ttl,
-        "negative_ttl": _first_set(table.negative_ttl, config.negative_ttl, item_ttl),
-        "query_ttl": _first_set(table.query_ttl, config.query_ttl),
-        "expired_item_ttl": _first_set(table.expired_item_ttl, config.expired_item_ttl),
-    }
+    ttls = {name: _first_set(getattr(table, name), getattr(config, name)) for name in TTLS if name != "negative_ttl"}
+    ttls["negative_ttl"] = _first_set(table.negative_ttl, config.negative_ttl, ttls["item_ttl"])
     return TableSettings(
         enabled=table.enabled,
         shared=table.shared,

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ..config import CacheConfig
+from ..config import CacheConfig, TableSettings
 from ..core.changes import Change, bumped_tags, shows
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
@@ -61,7 +61,11 @@ class State:
         wall_clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self._config = config
+        self.config = self.wanted = config
+        """The settings that hold, and those that are to hold as soon as the lock is free."""
+        self.configured: Callable[[CacheConfig], object] = _always
+        """Is called, under the lock, with settings that come to hold."""
+        self._configured_at = -math.inf
         self._max_entry_bytes = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
@@ -80,8 +84,8 @@ class State:
         self._faults = Faults()
         self.causes = causes()
         """Why entries were found to be stale."""
-        self.may_keep: Callable[[Place], bool] = _always
-        """Whether this process hears of all changes of the table at a place, so that it may keep what it reads. Where a
+        self.may_keep: Callable[[Table], bool] = _always
+        """Whether this process hears of all changes of a table, so that it may keep what it reads. Where a
         tier is shared with other processes, that brings its own."""
         self.echoes = Echoes()
         """The excuses of writes, for a follower in this process."""
@@ -108,8 +112,9 @@ class State:
         """Start with nothing cached and nothing in flight. Flights of before leave no mark, and store nothing."""
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
-        self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
-        self.entries = Entries(self._config.max_bytes, self._dropped)
+        self._take_wanted()
+        self.changes = ChangeClock(self.config.settle_window, floor=self.changes.latest)
+        self.entries = Entries(self.config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
         """The reads under way that others may join."""
         self.in_flight = 0
@@ -144,8 +149,8 @@ class State:
             if len(self.tables) >= MAX_TABLES:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
-            settings = self._config.for_table(id.name)
-            table = Table(id, len(self.tables), settings, self.changes.hold((table_tag(id.place),)))
+            own = self.changes.hold((table_tag(id.place),))
+            table = Table(id, len(self.tables), self.config.for_table(id.name), own, self._configured_at)
             if table.schema is not None:
                 self.doubt_what_settles(table.place)
             # It is found last of all: what an exception of a signal handler leaves unfinished here, nothing can have
@@ -171,6 +176,47 @@ class State:
         for table in self.tables_at(place):
             table.forget()
         return bumped
+
+    # Settings
+
+    def configure(self) -> list[Table]:
+        """Let the settings of tables hold that are wanted. Of some tables nothing that was cached before is served from
+        here on, and nothing stored that is being read or written: of all that are not as they were, but for longer
+        TTLs. Returns these."""
+        emptied, others = [], []
+        for table, before, schema in self._take_wanted():
+            if table.settings.shortens(before) or not table.settings.differs_by_ttls(before):
+                emptied.append(table)
+            if table.schema != schema:
+                others.append(table)
+        # Nothing changed, so nothing is settling; but what was read or written before has another tick.
+        self.changes.bump([table_tag(table.place) for table in emptied], self.now(), math.inf)
+        for table in others:
+            self.doubt_what_settles(table.place)
+        return emptied
+
+    def _take_wanted(self) -> list[tuple[Table, TableSettings, TableSchema | None]]:
+        """Let the settings hold that are wanted. Returns the tables whose settings are others now, with those of before
+        and the schema of before."""
+        if self.config is self.wanted:
+            return []
+        config, now, changed = self.wanted, self.now(), []
+        for table in self.tables.values():
+            before, settings = (table.settings, table.schema), config.for_table(table.id.name)
+            if settings != table.settings:
+                table.configure(settings, now)
+                changed.append((table, *before))
+        self._configured_at = now
+        self.configured(config)
+        self.config = config  # last of all: what an exception of a signal handler leaves unfinished is done again
+        return changed
+
+    def drop_stale(self, keys: Iterable[EntryKey]) -> None:
+        """Drop those of these entries that are stale, uncounted."""
+        for key in keys:
+            entry = self.entries.get(key)
+            if entry is not None and entry.is_stale:
+                self.entries.drop(key)
 
     # Entries
 
@@ -242,7 +288,7 @@ class State:
         if size > self._max_entry_bytes:
             self.entries.discard(key)
             return
-        lives = min(ttl * (1 - self._config.jitter * self._random()), left)
+        lives = min(ttl * (1 - self.config.jitter * self._random()), left)
         expires, wall_expires = since.clock + lives, since.wall + lives
         counters = table.counters[kind]
         if len(stamps) > 1:  # the table holds its own stamp for good

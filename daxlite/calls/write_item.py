@@ -17,7 +17,6 @@ from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
 from ..core.tags import Tag
 from ..core.values import canonical_item
-from .bypass import Bypassed
 from .context import Context
 from .listeners import announce, has_change_listeners
 from .outcomes import Outcome
@@ -34,9 +33,6 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     table = context.names.table(request["TableName"])
     if table.settings.enabled:
         return _write(context, operation, params, request, table)
-    if not has_change_listeners() and context.cache.is_alone:
-        raise Bypassed("table_off")
-
     def apply(response: Response | None) -> dict[Tag, Extent]:
         return context.cache.apply(change_of(table, operation, request))
 
