@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
 from .core.patterns import PATTERN_RULE, ambiguity, find, is_name_or_pattern
 from .core.schema import TableSchema
+from .core.tables import is_table_name
 
 MIB: Final = 1024 * 1024
 _MAX_ENTRY_BYTES: Final = 4 * MIB
@@ -200,6 +201,16 @@ def settings_for(config: CacheConfig, table: TableConfig) -> TableSettings:
         exact=config.query_invalidation == "exact",
         schema=table.schema,
         ttl_attribute=table.ttl_attribute,
+    )
+
+
+def differ_by_ttls(one: CacheConfig, other: CacheConfig) -> bool:
+    """Whether these settings of tables differ by TTLs alone, if at all, for every table that there may be."""
+    names = {*one.tables, *other.tables}
+    added = one.tables.keys() ^ other.tables.keys()
+    # Another pattern may take tables out of any pattern that overlaps with it.
+    return all(is_table_name(name) for name in added) and all(
+        one.for_table(name).differs_by_ttls(other.for_table(name)) for name in names
     )
 
 

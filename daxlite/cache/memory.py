@@ -29,7 +29,7 @@ from .flights import ReadFlight, WriteFlight
 from .lock import Reentered
 from .moment import Moment
 from .state import MAX_TABLES, State
-from .stats import KindCounters
+from .stats import CacheCounts, CacheStats, Kind, KindCounters, add
 from .table import Table
 from .table_names import TableNames
 
@@ -88,7 +88,7 @@ class MemoryCache(Uncopied):
     @property
     def config(self) -> CacheConfig:
         """The settings. Those of tables hold until `configure` replaces them."""
-        return self._state.wanted
+        return self._state.wanted()
 
     def moment(self) -> Moment:
         """The moment by both clocks."""
@@ -101,17 +101,15 @@ class MemoryCache(Uncopied):
         as that change is over.
         """
         state = self._state
-        if config.tables == state.wanted.tables:
-            return
-        state.wanted = config
         emptied: list[Table] = []
         try:
+            state.pending.append(config)
             with suppress(Reentered), state.locked():
                 emptied = state.configure()
+            self._free(emptied)
         except BaseException:  # of a signal handler's: they hold all the same, and everything goes
             self.invalidate_all(everywhere=False)
             raise
-        self._free(emptied)
 
     def _free(self, tables: Collection[Table]) -> None:
         """Free the memory of what is stale of these tables: nobody may ask for it again."""
@@ -317,8 +315,18 @@ class MemoryCache(Uncopied):
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
 
+    def begin_bulk(self, name: str) -> object:
+        """From here on, writes of a table leave nothing in the cache. Returns what ends it."""
+        one = object()
+        self._bulk[one] = name
+        return one
+
+    def end_bulk(self, one: object) -> None:
+        """End what `begin_bulk` began."""
+        self._bulk.pop(one, None)
+
     def is_bulk(self, place: Place) -> bool:
-        """Whether writes of a table leave nothing in the cache now; see `edges.cache.Cache.bulk`."""
+        """Whether writes of a table leave nothing in the cache now."""
         return bool(self._bulk) and place.name in [*self._bulk.values()]
 
     # Tables
@@ -330,6 +338,10 @@ class MemoryCache(Uncopied):
             return known
         with self._state.locked():
             return self._state.table(id)
+
+    def table_names(self) -> set[str]:
+        """The names of all tables that are known."""
+        return {id.name for id in list(self._state.tables)}
 
     def names(self, scope: Scope) -> TableNames:
         """The table names of a scope."""
@@ -414,6 +426,18 @@ class MemoryCache(Uncopied):
         return self._change(learn)
 
     # Counts
+
+    def stats(self) -> CacheStats:
+        """A snapshot of all counts. Takes no lock where a signal handler asks in the middle of a change."""
+        state = self._state
+        with state.to_read():
+            by_name: dict[str, dict[Kind, CacheCounts]] = {}
+            for table in state.tables.values():
+                kinds = by_name.setdefault(table.id.name, {})
+                for kind, counters in table.counters.items():
+                    counts = counters.snapshot()
+                    kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
+            return CacheStats(by_name, state.faults, state.in_flight)
 
     def count(self, counters: KindCounters, bypass: str) -> None:
         """Count a read that goes straight to DynamoDB, and why."""

@@ -5,12 +5,13 @@ Every method of State but `fault` expects the lock to be held, and none of them 
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ..config import CacheConfig, TableSettings
+from ..config import CacheConfig, differ_by_ttls
 from ..core.changes import Change, bumped_tags, shows
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
@@ -61,11 +62,14 @@ class State:
         wall_clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self.config = self.wanted = config
-        """The settings that hold, and those that are to hold as soon as the lock is free."""
+        self.config = config
+        """The settings that hold."""
+        self.pending: deque[CacheConfig] = deque()
+        """Those that are to hold as soon as the lock is free, one after the other."""
         self.configured: Callable[[CacheConfig], object] = _always
         """Is called, under the lock, with settings that come to hold."""
-        self._configured_at = -math.inf
+        self._since = -math.inf
+        """`Table.since` of a table that is used for the first time."""
         self._max_entry_bytes = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
@@ -112,7 +116,7 @@ class State:
         """Start with nothing cached and nothing in flight. Flights of before leave no mark, and store nothing."""
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
-        self._take_wanted()
+        self._take_pending()
         self.changes = ChangeClock(self.config.settle_window, floor=self.changes.latest)
         self.entries = Entries(self.config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
@@ -150,7 +154,7 @@ class State:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
             own = self.changes.hold((table_tag(id.place),))
-            table = Table(id, len(self.tables), self.config.for_table(id.name), own, self._configured_at)
+            table = Table(id, len(self.tables), self.config.for_table(id.name), own, self._since)
             if table.schema is not None:
                 self.doubt_what_settles(table.place)
             # It is found last of all: what an exception of a signal handler leaves unfinished here, nothing can have
@@ -179,13 +183,19 @@ class State:
 
     # Settings
 
+    def wanted(self) -> CacheConfig:
+        """The settings that hold once the lock is free. Takes no lock."""
+        try:
+            return self.pending[-1]
+        except IndexError:
+            return self.config
+
     def configure(self) -> list[Table]:
-        """Let the settings of tables hold that are wanted. Of some tables nothing that was cached before is served from
-        here on, and nothing stored that is being read or written: of all that are not as they were, but for longer
-        TTLs. Returns these."""
+        """Let pending settings hold. Returns the tables that are not as they were, but for longer TTLs. Of these,
+        nothing is served from here on that was cached before, and nothing stored that is being read or written."""
         emptied, others = [], []
-        for table, before, schema in self._take_wanted():
-            if table.settings.shortens(before) or not table.settings.differs_by_ttls(before):
+        for table, keeps, schema in self._take_pending():
+            if not keeps:
                 emptied.append(table)
             if table.schema != schema:
                 others.append(table)
@@ -195,20 +205,21 @@ class State:
             self.doubt_what_settles(table.place)
         return emptied
 
-    def _take_wanted(self) -> list[tuple[Table, TableSettings, TableSchema | None]]:
-        """Let the settings hold that are wanted. Returns the tables whose settings are others now, with those of before
-        and the schema of before."""
-        if self.config is self.wanted:
-            return []
-        config, now, changed = self.wanted, self.now(), []
-        for table in self.tables.values():
-            before, settings = (table.settings, table.schema), config.for_table(table.id.name)
-            if settings != table.settings:
-                table.configure(settings, now)
-                changed.append((table, *before))
-        self._configured_at = now
-        self.configured(config)
-        self.config = config  # last of all: what an exception of a signal handler leaves unfinished is done again
+    def _take_pending(self) -> list[tuple[Table, bool, TableSchema | None]]:
+        """Let pending settings hold. Returns the tables whose settings changed, whether what is cached may stay, and
+        the schema of before."""
+        changed = []
+        while self.pending:
+            config, now = self.pending[0], self.now()
+            for table in self.tables.values():
+                settings, schema = config.for_table(table.id.name), table.schema
+                if settings != table.settings:
+                    changed.append((table, table.configure(settings, now), schema))
+            if not differ_by_ttls(config, self.config):
+                self._since = now
+            self.configured(config)
+            self.config = config
+            self.pending.popleft()  # last of all: what an exception of a signal handler leaves unfinished is done again
         return changed
 
     def drop_stale(self, keys: Iterable[EntryKey]) -> None:

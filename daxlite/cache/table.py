@@ -68,19 +68,21 @@ class Table:
         self._ask_again_at = LONG_AGO
         self.counters: dict[Kind, KindCounters] = {kind: KindCounters() for kind in KINDS}
 
-    def configure(self, settings: TableSettings, now: float) -> None:
-        """Let other settings hold from this moment on."""
-        before, self.settings = self.settings, settings
+    def configure(self, settings: TableSettings, now: float) -> bool:
+        """Let other settings hold from this moment on. Returns whether what is cached may stay."""
+        before = self.settings
         self.off = {kind: _off(settings, kind) for kind in KINDS}
-        if settings.differs_by_ttls(before):
-            return
-        self.since = now
-        if settings.schema is not None:
-            self.schema, self.key_names = settings.schema, frozenset(settings.schema.key.names)
-        if settings.ttl_attribute != before.ttl_attribute:
-            self.ttl_attribute = settings.ttl_attribute
-        self.described_until = LONG_AGO if settings.schema is None else NEVER
-        self._ask_again_at = LONG_AGO
+        keeps = settings.differs_by_ttls(before)
+        if not keeps:
+            self.since = now
+            if settings.schema is not None:
+                self.schema, self.key_names = settings.schema, frozenset(settings.schema.key.names)
+            if settings.ttl_attribute != before.ttl_attribute:
+                self.ttl_attribute = settings.ttl_attribute
+            self.described_until = LONG_AGO if settings.schema is None else NEVER
+            self._ask_again_at = LONG_AGO
+        self.settings = settings  # last of all: what an exception of a signal handler leaves unfinished is done again
+        return keeps and not settings.shortens(before)
 
     # Keys of entries
 

@@ -37,12 +37,6 @@ _WHOLE = b""
 """Stands for a whole item among projections."""
 
 
-def tier_of(context: Context, table: Table) -> Tier | None:
-    """The tier in which a table has part; None if it has none."""
-    tier: Tier | None = context.tier
-    return tier if tier is not None and table.settings.shared else None
-
-
 # Reads
 
 
@@ -84,7 +78,7 @@ def _part_of(data: bytes, projection: Projection | None) -> bytes | None:
 
 def find_page(context: Context, table: Table, flight: ReadFlight, page: PageRead) -> Steps[bytes | None]:
     """What the tier has of this page, encoded."""
-    tier = tier_of(context, table)
+    tier = context.tier_of(table)
     if tier is None:
         return None
     if page.kind == "scan":

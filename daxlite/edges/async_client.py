@@ -5,10 +5,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from ..cache.memory import MemoryCache
 from ..core.steps import Params, Response
 from .async_dispatcher import AsyncDispatcher
 from .async_sending import async_call_checked
+from .cache import Cache
 from .client import CachingClient, caching_client, context_of
 from .hooks import Hooks
 from .stand_in import StandIn
@@ -25,7 +25,7 @@ class AsyncCachingClient(CachingClient):
         return await self.__wrapped__.__aexit__(*exception)
 
 
-def wrap_async_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_async_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """As `wrap_client`, for asyncio. The client may be used by tasks of one event loop, the cache by any number of
     loops and threads."""
 

@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 from botocore.client import BaseClient
 from botocore.credentials import Credentials
 
-from ..cache.memory import MemoryCache
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
 from ..core.steps import Params, Response
 from ..core.tables import Scope, canonical_endpoint
+from .cache import Cache
 from .dispatcher import Dispatcher
 from .hooks import Hooks
 from .replies import attempts_of, look_at, what_was_sent
@@ -54,7 +54,7 @@ def caching_client(client: BaseClient, dispatcher: Any, kind: type[CachingClient
     return type(type(client).__name__, (kind,), methods)(client, dispatcher)
 
 
-def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """A stand-in for a client that answers from this cache, what was read for this principal."""
 
     def plain(operation: str, params: Params) -> Response:
@@ -67,16 +67,16 @@ def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -
     return caching_client(client, dispatcher)
 
 
-def context_of(client: Any, cache: MemoryCache, principal: str | None) -> Context:
+def context_of(client: Any, cache: Cache, principal: str | None) -> Context:
     """What plans need to know of a client, whose requests and replies are looked at from now on."""
     look_at(client)
     return Context(
-        cache,
+        cache._memory,
         dialect_of(client),
-        cache.names(scope_of(client, principal)),
+        cache._memory.names(scope_of(client, principal)),
         what_was_sent,
         attempts_of,
-        tier=getattr(cache, "tier", None),
+        tier=cache._tier,
         record_lasts=record_lasts(client, cache.config.settle_window),
     )
 

@@ -1,7 +1,7 @@
 """`Shared`: the Redis or Valkey in which processes share what they cache."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
@@ -85,6 +85,21 @@ class Shared:
         Keyspace(self.namespace)
         check_keys("encryption_keys", self.encryption_keys)
         Envelope(self.compress_above)
+
+
+def check_parts(before: CacheConfig, after: CacheConfig, names: Iterable[str]) -> None:
+    """Raise ValueError for a table that other settings would let into the tier, or out of it. Processes do not change
+    at one moment, and those that share it would not hear of the writes of those that do not.
+
+    names: of the tables that are in use.
+    """
+    for name in {**before.tables, **after.tables, **dict.fromkeys(names)}:
+        shared = before.for_table(name).shared
+        if shared is not after.for_table(name).shared:
+            raise ValueError(
+                f"shared of {shown(name)} must stay {shared} for as long as the cache has a tier; "
+                "enabled=False is allowed at any time"
+            )
 
 
 def settings_of(shared: Shared, config: CacheConfig) -> Settings:
