@@ -222,8 +222,10 @@ ROWS: dict[str, Row] = {
     **settings("Cache", Cache, shared="None"),
     **settings("Cache.bulk", in_bulk, table=TABLE),
     **settings("Cache.configure", lambda **given: Cache().configure(**given), tables="{}"),
-    **settings("Cache.from_env", Cache.from_env, environ="None|{}|{'x': 1}|{None: 1}|{'x': 10**400}|{'x': ''}|{'x': None}"),
-    **settings("Cache.from_mapping", Cache.from_mapping, mapping="{}"),
+    **settings(
+        "Cache.from_env", Cache.from_env, environ="None|{}|{'x': 1}|{None: 1}|{'x': 10**400}|{'x': ''}|{'x': None}"
+    ),
+    "Cache.from_mapping.mapping": Row(Cache.from_mapping, "{}", says="setting"),
     **settings("Cache.from_toml", of_a_file, path="'x'"),
     **tables("Cache.invalidate", lambda **given: Cache().invalidate(**given), key=f"None|{ITEM_KEY}"),
     **tables("Cache.ainvalidate", lambda **given: asyncio.run(Cache().ainvalidate(**given)), key=f"None|{ITEM_KEY}"),

@@ -114,7 +114,7 @@ class MemoryCache(Uncopied):
     def _free(self, tables: Collection[Table]) -> None:
         """Free the memory of what is stale of these tables: nobody may ask for it again."""
         numbers = {table.number for table in tables}
-        keys = [key for key in list(self._state.entries) if key[0] in numbers] if numbers else []
+        keys = [key for key in self._state.entries if key[0] in numbers] if numbers else []
         for start in range(0, len(keys), FREED_AT_ONCE):
             with suppress(Reentered), self._state.locked():
                 self._state.drop_stale(keys[start : start + FREED_AT_ONCE])

@@ -62,7 +62,7 @@ class State:
         wall_clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self.config = config
+        self._config = config
         """The settings that hold."""
         self.pending: deque[CacheConfig] = deque()
         """Those that are to hold as soon as the lock is free, one after the other."""
@@ -117,8 +117,8 @@ class State:
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
         self._take_pending()
-        self.changes = ChangeClock(self.config.settle_window, floor=self.changes.latest)
-        self.entries = Entries(self.config.max_bytes, self._dropped)
+        self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
+        self.entries = Entries(self._config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
         """The reads under way that others may join."""
         self.in_flight = 0
@@ -154,7 +154,7 @@ class State:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
             own = self.changes.hold((table_tag(id.place),))
-            table = Table(id, len(self.tables), self.config.for_table(id.name), own, self._since)
+            table = Table(id, len(self.tables), self._config.for_table(id.name), own, self._since)
             if table.schema is not None:
                 self.doubt_what_settles(table.place)
             # It is found last of all: what an exception of a signal handler leaves unfinished here, nothing can have
@@ -188,7 +188,7 @@ class State:
         try:
             return self.pending[-1]
         except IndexError:
-            return self.config
+            return self._config
 
     def configure(self) -> list[Table]:
         """Let pending settings hold. Returns the tables that are not as they were, but for longer TTLs. Of these,
@@ -201,8 +201,8 @@ class State:
                 others.append(table)
         # Nothing changed, so nothing is settling; but what was read or written before has another tick.
         self.changes.bump([table_tag(table.place) for table in emptied], self.now(), math.inf)
-        for table in others:
-            self.doubt_what_settles(table.place)
+        for each in others:
+            self.doubt_what_settles(each.place)
         return emptied
 
     def _take_pending(self) -> list[tuple[Table, bool, TableSchema | None]]:
@@ -215,10 +215,10 @@ class State:
                 settings, schema = config.for_table(table.id.name), table.schema
                 if settings != table.settings:
                     changed.append((table, table.configure(settings, now), schema))
-            if not differ_by_ttls(config, self.config):
+            if not differ_by_ttls(config, self._config):
                 self._since = now
             self.configured(config)
-            self.config = config
+            self._config = config
             self.pending.popleft()  # last of all: what an exception of a signal handler leaves unfinished is done again
         return changed
 
@@ -299,7 +299,7 @@ class State:
         if size > self._max_entry_bytes:
             self.entries.discard(key)
             return
-        lives = min(ttl * (1 - self.config.jitter * self._random()), left)
+        lives = min(ttl * (1 - self._config.jitter * self._random()), left)
         expires, wall_expires = since.clock + lives, since.wall + lives
         counters = table.counters[kind]
         if len(stamps) > 1:  # the table holds its own stamp for good

@@ -330,6 +330,10 @@ def settings_hold(cache: Cache) -> bool:
     )
 
 
+def is_daxlites(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(HOME)
+
+
 @pytest.mark.parametrize("last", [OFF, ON], ids=["off", "on"])
 def test_of_two_threads_the_one_that_came_last_holds_for_all_tables(last: TableConfig) -> None:
     shop = Shop(TableConfig(schema=SCHEMA, item_ttl=7))
@@ -370,9 +374,6 @@ def test_a_handler_within_a_change_configures_as_soon_as_that_is_over(monkeypatc
 def test_p7_an_interruption_at_any_moment_leaves_the_old_settings_or_the_new_ones(
     before: TableConfig, after: TableConfig
 ) -> None:
-    def is_daxlites(frame: FrameType) -> bool:
-        return frame.f_code.co_filename.startswith(HOME)
-
     for number in count():
         shop = Shop(before)
         shop.get()
@@ -387,5 +388,28 @@ def test_p7_an_interruption_at_any_moment_leaves_the_old_settings_or_the_new_one
         shop.item = NEW  # from outside: only what was stored before shows the old state
         is_off = not shop.cache.config.tables[TABLE].enabled
         assert shop.get()["Item"] == (NEW if is_off or before is OFF else OLD), f"moment {number}"
+        invariants.check(shop.memory)
+    assert number > 20
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_handler_that_configures_at_any_moment_of_another_call_leaves_whole_settings() -> None:
+    third = TableConfig(schema=SCHEMA, item_ttl=3)
+    for number in count():
+        shop, struck = Shop(), []
+        shop.get()
+
+        def strike(shop: Shop = shop, struck: list[int] = struck) -> None:
+            struck.append(1)
+            shop.configure(third)
+
+        assert interrupted(partial(shop.configure, OFF), is_daxlites, number, strike) is None
+        if not struck:
+            break
+        shop.get(TableName="Other")  # the next one that takes the lock
+        assert shop.cache.config.tables[TABLE] in (OFF, third), f"moment {number}"
+        assert settings_hold(shop.cache), f"moment {number}"
+        shop.item = NEW
+        assert shop.get()["Item"] == NEW, f"moment {number}"
         invariants.check(shop.memory)
     assert number > 20

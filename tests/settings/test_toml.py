@@ -1,11 +1,14 @@
 """Settings in TOML files."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
+from daxlite.edges.settings.mapping import read
 
 SECRET = "a-password"
 OWN = """
@@ -48,7 +51,7 @@ def test_a_table_beside_those_of_other_tools(tmp_path: Path, name: str) -> None:
 WRONG: list[tuple[str, str, str]] = [
     ("cache.toml", "item_ttl = -1", "{path}: item_ttl is -1; it must be a number of seconds"),
     ("cache.toml", 'item_ttl = "60"', "{path}: item_ttl is '60'; it must be a number of seconds"),
-    ("cache.toml", "tables.Orders.itemttl = 1", "{path}: tables.Orders.itemttl is no setting; did you mean item_ttl?"),
+    ("cache.toml", "tables.Orders.itemttl = 1", "{path}: tables.Orders.itemttl is no setting (did you mean item_ttl?)"),
     ("cache.toml", f'shared = "{SECRET}"', "{path}: shared: the server's URL must begin with redis://"),
     ("cache.toml", f'shared = "{SECRET}', "{path} must be TOML: "),
     ("cache.toml", "tool.other.x = 1", "{path} has no table [tool.daxlite], which must have the settings"),
@@ -78,3 +81,14 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_what_is_no_path(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"path is .*; it must be the path of a TOML file"):
         Cache.from_toml(wrong)
+
+
+def test_the_example_of_the_documentation_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    config, shared = read(tomllib.loads(example))
+    assert shared is not None
+    assert (config.query_ttl, config.max_bytes, shared.namespace) == (None, 256 << 20, "shop")
+    schema = config.for_table("Orders-eu").schema
+    assert schema is not None
+    assert schema.indexes.keys() == {"by_day", "by_two", "by_customer"}

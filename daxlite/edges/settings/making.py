@@ -31,7 +31,7 @@ def check_names(names: Iterable[object], allowed: Iterable[str], path: str, labe
     known = sorted(allowed)
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"the mapping has {kind_of(name)} for a name; it must be a str")
+            raise TypeError(f"the mapping has {kind_of(name)} for the name of a setting; it must be a str")
         if name not in known:
             raise ValueError(f"{label(join(path, name))} is no setting{suggestion(name, known)}")
 
@@ -40,11 +40,11 @@ def suggestion(name: str, known: list[str]) -> str:
     """What may have been meant by a name, and what is allowed.
 
     >>> suggestion("item_tll", ["item_ttl", "jitter"])
-    '; did you mean item_ttl? Allowed are item_ttl, jitter'
+    ' (did you mean item_ttl?); allowed are item_ttl, jitter'
     """
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else "."
-    return f"{meant} Allowed are {', '.join(known)}"
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    return f"{meant}; allowed are {', '.join(known)}"
 
 
 def join(path: str, name: str) -> str:
