@@ -74,6 +74,7 @@ def test_what_is_no_setting_is_not_looked_at() -> None:
         "DAXLITE_DISABLED": "1",
         "DAXLITE_REDIS_URL": URL,
         "DAXLITE_TEST_BACKENDS": "1",
+        "DAXLITE_INSTALL_TABLES": "Orders",
         "DAXLITE_JITTER": "",
         "DAXLITE_SHARED": " ",
     }

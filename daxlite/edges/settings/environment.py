@@ -18,9 +18,8 @@ PREFIX: Final = "DAXLITE_"
 CONFIG: Final = "DAXLITE_CONFIG"
 TABLES: Final = "DAXLITE_TABLES"
 SERVER: Final = "DAXLITE_SHARED"
-OF_OTHERS: Final = ("DAXLITE_DISABLED", "DAXLITE_REDIS_URL")
-"""Variables that are no settings of a cache: a switch, and what `daxlite follow` and `daxlite doctor` take."""
-OF_TESTS: Final = "DAXLITE_TEST_"
+OF_OTHERS: Final = ("DAXLITE_DISABLED", "DAXLITE_REDIS_URL", "DAXLITE_INSTALL_", "DAXLITE_TEST_")
+"""How variables begin that are no settings of a cache: a switch, what the command line takes, and what tests do."""
 _IN_CODE_ONLY: Final = "report"
 """What text cannot say."""
 
@@ -74,7 +73,7 @@ def _given(environ: object) -> dict[str, str]:
     given = {
         name: text
         for name, text in environ.items()
-        if isinstance(name, str) and name.startswith(PREFIX) and name not in OF_OTHERS and not name.startswith(OF_TESTS)
+        if isinstance(name, str) and name.startswith(PREFIX) and not name.startswith(OF_OTHERS)
     }
     for name, text in given.items():
         if not isinstance(text, str):
