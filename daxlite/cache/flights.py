@@ -225,7 +225,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _may_be_joined(self, now: Moment) -> bool:
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
-        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table.place):
+        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 
