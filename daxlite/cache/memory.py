@@ -322,14 +322,15 @@ class MemoryCache(Uncopied):
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
 
-    def awaits(self, tags: Iterable[Tag]) -> bool:
+    def awaits(self, tags: Collection[Tag]) -> bool:
         """Whether a write that may change any of these tags may still be on its way; see `expect`."""
         state = self._state
         now = state.now()
         if state.changes.awaited_until <= now:
             return False
         with suppress(Reentered), state.locked():
-            return state.changes.settles_for([*tags, *{table_tag(tag.table) for tag in tags}], now) > state.settle_window
+            tags = {*tags, *{table_tag(tag.table) for tag in tags}}
+            return state.changes.settles_for(tags, now) > state.settle_window
         return True  # within another change
 
     def begin_bulk(self, name: str) -> object:
