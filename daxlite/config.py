@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
 from .core.schema import TableSchema
@@ -175,6 +176,10 @@ class TableSettings(Struct, frozen=True):
     exact: bool
     schema: TableSchema | None
     ttl_attribute: str | None
+
+    def switched_off(self) -> "TableSettings":
+        """The same for clients that are not answered from the cache."""
+        return replace(self, enabled=False, item_ttl=0.0, negative_ttl=0.0, query_ttl=0.0, expired_item_ttl=0.0)
 
 
 def _first_set(*ttls: float | UnsetType | None) -> float:

@@ -145,6 +145,7 @@ class State:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
             settings = self._config.for_table(id.name)
+            settings = settings.switched_off() if id.is_off else settings
             table = Table(id, len(self.tables), settings, self.changes.hold((table_tag(id.place),)))
             if table.schema is not None:
                 self.doubt_what_settles(table.place)

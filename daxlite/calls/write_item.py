@@ -34,7 +34,8 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     table = context.names.table(request["TableName"])
     if table.settings.enabled:
         return _write(context, operation, params, request, table)
-    if not has_change_listeners() and context.cache.is_alone:
+    # A table that is off for this client alone may be cached for others.
+    if not table.id.is_off and not has_change_listeners() and context.cache.is_alone:
         raise Bypassed("table_off")
 
     def apply(response: Response | None) -> dict[Tag, Extent]:

@@ -73,6 +73,8 @@ class Scope(NamedTuple):
     """The AWS account of the credentials, where it is known."""
     principal: str | None = None
     """For whom the application asks, by a name of its own."""
+    only: frozenset[str] | None = None
+    """The names of the tables that this client is answered from the cache; None for all."""
 
     def __repr__(self) -> str:
         return f"<scope: {self.endpoint}, {self.region}>"  # without the credentials, which are not for logs
@@ -96,6 +98,8 @@ class TableId(Struct, frozen=True, cache_hash=True):
     name: str
     principal: str | None = None
     """For whom the application asks, by a name of its own; answers for another one are not shared."""
+    is_off: bool = False
+    """Whether it is a table for clients that are not answered from the cache. Their writes count all the same."""
 
     def __repr__(self) -> str:
         return f"<table: {self.name}, {self.region}, {self.endpoint}>"  # without the owner, which may be credentials
@@ -142,9 +146,12 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
         arn = _ARN.fullmatch(name_or_arn)
         if arn is None:
             raise NotCacheable("table ARN")
-        return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"], scope.principal)
-    owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
-    return TableId(scope.endpoint, scope.region, owner, name_or_arn, scope.principal)
+        region, name, owner = arn["region"], arn["name"], ("account", arn["account"])
+    else:
+        region, name = scope.region, name_or_arn
+        owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
+    is_off = scope.only is not None and name not in scope.only
+    return TableId(scope.endpoint, region, owner, name, scope.principal, is_off)
 
 
 def is_table_name(name: str) -> bool:

@@ -3,25 +3,17 @@
 import copy
 import inspect
 from functools import partial
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from botocore.client import BaseClient
-from botocore.credentials import Credentials
 
 from ..cache.memory import MemoryCache
-from ..calls.context import Context
-from ..calls.dialects import dialect_of
-from ..core.steps import Params, Response
-from ..core.tables import Scope, canonical_endpoint
+from .context import context_of
 from .dispatcher import Dispatcher
 from .hooks import Hooks
-from .replies import attempts_of, call_checked, look_at, what_was_sent
+from .replies import call_checked, call_plainly, look_at
+from .scope import scope_of
 from .stand_in import StandIn
-
-UNLIMITED: Final = 300.0
-"""Seconds that stand for a timeout of a client that has none."""
-
 
 class CachingClient(StandIn):
     """A stand-in for a boto3 client: the same attributes, methods and type, and one method of its own.
@@ -54,24 +46,9 @@ def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
 
 def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
     """A stand-in for a client that answers from this cache, what was read for this principal."""
-
     look_at(client)
-
-    def plain(operation: str, params: Params) -> Response:
-        # Looked up at each call: instrumentation may replace the method on the class at any time.
-        response: Response = client._make_api_call(operation, params)
-        return response
-
-    context = Context(
-        cache,
-        dialect_of(client),
-        cache.names(scope_of(client, principal)),
-        what_was_sent,
-        attempts_of,
-        tier=getattr(cache, "tier", None),
-        record_lasts=record_lasts(client, cache.config.settle_window),
-    )
-    dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
+    context = context_of(client, cache, scope_of(client, principal))
+    dispatcher = Dispatcher(context, partial(call_checked, client), plain=partial(call_plainly, client), hooks=Hooks(client))
     return caching_client(client, dispatcher)
 
 
@@ -82,37 +59,3 @@ def wrap_resource(resource: Any, cache: MemoryCache, principal: str | None = Non
     wrapped.meta = copy.copy(resource.meta)
     wrapped.meta.client = wrap_client(resource.meta.client, cache, principal)
     return wrapped
-
-
-def record_lasts(client: Any, settle_window: float) -> float:
-    """Seconds for which a record of a write of this client's lasts: as long as one attempt may take, and the window."""
-    config = client.meta.config
-    timeouts = [getattr(config, name, None) or UNLIMITED for name in ("connect_timeout", "read_timeout")]
-    return float(sum(timeouts)) + settle_window
-
-
-def scope_of(client: Any, principal: str | None = None) -> Scope:
-    """Where the client looks up table names."""
-    # botocore has no public way to ask a client for its credentials.
-    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    endpoint, region = canonical_endpoint(client.meta.endpoint_url), client.meta.region_name
-    if type(credentials) is Credentials:
-        account = getattr(credentials, "account_id", None)  # botocore has it since 1.35
-        return Scope(endpoint, region, credentials.access_key, account or None, principal)
-    # The account of credentials that are refreshed, if they have been fetched: the property would fetch them.
-    account = getattr(credentials, "__dict__", {}).get("_account_id")
-    return Scope(endpoint, region, _token_of(credentials), account or None, principal)
-
-
-_tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()
-
-
-def _token_of(credentials: object) -> object:
-    """What stands for credentials that must not be read, for that may fetch them; clients of one session share them.
-
-    It is not the object itself, which may refer to the client, and through it to the cache, which would never be freed.
-    """
-    try:
-        return _tokens.setdefault(credentials, object())
-    except TypeError:  # None, or an object that takes no weak references
-        return credentials

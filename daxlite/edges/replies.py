@@ -7,9 +7,9 @@ botocore tries a call again by itself. Only its hooks see how each attempt ended
     before-parse, needs-retry         that of the second
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -18,9 +18,15 @@ from ..core.replies import BrokenReply, is_whole, may_be_whole
 from ..core.steps import Params, Response
 
 
+Make: TypeAlias = Callable[[str, Params], Response]
+"""Makes a call as a plain client does."""
+
+
 class _Seen:
     """What was seen of one call. Defaults stand on the class, so that most calls cost no more than they use."""
 
+    is_made: bool = False
+    """Whether the call has come as far as the client's own method; see `is_own_call`."""
     requests: int = 0
     """More than one if a hook of the application's made another call within this one. Then replies and attempts are of
     either, and nothing follows from them."""
@@ -32,9 +38,16 @@ class _Seen:
     result: int | None = None
     """The id of what the call returned or raised, which lives for as long as it is asked about."""
 
+    def __init__(self, *call: Any) -> None:
+        self.call: Any = call
+        """The client, the operation and the parameters; None once the call is over."""
+
 
 _under_way: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_under_way", default=None)
 """The call that is being made in this context."""
+
+call_under_way: Final = _under_way.get
+"""Whether `is_own_call` has to be asked at all: one call of C's, for every hit under `install`."""
 
 _last: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_last", default=None)
 """The last call in this context that is over."""
@@ -43,9 +56,17 @@ _last: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_last", default=None
 def look_at(client: Any) -> None:
     """Have the client's requests and replies looked at as they pass. It changes nothing about them."""
     service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
-    events.register_last(f"before-call.{service}", _look_at_request, unique_id="daxlite-requests")
-    events.register_first(f"before-parse.{service}", _look_at_reply, unique_id="daxlite-replies")
-    events.register_first(f"needs-retry.{service}", _look_at_attempt, unique_id="daxlite-attempts")
+    events.register_last(f"before-call.{service}", _look_at_request, "daxlite-requests", unique_id_uses_count=True)
+    events.register_first(f"before-parse.{service}", _look_at_reply, "daxlite-replies", unique_id_uses_count=True)
+    events.register_first(f"needs-retry.{service}", _look_at_attempt, "daxlite-attempts", unique_id_uses_count=True)
+
+
+def look_away(client: Any) -> None:
+    """Undo one `look_at`."""
+    service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
+    events.unregister(f"before-call.{service}", _look_at_request, "daxlite-requests", unique_id_uses_count=True)
+    events.unregister(f"before-parse.{service}", _look_at_reply, "daxlite-replies", unique_id_uses_count=True)
+    events.unregister(f"needs-retry.{service}", _look_at_attempt, "daxlite-attempts", unique_id_uses_count=True)
 
 
 def what_was_sent() -> Params:
@@ -89,21 +110,54 @@ def _look_at_attempt(response: Any, **_: Any) -> None:
         seen.attempts = (*seen.attempts, answer)
 
 
-def call_checked(client: Any, operation: str, params: Params) -> Response:
-    """Make a call. Raises BrokenReply for a response that did not arrive whole."""
-    seen = _Seen()
+def call_checked(client: Any, operation: str, params: Params, make: Make | None = None) -> Response:
+    """Make a call. Raises BrokenReply for a response that did not arrive whole.
+
+    make: the client's `_make_api_call` unless given. It is looked up at each call: instrumentation may replace the
+    method on the class at any time.
+    """
+    seen = _Seen(client, operation, params)
     token = _under_way.set(seen)
     try:
-        # Looked up at each call: instrumentation may replace the method on the class at any time.
-        response: Response = client._make_api_call(operation, params)
+        response: Response = (make or client._make_api_call)(operation, params)
     except BaseException as error:
         seen.result = id(error)
         raise
     finally:
         _under_way.reset(token)
         _last.set(seen)
+        seen.call = None  # the last call of a thread keeps no client alive
     seen.result = id(response)
     whole = seen.is_whole if seen.requests == 1 else None
     if whole is False or (whole is None and not may_be_whole(response)):
         raise BrokenReply(response)
     return response
+
+
+def call_plainly(client: Any, operation: str, params: Params) -> Response:
+    """Make a call of which nothing follows."""
+    token = _under_way.set(_Seen(client, operation, params))
+    try:
+        response: Response = client._make_api_call(operation, params)
+        return response
+    finally:
+        _under_way.reset(token)
+
+
+def is_own_call(client: Any, operation: str, params: Params) -> bool:
+    """Whether a dispatcher makes this call here and now, so that it is not to be cached once more: it has come by way
+    of the client's class, which instrumentation, and `install`, can get in between.
+
+    A wrapper may hand on a copy of the parameters, or try again with the same. Another call on the client within this
+    one, such as a hook's, is no call of the dispatcher's.
+    """
+    seen = _under_way.get()
+    if seen is None or seen.call is None:
+        return False
+    its_client, its_operation, its_params = seen.call
+    if its_client is not client or its_operation != operation:
+        return False
+    if its_params is params or (not seen.is_made and its_params == params):
+        seen.is_made = True
+        return True
+    return False
