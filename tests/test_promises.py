@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from daxlite import Cache
 from daxlite.cache import state as state_module
+from daxlite.cache.memory import MemoryCache
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
 from daxlite.shared.leases import LEASE
 from tests.aggregations.scripted import World as Shared
@@ -228,7 +228,7 @@ def test_p7_faults_of_ours_never_reach_the_application(
         raise RuntimeError("a fault of ours")
 
     read(simulated)
-    monkeypatch.setattr(Cache, "lookup", fail)
+    monkeypatch.setattr(MemoryCache, "lookup", fail)
     for name in ("store", "apply"):
         monkeypatch.setattr(state_module.State, name, fail)
     simulated.put(NEW)

@@ -7,13 +7,14 @@ from typing import Any
 
 from botocore.client import BaseClient
 
-from ..cache.memory import MemoryCache
+from .cache import Cache
 from .context import context_of
 from .dispatcher import Dispatcher
 from .hooks import Hooks
 from .replies import call_checked, call_plainly, look_at
 from .scope import scope_of
 from .stand_in import StandIn
+
 
 class CachingClient(StandIn):
     """A stand-in for a boto3 client: the same attributes, methods and type, and one method of its own.
@@ -23,12 +24,13 @@ class CachingClient(StandIn):
     that it stands for; `caching_client` sees to that.
     """
 
-    def __init__(self, client: BaseClient, dispatcher: Dispatcher) -> None:
+    def __init__(self, client: BaseClient, dispatcher: Dispatcher, cache: Cache) -> None:
         super().__init__(client)
         self._self_dispatcher = dispatcher
+        self._self_cache = cache
 
 
-def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
+def caching_client(client: BaseClient, dispatcher: Dispatcher, cache: Cache) -> Any:
     """The client with a cache around it; the client itself stays as it is.
 
     botocore makes a class for each client. Its public methods, bound to the stand-in, find `_make_api_call` there:
@@ -41,18 +43,19 @@ def caching_client(client: BaseClient, dispatcher: Dispatcher) -> Any:
     }
     # Found on the class: an attribute of a stand-in is looked up in two objects, and this is each call's way.
     methods["_make_api_call"] = staticmethod(dispatcher.call)
-    return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher)
+    return type(type(client).__name__, (CachingClient,), methods)(client, dispatcher, cache)
 
 
-def wrap_client(client: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """A stand-in for a client that answers from this cache, what was read for this principal."""
     look_at(client)
+    plain = partial(call_plainly, client)
     context = context_of(client, cache, scope_of(client, principal))
-    dispatcher = Dispatcher(context, partial(call_checked, client), plain=partial(call_plainly, client), hooks=Hooks(client))
-    return caching_client(client, dispatcher)
+    dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
+    return caching_client(client, dispatcher, cache)
 
 
-def wrap_resource(resource: Any, cache: MemoryCache, principal: str | None = None) -> Any:
+def wrap_resource(resource: Any, cache: Cache, principal: str | None = None) -> Any:
     """A copy of a resource with a stand-in for its client: boto3's resources do everything through `meta.client`, and
     hand it on to the resources that they make."""
     wrapped = copy.copy(resource)

@@ -2,25 +2,25 @@
 
 from typing import Any, Final
 
-from ..cache.memory import MemoryCache
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
 from ..core.tables import Scope
+from .cache import Cache
 from .replies import attempts_of, what_was_sent
 
 UNLIMITED: Final = 300.0
 """Seconds that stand for a timeout of a client that has none."""
 
 
-def context_of(client: Any, cache: MemoryCache, scope: Scope) -> Context:
+def context_of(client: Any, cache: Cache, scope: Scope) -> Context:
     """The context of a client that answers from this cache what was read in this scope."""
     return Context(
-        cache,
+        cache._memory,
         dialect_of(client.meta),
-        cache.names(scope),
+        cache._memory.names(scope),
         what_was_sent,
         attempts_of,
-        tier=getattr(cache, "tier", None),
+        tier=cache._tier,
         record_lasts=record_lasts(client, cache.config.settle_window),
     )
 

@@ -48,7 +48,7 @@ class Clients:
 
     def context(self, cache: Cache) -> Context:
         """What describes tables and applies changes of them to a cache."""
-        return Context(cache, Typed(), cache.names(scope_of(self.dynamodb)), tier=cache.tier)
+        return Context(cache._memory, Typed(), cache._memory.names(scope_of(self.dynamodb)), tier=cache._tier)
 
     def send(self, operation: str, params: dict[str, Any]) -> Any:
         """Send a call to the service that it is of."""

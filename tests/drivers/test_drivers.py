@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daxlite import Cache
+from daxlite.cache.memory import MemoryCache
 from daxlite.calls.hearing import listeners_here
 from daxlite.calls.listeners import add_change_listener
 from daxlite.calls.planning import plan, plan_heard
@@ -138,7 +138,7 @@ def test_only_the_applications_own_operation_is_its_progress(take: Take) -> None
 
 
 def test_listeners_are_told_by_steps_of_their_own(take: Take) -> None:
-    changes, reads, cache = ChangeRecorder(), ReadRecorder(), Cache()
+    changes, reads, cache = ChangeRecorder(), ReadRecorder(), MemoryCache()
     add_change_listener(changes)
 
     def steps() -> Steps[None]:
@@ -152,7 +152,7 @@ def test_listeners_are_told_by_steps_of_their_own(take: Take) -> None:
 
 @pytest.mark.faults_expected
 def test_p7_what_a_listener_raises_is_a_fault_of_ours(take: Take) -> None:
-    recorders, cache = [ChangeRecorder(lambda: 1 / 0), ChangeRecorder()], Cache()
+    recorders, cache = [ChangeRecorder(lambda: 1 / 0), ChangeRecorder()], MemoryCache()
     for changes in recorders:
         add_change_listener(changes)
 
@@ -259,7 +259,7 @@ def reading(client: ScriptedClient) -> Steps[Any]:
 
 async def followed(client: ScriptedClient) -> None:
     """Until the read in flight has a follower."""
-    while not any(getattr(leader, "latch", None) for leader in client.cache._state.leaders.values()):
+    while not any(getattr(leader, "latch", None) for leader in client.memory._state.leaders.values()):
         await asyncio.sleep(0.001)
 
 

@@ -113,7 +113,7 @@ class Interleaving(SimulatedClient):
         """Run all threads to their end, in the order that is chosen; replicas show what is chosen."""
         scheduler = Scheduler(self.simulator.clock, points=("sent", "part", "applied", "replied"))
         for cache in self.caches:
-            cache._state.new_latch = scheduler.event  # type: ignore[assignment]
+            cache._memory._state.new_latch = scheduler.event  # type: ignore[assignment]
         self.simulator.at = scheduler.at
         self.simulator.replicas.choose = scheduler.in_driver(choose_replica)
         current: dict[str, Op] = {}

@@ -127,7 +127,7 @@ def test_a_copy_of_a_wrapped_session_shares_its_cache(copied: Callable[[Any], An
     assert other._session is session._session if copied is copy.copy else other._session is not session._session
     first, second = other.client("dynamodb", **HERE), other.client("dynamodb", **HERE)
     answer(first, GetItem=made(Item=ITEM))
-    assert first._self_dispatcher.context.cache is cache
+    assert first._self_dispatcher.context.cache is cache._memory
     assert not is_hit(first.get_item(TableName=TABLE, Key=KEY))
     assert is_hit(second.get_item(TableName=TABLE, Key=KEY))
     for made_by_it in (first, second):
