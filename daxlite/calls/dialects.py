@@ -104,7 +104,8 @@ class Native:
 
 
 def dialect_of(meta: Any) -> Dialect:
-    """The dialect of the client that this is the `meta` of: native if boto3 registered its converting handlers there, as it does for resources."""
+    """The dialect of a client, by its `meta`: native if boto3 registered its converting handlers there, as it does for
+    resources."""
     # botocore has no public way to ask for a handler; a test holds this against the boto3 that is installed.
     emitter = getattr(meta.events, "_emitter", meta.events)
     entry = getattr(emitter, "_unique_id_handlers", {}).get(_CONVERTING_HANDLER)

@@ -5,9 +5,9 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..core.checks import is_name, shown
+from ..core.checks import is_name
 from .cache import Cache
 from .identity import is_of_this_process, principal_of
 from .layer import ROUTE, Layer, Route
@@ -20,25 +20,49 @@ _logger: Final = logging.getLogger("daxlite")
 Principal: TypeAlias = str | Callable[[Any], str | None]
 """A name of the application's choice, or a function of the client that returns one."""
 
+_OF_THIS_PROCESS: Final = (
+    "credentials that are refreshed are known to this process alone, so other processes do not share the answers of "
+    "clients that have them. Give install() a principal, or share=True"
+)
+_NO_PRINCIPAL: Final = "the principal of a client could not be told (%s), so it gets no answers from the cache"
+
 _lock = RLock()
-"""Held while a route is made, and while an installation is put in place or taken out; never while DynamoDB is
-called."""
+
+
+def locked() -> RLock:
+    """Held while a route is made, and while an installation is put in place or taken out; never while DynamoDB is
+    called."""
+    return _lock
+
+
+class Arguments(NamedTuple):
+    """What was asked for. Two calls of `install` with the same arguments are one installation."""
+
+    cache: Cache | None
+    tables: frozenset[str] | None
+    principal: Principal | None
+    share: bool
+
+    @property
+    def sharing(self) -> str:
+        """Between which clients answers are shared, in words."""
+        if self.share:
+            return "all clients of an account"
+        if self.principal is None:
+            return "clients of the same credentials"
+        return f"all clients, for {self.principal!r}" if isinstance(self.principal, str) else "clients of one principal"
 
 
 class Installation:
     """What `install` put in place. It stays until `uninstall()`."""
 
-    def __init__(
-        self, cache: Cache, tables: frozenset[str] | None, principal: Principal | None, *, share: bool
-    ) -> None:
+    def __init__(self, cache: Cache, arguments: Arguments) -> None:
         self._cache = cache
-        self._tables = tables
-        self._principal = principal
-        self._share = share
-        self._is_in_place = False
+        self._arguments = arguments
+        self._is_in_place = True
         self._layers: list[Layer] = []
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._is_tier_said = False
+        self._said: set[str] = set()
 
     @property
     def cache(self) -> Cache:
@@ -48,39 +72,31 @@ class Installation:
     @property
     def tables(self) -> frozenset[str] | None:
         """The names of the tables that are answered from the cache; None for all."""
-        return self._tables
+        return self._arguments.tables
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes whose DynamoDB clients are covered."""
+        """The classes whose DynamoDB clients are covered, by name."""
         return tuple(layer.name for layer in self._layers)
 
     @property
     def is_in_place(self) -> bool:
-        """Whether it is in place: False after `uninstall()`."""
+        """False after `uninstall()`."""
         return self._is_in_place
 
     def __repr__(self) -> str:
-        tables = "all tables" if self._tables is None else f"the tables {', '.join(sorted(self._tables))}"
-        if self._share:
-            sharing = "shared by all clients of an account"
-        elif self._principal is None:
-            sharing = "shared by clients of the same credentials"
-        elif isinstance(self._principal, str):
-            sharing = f"shared by all clients, as {self._principal!r}"
-        else:
-            sharing = "shared by clients of the same principal"
-        where = ", ".join(self.classes) if self._is_in_place else "nowhere any more"
-        return f"<daxlite installed in {where}: {tables}; answers are {sharing}; {self._cache!r}>"
+        tables = "all tables" if self.tables is None else f"tables {', '.join(sorted(self.tables))}"
+        state = "installed" if self._is_in_place else "uninstalled"
+        classes = ", ".join(self.classes)
+        return f"<daxlite {state}: {classes}; {tables}; answers shared by {self._arguments.sharing}; {self._cache!r}>"
 
-    def put_in_place(self, classes: Sequence[type]) -> None:
+    def _put_in_place(self, classes: Sequence[type]) -> None:
         """Cover the clients of these classes."""
-        self._is_in_place = True
         for each in classes:
             self._layers.append(Layer(each, self._find_route))
 
-    def take_out(self) -> None:
-        """Leave no trace of it, other than layers on which other wrappers lie."""
+    def _take_out(self) -> None:
+        """Leave nothing behind but layers on which other wrappers lie."""
         self._is_in_place = False
         for layer in self._layers:
             layer.take_out()
@@ -91,15 +107,53 @@ class Installation:
     def _find_route(self, layer: Layer, client: Any) -> Route | None:
         if not self._is_in_place or client.meta.service_model.service_name != "dynamodb":
             return None
-        with _lock:
+        with locked():
+            if not self._is_in_place:
+                return None
             route: Route | None = client.__dict__.get(ROUTE)
-            if not self._is_in_place or (route is not None and route.layer is layer):
-                return route  # of another thread's making
-            try:
-                route = route_of(layer, client, self._cache, scope_of(client, *self._rights_of(client)))
-            except Exception as error:  # noqa: BLE001 - a fault of daxlite's
-                self._cache.fault(error)
-                route = route_without_a_cache(layer, client, self._cache)
-            client.__dict__[ROUTE] = route
-            self._clients.add(client)
+            if route is None or route.layer is not layer:  # else another thread made it
+                route = client.__dict__[ROUTE] = self._new_route(layer, client)
+                self._clients.add(client)
             return route
+
+    def _new_route(self, layer: Layer, client: Any) -> Route:
+        try:
+            principal, tables = self._principal_of(client), self.tables
+            if principal is not None and self._cache._tier is not None and is_of_this_process(principal):
+                self._say(_OF_THIS_PROCESS)
+        except Exception as error:  # noqa: BLE001 - of the application's function
+            self._say(_NO_PRINCIPAL, type(error).__name__)
+            principal, tables = None, frozenset()
+        try:
+            return route_of(layer, client, self._cache, scope_of(client, principal, tables))
+        except Exception as error:  # noqa: BLE001 - a fault of daxlite's
+            self._cache._memory.fault(error)
+            return route_without_a_cache(layer, client, self._cache._memory)
+
+    def _principal_of(self, client: Any) -> str | None:
+        """For whom a client asks; None where all clients of an account share their answers."""
+        given = self._arguments.principal
+        if self._arguments.share:
+            return None
+        name = given(client) if callable(given) else given
+        if name is None:
+            return principal_of(client)
+        if not is_name(name):
+            raise TypeError("a principal that is no name")
+        return name
+
+    def _say(self, message: str, *arguments: object) -> None:
+        """Log a warning once."""
+        if message not in self._said:
+            self._said.add(message)
+            _logger.warning(message, *arguments)
+
+
+def _begin_in_child() -> None:
+    """Another thread of the parent may have held the lock."""
+    global _lock
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -1,60 +1,113 @@
-"""`install`: the DynamoDB clients of this process answer from a cache, in whichever library they are made.
-
-botocore's clients, resources and paginators all end in one method of one class, where instrumentation puts its wrappers
-too:
-
-    client.get_item(...) -> BaseClient._make_api_call:  wrappers that were put there later
-                                                        the layer of `install`: a dispatcher for each client
-                                                        wrappers that were there before
-                                                        botocore's own method
-
-So a client that was made before is covered as well. The layer is in place until it is taken out. Where another wrapper
-lies on top of it that cannot be done, and the layer passes all calls on.
-"""
+"""`install`: the DynamoDB clients of this process answer from a cache, in whichever library they are made."""
 
 import logging
-import os
-import weakref
 from collections.abc import Callable, Iterable
-from functools import update_wrapper
-from threading import RLock
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from botocore.client import BaseClient
 
-from ..core.checks import is_name, shown
+from ..core.checks import check_function, is_name, shown
 from ..core.tables import NAME_RULE, is_table_name
 from .cache import Cache
-from .replies import is_own_call, may_be_own_call
-from .routes import Route, route_of
+from .installation import Arguments, Installation, locked
 
 _logger: Final = logging.getLogger("daxlite")
 
-Principal: TypeAlias = str | Callable[[Any], str | None]
-"""A name of the application's choice, or what tells it for a client."""
-
-_METHOD: Final = "_make_api_call"
-_ROUTE: Final = "_daxlite_route"
-"""The attribute of a client under which its route stands. A client's own attribute goes with the client, and costs a
-call less than a table of weak references."""
+_current: Installation | None = None
 
 
-class Installation:
-    """What `install` has done. `uninstall` undoes it.
+def install(
+    cache: Cache | None = None,
+    tables: Iterable[str] | None = None,
+    *,
+    principal: str | Callable[[Any], str | None] | None = None,
+    share: bool = False,
+) -> Installation:
+    """Let every DynamoDB client of this process answer from one cache: those that exist already, and those that any
+    library makes from here on. It says what it did by what it returns, and in one line of the log.
 
-    >>> daxlite.install(tables=["Orders"])
-    <daxlite is installed: botocore.client.BaseClient; tables: Orders; answers are shared by clients of one access key \
-or session>
+    cache: the cache to use; a new one unless given.
+    tables: the names of the tables that are answered from the cache; all of them unless given. What is written to other
+    tables is dropped from other caches all the same.
+    principal: for whom the calls are made, as in `wrap`: a name, or a function that tells it for a client. Unless
+    given, or where the function returns None, clients share answers if they have the same access key or the same
+    credentials that are refreshed.
+    share: whether all clients of an account share their answers, whatever their credentials may read.
+
+    Called again with the same arguments it does nothing, and returns the same. Raises RuntimeError if daxlite is
+    installed with other ones; TypeError or ValueError for what is not allowed.
+
+    >>> import daxlite
+    >>> installation = daxlite.install(tables=["Orders"])
+    >>> installation
+    <daxlite installed: botocore.client.BaseClient; tables Orders; answers shared by clients of the same credentials...
     >>> daxlite.uninstall()
     """
+    global _current
+    arguments = Arguments(_checked_cache(cache), _checked_tables(tables), principal, share)
+    _check_sharing(principal, share)
+    with locked():
+        if _current is not None:
+            if arguments != _current._arguments:
+                raise RuntimeError(f"daxlite is installed with other arguments: {_current!r}; call uninstall() first")
+            return _current
+        _current = Installation(Cache() if cache is None else cache, arguments)
+        _current._put_in_place([BaseClient])
+        _logger.info("%r", _current)
+        return _current
 
-    def __init__(
-        self, cache: Cache, tables: frozenset[str] | None, principal: Principal | None, *, share: bool
-    ) -> None:
-        self._cache = cache
-        self._tables = tables
-        self.principal: Final = principal
-        self.share: Final = share
-        self.is_active = True
-        self._layers: list[tuple[type, Any, Any]] = []
-        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+
+def uninstall() -> None:
+    """Undo `install`: clients are as they were. A call that is under way ends as it began. The cache stays usable.
+
+    Without an installation it does nothing.
+    """
+    global _current
+    with locked():
+        installation, _current = _current, None
+        if installation is not None:
+            installation._take_out()
+            _logger.info("%r", installation)
+
+
+def installation() -> Installation | None:
+    """What is installed now, or None."""
+    return _current
+
+
+def _checked_cache(cache: object) -> Any:
+    if cache is not None and not isinstance(cache, Cache):
+        raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache or None")
+    return cache
+
+
+def _checked_tables(tables: object) -> frozenset[str] | None:
+    if tables is None:
+        return None
+    if isinstance(tables, str | bytes) or not isinstance(tables, Iterable):
+        raise TypeError(f"tables is {shown(tables)}; it must be a list of tables' names, or None for all tables")
+    names = frozenset(tables)
+    for name in names:
+        if not is_name(name):
+            raise TypeError(f"tables has {shown(name)}; it must be a list of tables' names, or None for all tables")
+        if name.startswith("arn:"):
+            raise ValueError(f"tables has {shown(name)}; give the table's name, which holds for its ARN too")
+        if not is_table_name(name):
+            raise ValueError(f"tables has {shown(name)}; a table's name has {NAME_RULE}")
+    if not names:
+        raise ValueError("tables is empty; give the name of one table or more, or None for all tables")
+    return names
+
+
+def _check_sharing(principal: object, share: object) -> None:
+    if not isinstance(share, bool):
+        raise TypeError(f"share is {shown(share)}; it must be True or False")
+    if principal is None:
+        return
+    if share:
+        raise TypeError("give either a principal or share=True")
+    if callable(principal):
+        check_function("principal", principal, "that takes a client and returns a name or None")
+    elif not is_name(principal):
+        wrong = ValueError if isinstance(principal, str) else TypeError
+        raise wrong(f"principal is {shown(principal)}; it must be a name, or a function of a client that returns one")

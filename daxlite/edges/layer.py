@@ -17,8 +17,7 @@ from .replies import Make, call_under_way, is_own_call
 
 METHOD: Final = "_make_api_call"
 ROUTE: Final = "_daxlite_route"
-"""The attribute of a client where its route stands. It goes with the client, and is found faster than in a table of weak
-references."""
+"""The attribute of a client where its route stands: it goes with the client, and is found at once."""
 
 
 class Route:

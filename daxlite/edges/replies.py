@@ -17,7 +17,6 @@ from ..core.attempts import Answer, Attempts
 from ..core.replies import BrokenReply, is_whole, may_be_whole
 from ..core.steps import Params, Response
 
-
 Make: TypeAlias = Callable[[str, Params], Response]
 """Makes a call as a plain client does."""
 

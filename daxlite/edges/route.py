@@ -7,6 +7,7 @@ reference to it. What takes the route is a call of the client, so the client is 
 import weakref
 from typing import Any
 
+from ..cache.memory import MemoryCache
 from ..calls.listeners import announce
 from ..calls.registry import operation_of
 from ..core.steps import Params, Response
@@ -37,7 +38,7 @@ def route_of(layer: Layer, client: Any, cache: Cache, scope: Scope) -> Route:
     return Route(layer, dispatcher.call)
 
 
-def route_without_a_cache(layer: Layer, client: Any, cache: Cache) -> Route:
+def route_without_a_cache(layer: Layer, client: Any, memory: MemoryCache) -> Route:
     """The route of a client that daxlite cannot make sense of: its calls go through, and what it writes may be
     anything."""
     its_client = weakref.ref(client)
@@ -47,6 +48,6 @@ def route_without_a_cache(layer: Layer, client: Any, cache: Cache) -> Route:
             return layer.below(its_client())(operation, params)
         finally:
             if operation_of(operation).may_change:
-                ThreadDriver().drive(announce(cache, cache.invalidate_all()))
+                ThreadDriver().drive(announce(memory, memory.invalidate_all()))
 
     return Route(layer, call)

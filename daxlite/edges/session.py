@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 
+from .cache import Cache
 from .stand_in import StandIn
 
 
@@ -14,8 +15,9 @@ class CachingSession(StandIn):
 
     Its copies are copies of the session, and what they make shares the cache."""
 
-    def __init__(self, session: boto3.Session, wrap: Callable[[Any], Any]) -> None:
+    def __init__(self, session: boto3.Session, cache: Cache, wrap: Callable[[Any], Any]) -> None:
         super().__init__(session)
+        self._self_cache = cache
         self._self_session: Any = session
         self._self_wrap = wrap
 
@@ -28,7 +30,7 @@ class CachingSession(StandIn):
         return self._self_wrap(made) if service_name == "dynamodb" else made
 
     def __copy__(self) -> "CachingSession":
-        return CachingSession(copy.copy(self._self_session), self._self_wrap)
+        return CachingSession(copy.copy(self._self_session), self._self_cache, self._self_wrap)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CachingSession":
-        return CachingSession(copy.deepcopy(self._self_session, memo), self._self_wrap)
+        return CachingSession(copy.deepcopy(self._self_session, memo), self._self_cache, self._self_wrap)

@@ -53,11 +53,11 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     if issubclass(kind, CachingClient | CachingSession):
         raise TypeError("this is wrapped already")
     check_synchronous(x)
+    given: Any = x
     if issubclass(kind, boto3.Session):
         check_synchronous(getattr(x, "_session", None))
         shared = cache or Cache(config)
-        return CachingSession(x, lambda made: wrap(made, shared, principal=principal))  # type: ignore[arg-type,return-value]
-    given: Any = x
+        return cast(T, CachingSession(given, shared, lambda made: wrap(made, shared, principal=principal)))
     if issubclass(kind, BaseClient):
         _check_service(given)
         return cast(T, wrap_client(given, cache or Cache(config), principal))
@@ -68,7 +68,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
         check_synchronous(client)
         _check_service(client)
         return cast(T, wrap_resource(given, cache or Cache(config), principal))
-    raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+    raise TypeError(f"{named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
 def check_synchronous(x: object) -> None:
@@ -76,12 +76,12 @@ def check_synchronous(x: object) -> None:
     for ancestor in type(x).__mro__:
         library = ancestor.__module__.partition(".")[0]
         if library in _OF_ASYNCIO:
-            raise TypeError(f"{_named(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
+            raise TypeError(f"{named(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
     if inspect.iscoroutinefunction(getattr(type(x), "_make_api_call", None)):
-        raise TypeError(f"{_named(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
+        raise TypeError(f"{named(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
 
 
-def _named(x: object) -> str:
+def named(x: object) -> str:
     """What something is, in a message: not its repr, which may hold a secret or an item."""
     if isinstance(x, type) or inspect.ismodule(x):
         return f"the {'class' if isinstance(x, type) else 'module'} {x.__name__}"
