@@ -53,7 +53,7 @@ def install(
             return _current
         _current = Installation(Cache() if cache is None else cache, arguments)
         _current._put_in_place([BaseClient])
-        _logger.info("%r", _current)
+        _logger.info("%s", repr(_current))  # as it is now, whenever the record is written
         return _current
 
 
@@ -67,7 +67,7 @@ def uninstall() -> None:
         installation, _current = _current, None
         if installation is not None:
             installation._take_out()
-            _logger.info("%r", installation)
+            _logger.info("%s", repr(installation))
 
 
 def installation() -> Installation | None:
