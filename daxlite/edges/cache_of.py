@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 from boto3.resources.base import ServiceResource
 from botocore.client import BaseClient
+from botocore.session import Session as BotocoreSession
 
 from .cache import Cache
 from .installing import installation
@@ -40,6 +41,6 @@ def cache_of(x: object) -> Cache:
 
 def _is_covered(given: Any) -> bool:
     """Whether `install` covers this, or what it makes."""
-    if issubclass(type(given), boto3.Session):
+    if issubclass(type(given), boto3.Session | BotocoreSession):
         return True
     return issubclass(type(given), BaseClient) and given.meta.service_model.service_name == "dynamodb"

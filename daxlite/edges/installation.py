@@ -3,22 +3,28 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import RLock
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from botocore.client import BaseClient
+
 from ..core.checks import is_name
+from ..startup.after_import import after_import, forget
 from .cache import Cache
 from .identity import is_of_this_process, principal_of
 from .layer import ROUTE, Layer, Route
-from .replies import look_away
-from .route import route_of, route_without_a_cache
+from .replies import look_at, look_away
+from .routing import method_of, route_of, route_without_a_cache
 from .scope import scope_of
+from .wrapping import is_of_asyncio
 
 _logger: Final = logging.getLogger("daxlite")
 
 Principal: TypeAlias = str | Callable[[Any], str | None]
 """A name of the application's choice, or a function of the client that returns one."""
+
+_AIOBOTOCORE: Final = "aiobotocore.client"
 
 _OF_THIS_PROCESS: Final = (
     "credentials that are refreshed are known to this process alone, so other processes do not share the answers of "
@@ -90,14 +96,22 @@ class Installation:
         classes = ", ".join(self.classes)
         return f"<daxlite {state}: {classes}; {tables}; answers shared by {self._arguments.sharing}; {self._cache!r}>"
 
-    def _put_in_place(self, classes: Sequence[type]) -> None:
-        """Cover the clients of these classes."""
-        for each in classes:
-            self._layers.append(Layer(each, self._find_route))
+    def _put_in_place(self) -> None:
+        """Cover botocore's clients, and those of aiobotocore once that is imported."""
+        self._layers.append(Layer(BaseClient, method_of, self._find_route))
+        after_import(_AIOBOTOCORE, self._cover_aiobotocore)
+
+    def _cover_aiobotocore(self, module: Any) -> None:
+        from .async_routing import async_method_of
+
+        with locked():
+            if self._is_in_place:
+                self._layers.append(Layer(module.AioBaseClient, async_method_of, self._find_route))
 
     def _take_out(self) -> None:
         """Leave nothing behind but layers on which other wrappers lie."""
         self._is_in_place = False
+        forget(_AIOBOTOCORE)
         for layer in self._layers:
             layer.take_out()
         for client in self._clients:
@@ -110,10 +124,14 @@ class Installation:
         with locked():
             if not self._is_in_place:
                 return None
-            route: Route | None = client.__dict__.get(ROUTE)
-            if route is None or route.layer is not layer:  # else another thread made it
-                route = client.__dict__[ROUTE] = self._new_route(layer, client)
-                self._clients.add(client)
+            route = _route_under(layer, client)  # another thread may have made it
+            if route is None:
+                made = self._new_route(layer, client)
+                route = _route_under(layer, client)  # so may a signal handler, just now
+                if route is None:
+                    route = client.__dict__[ROUTE] = made
+                    self._clients.add(client)
+                    look_at(client)
             return route
 
     def _new_route(self, layer: Layer, client: Any) -> Route:
@@ -124,11 +142,16 @@ class Installation:
         except Exception as error:  # noqa: BLE001 - of the application's function
             self._say(_NO_PRINCIPAL, type(error).__name__)
             principal, tables = None, frozenset()
+        make, make_without = route_of, route_without_a_cache
+        if is_of_asyncio(type(client)):
+            from .async_routing import async_route_of, async_route_without_a_cache
+
+            make, make_without = async_route_of, async_route_without_a_cache
         try:
-            return route_of(layer, client, self._cache, scope_of(client, principal, tables))
+            return make(layer, client, self._cache, scope_of(client, principal, tables))
         except Exception as error:  # noqa: BLE001 - a fault of daxlite's
             self._cache._memory.fault(error)
-            return route_without_a_cache(layer, client, self._cache._memory)
+            return make_without(layer, client, self._cache._memory)
 
     def _principal_of(self, client: Any) -> str | None:
         """For whom a client asks; None where all clients of an account share their answers."""
@@ -147,6 +170,11 @@ class Installation:
         if message not in self._said:
             self._said.add(message)
             _logger.warning(message, *arguments)
+
+
+def _route_under(layer: Layer, client: Any) -> Route | None:
+    route: Route | None = client.__dict__.get(ROUTE)
+    return route if route is not None and route.layer is layer else None
 
 
 def _begin_in_child() -> None:

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from botocore.client import BaseClient
-
 from ..core.checks import check_function, is_name, shown
 from ..core.tables import NAME_RULE, is_table_name
 from .cache import Cache
@@ -40,7 +38,7 @@ def install(
     >>> import daxlite
     >>> installation = daxlite.install(tables=["Orders"])
     >>> installation
-    <daxlite installed: botocore.client.BaseClient; tables Orders; answers shared by clients of the same credentials...
+    <daxlite installed: botocore.client.BaseClient...; tables Orders; answers shared by clients of the same credentials...
     >>> daxlite.uninstall()
     """
     global _current
@@ -52,7 +50,7 @@ def install(
                 raise RuntimeError(f"daxlite is installed with other arguments: {_current!r}; call uninstall() first")
             return _current
         _current = Installation(Cache() if cache is None else cache, arguments)
-        _current._put_in_place([BaseClient])
+        _current._put_in_place()
         _logger.info("%s", repr(_current))  # as it is now, whenever the record is written
         return _current
 

@@ -12,12 +12,12 @@ stays, and passes all calls on.
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from ..core.steps import Params, Response
-from .replies import Make, call_under_way, is_own_call
-
 METHOD: Final = "_make_api_call"
 ROUTE: Final = "_daxlite_route"
 """The attribute of a client where its route stands: it goes with the client, and is found at once."""
+
+Call: TypeAlias = Callable[[str, dict[str, Any]], Any]
+"""Makes a call of an operation with these parameters. A coroutine function for a client of asyncio's."""
 
 
 class Route:
@@ -25,7 +25,7 @@ class Route:
 
     __slots__ = ("call", "layer")
 
-    def __init__(self, layer: "Layer", call: Make) -> None:
+    def __init__(self, layer: "Layer", call: Call) -> None:
         self.layer = layer
         self.call = call
 
@@ -35,13 +35,14 @@ FindRoute: TypeAlias = Callable[["Layer", Any], Route | None]
 
 
 class Layer:
-    """A layer that is in place once it is made."""
+    """A layer, which is in place once it is made."""
 
-    def __init__(self, owner: type, find_route: FindRoute) -> None:
+    def __init__(self, owner: type, method_of: Callable[["Layer", FindRoute], Any], find_route: FindRoute) -> None:
         self._owner = owner
         self._below: Any = vars(owner)[METHOD]
         self._bind = getattr(type(self._below), "__get__", None)
-        self._method = _method(self, find_route)
+        # Without a `__wrapped__`, which some instrumentation would take for its own as it takes itself out.
+        self._method = method_of(self, find_route)
         setattr(owner, METHOD, self._method)
 
     @property
@@ -49,26 +50,12 @@ class Layer:
         """The class, with its module."""
         return f"{self._owner.__module__}.{self._owner.__qualname__}"
 
-    def below(self, client: Any) -> Make:
+    def below(self, client: Any) -> Call:
         """What lies below the layer, as a method of the client: it makes calls as they are made without the layer."""
-        make: Make = self._below if self._bind is None else self._bind(self._below, client, type(client))
-        return make  # a mock cannot be bound, and takes no client
+        call: Call = self._below if self._bind is None else self._bind(self._below, client, type(client))
+        return call  # a mock cannot be bound, and takes no client
 
     def take_out(self) -> None:
         """Take the layer out, unless another wrapper lies on top of it."""
         if vars(self._owner)[METHOD] is self._method:
             setattr(self._owner, METHOD, self._below)
-
-
-def _method(layer: Layer, find_route: FindRoute) -> Callable[[Any, str, Params], Response]:
-    # Without a `__wrapped__`, which some instrumentation would take for its own as it takes itself out.
-    def _make_api_call(self: Any, operation_name: str, api_params: Params) -> Response:
-        # The way of each hit, and of each call of another service.
-        route: Route | None = self.__dict__.get(ROUTE)
-        if route is None or route.layer is not layer:
-            route = find_route(layer, self)
-        if route is None or (call_under_way() is not None and is_own_call(self, operation_name, api_params)):
-            return layer.below(self)(operation_name, api_params)
-        return route.call(operation_name, api_params)
-
-    return _make_api_call

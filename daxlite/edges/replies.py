@@ -7,21 +7,18 @@ botocore tries a call again by itself. Only its hooks see how each attempt ended
     before-parse, needs-retry         that of the second
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
 from ..core.attempts import Answer, Attempts
-from ..core.replies import BrokenReply, is_whole, may_be_whole
-from ..core.steps import Params, Response
-
-Make: TypeAlias = Callable[[str, Params], Response]
-"""Makes a call as a plain client does."""
+from ..core.replies import is_whole
+from ..core.steps import Params
 
 
-class _Seen:
+class Seen:
     """What was seen of one call. Defaults stand on the class, so that most calls cost no more than they use."""
 
     is_made: bool = False
@@ -42,13 +39,13 @@ class _Seen:
         """The client, the operation and the parameters; None once the call is over."""
 
 
-_under_way: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_under_way", default=None)
+under_way: Final[ContextVar[Seen | None]] = ContextVar("daxlite_under_way", default=None)
 """The call that is being made in this context."""
 
-call_under_way: Final = _under_way.get
+call_under_way: Final = under_way.get
 """Whether `is_own_call` has to be asked at all: one call of C's, for every hit under `install`."""
 
-_last: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_last", default=None)
+last: Final[ContextVar[Seen | None]] = ContextVar("daxlite_last", default=None)
 """The last call in this context that is over."""
 
 
@@ -71,7 +68,7 @@ def look_away(client: Any) -> None:
 def what_was_sent() -> Params:
     """The parameters of the last call in this context, as they went over the wire. Raises ValueError if there was
     none, or if it was not JSON."""
-    seen = _last.get()
+    seen = last.get()
     body = None if seen is None else seen.body
     if not isinstance(body, bytes):
         raise ValueError("no request was seen")
@@ -81,66 +78,32 @@ def what_was_sent() -> Params:
 
 def attempts_of(result: object) -> Attempts:
     """How the attempts ended of the call that has just returned or raised this."""
-    seen = _last.get()
+    seen = last.get()
     return seen.attempts if seen is not None and seen.requests == 1 and seen.result == id(result) else ()
 
 
 def _look_at_request(params: Mapping[str, Any], **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         seen.requests += 1
         seen.body = params.get("body")
 
 
 def _look_at_reply(response_dict: Mapping[str, Any], **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         body = response_dict.get("body")
         seen.is_whole = is_whole(body, response_dict.get("headers", {})) if isinstance(body, bytes) else None
 
 
 def _look_at_attempt(response: Any, **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         answer = None
         if response is not None and seen.is_whole is not False:
             reply, parsed = response
             answer = Answer(reply.status_code, parsed.get("Error", {}).get("Code"))
         seen.attempts = (*seen.attempts, answer)
-
-
-def call_checked(client: Any, operation: str, params: Params, make: Make | None = None) -> Response:
-    """Make a call. Raises BrokenReply for a response that did not arrive whole.
-
-    make: the client's `_make_api_call` unless given. It is looked up at each call: instrumentation may replace the
-    method on the class at any time.
-    """
-    seen = _Seen(client, operation, params)
-    token = _under_way.set(seen)
-    try:
-        response: Response = (make or client._make_api_call)(operation, params)
-    except BaseException as error:
-        seen.result = id(error)
-        raise
-    finally:
-        _under_way.reset(token)
-        _last.set(seen)
-        seen.call = None  # the last call of a thread keeps no client alive
-    seen.result = id(response)
-    whole = seen.is_whole if seen.requests == 1 else None
-    if whole is False or (whole is None and not may_be_whole(response)):
-        raise BrokenReply(response)
-    return response
-
-
-def call_plainly(client: Any, operation: str, params: Params) -> Response:
-    """Make a call of which nothing follows."""
-    token = _under_way.set(_Seen(client, operation, params))
-    try:
-        response: Response = client._make_api_call(operation, params)
-        return response
-    finally:
-        _under_way.reset(token)
 
 
 def is_own_call(client: Any, operation: str, params: Params) -> bool:
@@ -150,7 +113,7 @@ def is_own_call(client: Any, operation: str, params: Params) -> bool:
     A wrapper may hand on a copy of the parameters, or try again with the same. Another call on the client within this
     one, such as a hook's, is no call of the dispatcher's.
     """
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is None or seen.call is None:
         return False
     its_client, its_operation, its_params = seen.call

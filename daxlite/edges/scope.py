@@ -13,12 +13,17 @@ def scope_of(client: Any, principal: str | None = None, only: frozenset[str] | N
     all."""
     credentials = credentials_of(client)
     endpoint, region = canonical_endpoint(client.meta.endpoint_url), client.meta.region_name
-    if type(credentials) is Credentials:
+    if type(credentials) is Credentials or _is_static_of_asyncio(type(credentials)):
         account = getattr(credentials, "account_id", None)  # botocore has it since 1.35
         return Scope(endpoint, region, credentials.access_key, account or None, principal, only)
     # The account of credentials that are refreshed, if they have been fetched: the property would fetch them.
     account = getattr(credentials, "__dict__", {}).get("_account_id")
     return Scope(endpoint, region, _token_of(credentials), account or None, principal, only)
+
+
+def _is_static_of_asyncio(kind: type) -> bool:
+    """Whether it is aiobotocore's class for credentials that never change, which is not imported here."""
+    return kind.__module__ == "aiobotocore.credentials" and kind.__name__ == "AioCredentials"
 
 
 def credentials_of(client: Any) -> Any:

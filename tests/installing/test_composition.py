@@ -140,17 +140,22 @@ def test_an_instrumentation_that_cannot_find_itself_below_leaves_daxlite_alone(c
 
 
 MOCKED: Any = {"Item": ITEM}
+
+
+def plainly_mocked(client: Any, operation_name: str, kwarg: Any) -> Any:
+    """As answers on a popular site have it."""
+    return MOCKED
+
+
 REPLACE: list[Callable[[], Any]] = [
     lambda: mock.patch.object(BaseClient, METHOD, return_value=MOCKED),
-    lambda: mock.patch.object(BaseClient, METHOD, lambda self, operation_name, kwarg: MOCKED),
+    lambda: mock.patch.object(BaseClient, METHOD, plainly_mocked),
     lambda: mock.patch(f"botocore.client.BaseClient.{METHOD}", autospec=True, return_value=MOCKED),
 ]
 
 
 @pytest.mark.parametrize("replaced", REPLACE, ids=["mock", "function", "autospec"])
-def test_a_mock_in_its_place_answers_above_and_below(
-    client: Any, cache: Cache, replaced: Callable[[], Any]
-) -> None:
+def test_a_mock_in_its_place_answers_above_and_below(client: Any, cache: Cache, replaced: Callable[[], Any]) -> None:
     before = vars(BaseClient)[METHOD]
     dynamodb = answered(client)
     daxlite.install(cache)

@@ -55,7 +55,7 @@ WRITES: dict[str, Any] = {
         TransactItems=[{"Put": {"TableName": "Other", "Item": NEW}}]
     ),
     "ExecuteStatement": lambda client: client.execute_statement(
-        Statement='UPDATE "Other" SET note = 1 WHERE pk = \'a\''
+        Statement="UPDATE \"Other\" SET note = 1 WHERE pk = 'a'"
     ),
 }
 
