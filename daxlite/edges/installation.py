@@ -42,9 +42,8 @@ def locked() -> RLock:
 
 
 class Arguments(NamedTuple):
-    """What was asked for. Two calls of `install` with the same arguments are one installation."""
+    """What was asked for, but for the cache. Two calls of `install` with the same arguments are one installation."""
 
-    cache: Cache | None
     tables: frozenset[str] | None
     principal: Principal | None
     share: bool
@@ -97,8 +96,12 @@ class Installation:
         return f"<daxlite {state}: {classes}; {tables}; answers shared by {self._arguments.sharing}; {self._cache!r}>"
 
     def _put_in_place(self) -> None:
-        """Cover botocore's clients, and those of aiobotocore once that is imported."""
+        """Cover botocore's clients."""
         self._layers.append(Layer(BaseClient, method_of, self._find_route))
+
+    def _cover_later(self) -> None:
+        """Cover aiobotocore's clients once that is imported. Not under the lock: another thread may be importing it,
+        and this waits for that."""
         after_import(_AIOBOTOCORE, self._cover_aiobotocore)
 
     def _cover_aiobotocore(self, module: Any) -> None:

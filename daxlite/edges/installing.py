@@ -24,7 +24,7 @@ def install(
     """Let every DynamoDB client of this process answer from one cache: those that exist already, and those that any
     library makes from here on. It says what it did by what it returns, and in one line of the log.
 
-    cache: the cache to use; a new one unless given.
+    cache: the cache to use; unless given, that of the installation if there is one, else a new one.
     tables: the names of the tables that are answered from the cache; all of them unless given. What is written to other
     tables is dropped from other caches all the same.
     principal: for whom the calls are made, as in `wrap`: a name, or a function that tells it for a client. Unless
@@ -38,21 +38,25 @@ def install(
     >>> import daxlite
     >>> installation = daxlite.install(tables=["Orders"])
     >>> installation
-    <daxlite installed: botocore.client.BaseClient...; tables Orders; answers shared by clients of the same credentials...
+    <daxlite installed: botocore.client.BaseClient...; tables Orders; answers shared by clients of the same...
     >>> daxlite.uninstall()
     """
     global _current
-    arguments = Arguments(_checked_cache(cache), _checked_tables(tables), principal, share)
-    _check_sharing(principal, share)
+    _check_cache(cache)
+    check_sharing(principal, share)
+    arguments = Arguments(checked_tables(tables), principal, share)
     with locked():
-        if _current is not None:
-            if arguments != _current._arguments:
-                raise RuntimeError(f"daxlite is installed with other arguments: {_current!r}; call uninstall() first")
-            return _current
-        _current = Installation(Cache() if cache is None else cache, arguments)
-        _current._put_in_place()
-        _logger.info("%s", repr(_current))  # as it is now, whenever the record is written
-        return _current
+        found = _current
+        if found is None:
+            made = _current = Installation(Cache() if cache is None else cache, arguments)
+            made._put_in_place()
+        elif arguments != found._arguments or (cache is not None and cache is not found.cache):
+            raise RuntimeError(f"daxlite is installed with other arguments: {found!r}; call uninstall() first")
+        else:
+            return found
+    made._cover_later()
+    _logger.info("%s", repr(made))  # as it is now, whenever the record is written
+    return made
 
 
 def uninstall() -> None:
@@ -73,13 +77,13 @@ def installation() -> Installation | None:
     return _current
 
 
-def _checked_cache(cache: object) -> Any:
+def _check_cache(cache: object) -> None:
     if cache is not None and not isinstance(cache, Cache):
         raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache or None")
-    return cache
 
 
-def _checked_tables(tables: object) -> frozenset[str] | None:
+def checked_tables(tables: object) -> frozenset[str] | None:
+    """The names of tables, or None for all of them. Raises TypeError or ValueError for what is not allowed."""
     if tables is None:
         return None
     if isinstance(tables, str | bytes) or not isinstance(tables, Iterable):
@@ -97,7 +101,8 @@ def _checked_tables(tables: object) -> frozenset[str] | None:
     return names
 
 
-def _check_sharing(principal: object, share: object) -> None:
+def check_sharing(principal: object, share: object) -> None:
+    """Raises TypeError or ValueError for what does not say between which clients answers are shared."""
     if not isinstance(share, bool):
         raise TypeError(f"share is {shown(share)}; it must be True or False")
     if principal is None:

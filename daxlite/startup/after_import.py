@@ -4,8 +4,6 @@ The finder stays in `sys.meta_path` once it is there: to take it out while anoth
 hide another finder from it.
 """
 
-from __future__ import annotations
-
 import sys
 
 TYPE_CHECKING = False  # typing's own takes longer to import than all of this
@@ -15,17 +13,17 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_waiting: dict[str, Callable[[ModuleType], object]] = {}
+_waiting: "dict[str, Callable[[ModuleType], object]]" = {}
 
 
-def after_import(name: str, call: Callable[[ModuleType], object]) -> None:
+def after_import(name: str, call: "Callable[[ModuleType], object]") -> None:
     """Call a function with a module once it has been imported; at once if it has been. The function must not raise."""
     _waiting[name] = call
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     module = sys.modules.get(name)
-    # One that is being imported is followed by its loader, or was found before: then it is complete soon.
-    if module is not None and not getattr(module.__spec__, "_initializing", False):
+    if module is not None:
+        __import__(name)  # it waits for another thread that imports it just now
         called(name, module)
 
 
@@ -34,7 +32,7 @@ def forget(name: str) -> None:
     _waiting.pop(name, None)
 
 
-def called(name: str, module: ModuleType) -> None:
+def called(name: str, module: "ModuleType") -> None:
     """Make the call that waits for a module, if there is one."""
     call = _waiting.pop(name, None)
     if call is not None:
@@ -44,7 +42,7 @@ def called(name: str, module: ModuleType) -> None:
 class _Finder:
     """Finds nothing by itself: has the others find the module, and its loader tell when it is there."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: "Sequence[str] | None" = None, target: "Any" = None) -> "ModuleSpec | None":
         if name not in _waiting:
             return None
         for finder in sys.meta_path:
@@ -60,14 +58,14 @@ class _Finder:
 class _Loader:
     """Stands for the loader of a module until that begins."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: "Any") -> None:
         self._loader = loader
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
         made: ModuleType | None = self._loader.create_module(spec)
         return made
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
