@@ -25,7 +25,7 @@ IS_COVERED = (
 )
 
 
-def run(code: str, *paths: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_program(code: str, *paths: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a program as `daxlite run` would, with these directories in PYTHONPATH."""
     before = {**os.environ, **KEYS, "PYTHONPATH": os.pathsep.join([*map(str, paths), SOURCE])}
     return subprocess.run(
@@ -67,7 +67,7 @@ def test_a_program_without_boto3_imports_nothing_more() -> None:
         check=True,
         cwd=os.sep,
     )
-    modules, path = json.loads(run(code).stdout)
+    modules, path = json.loads(run_program(code).stdout)
     before, path_before = json.loads(plain.stdout)
     assert set(modules) - set(before) == {"sitecustomize"}
     assert path == path_before
@@ -86,20 +86,22 @@ def test_a_program_that_makes_no_dynamodb_client_does_not_import_daxlite() -> No
     assert "daxlite.edges.installing" in sys.modules
     assert BaseClient.__init__ is not init, "botocore's own again"
     """
-    done = run(code)
+    done = run_program(code)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_sitecustomize_that_it_hides_runs_too(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.hidden = __file__")
-    done = run(f"import sys; print(sys.hidden, sys.modules['sitecustomize'].__file__); {CLIENT}{IS_COVERED}", tmp_path)
+    done = run_program(
+        f"import sys; print(sys.hidden, sys.modules['sitecustomize'].__file__); {CLIENT}{IS_COVERED}", tmp_path
+    )
     file = str(tmp_path / "sitecustomize.py")
     assert (done.stdout, done.stderr) == (f"{file} {file}\nTrue\n", "")
 
 
 def test_one_that_fails_is_reported_as_python_reports_it(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import no_such_module")
-    done = run(f"{CLIENT}{IS_COVERED}", tmp_path)
+    done = run_program(f"{CLIENT}{IS_COVERED}", tmp_path)
     assert done.stdout == "True\n"
     assert "no_such_module" in done.stderr
 
@@ -113,7 +115,7 @@ def test_one_that_fails_is_reported_as_python_reports_it(tmp_path: Path) -> None
     ],
 )
 def test_with_wrong_settings_the_program_runs_without_a_cache(settings: dict[str, str], message: str) -> None:
-    done = run(f"{CLIENT}{IS_COVERED}", **settings)
+    done = run_program(f"{CLIENT}{IS_COVERED}", **settings)
     assert (done.returncode, done.stdout) == (0, "False\n")
     assert "daxlite is not installed, so the program runs without a cache: " in done.stderr
     assert message in done.stderr
@@ -122,7 +124,7 @@ def test_with_wrong_settings_the_program_runs_without_a_cache(settings: dict[str
 def test_where_daxlite_cannot_be_imported_the_program_runs(tmp_path: Path) -> None:
     (tmp_path / "daxlite").mkdir()
     (tmp_path / "daxlite" / "__init__.py").write_text("raise LookupError('broken')")
-    done = run(f"{CLIENT}print(client.meta.region_name)", tmp_path)
+    done = run_program(f"{CLIENT}print(client.meta.region_name)", tmp_path)
     assert (done.returncode, done.stdout) == (0, "eu-west-1\n")
     assert done.stderr == "daxlite cannot be imported, so the program runs without a cache: LookupError: broken\n"
 
@@ -135,29 +137,14 @@ def test_a_program_that_installs_by_itself_is_left_alone() -> None:
     assert daxlite.cache_of(boto3.client("dynamodb")) is cache
     assert daxlite.install(cache, ["Orders"]) is first
     """
-    done = run(code, DAXLITE_INSTALL_TABLES="Others")
+    done = run_program(code, DAXLITE_INSTALL_TABLES="Others")
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_clients_of_asyncio_are_covered_too() -> None:
-    code = f"""
-    import asyncio
-    from aiobotocore.session import get_session
-    async def main():
-        async with get_session().create_client("dynamodb") as client:
-            {IS_COVERED}
-            import daxlite
-            print(daxlite.install(share=True).classes)
-    asyncio.run(main())
-    """
-    done = run(code, DAXLITE_INSTALL_SHARE="yes")
-    assert done.stdout == "True\n('botocore.client.BaseClient', 'aiobotocore.client.AioBaseClient')\n", done.stderr
 
 
 def test_programs_that_the_program_starts_are_covered(tmp_path: Path) -> None:
     """As the workers of a server that starts them anew."""
     inner = f"{CLIENT}{IS_COVERED}"
-    done = run(f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {inner!r}]))")
+    done = run_program(f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {inner!r}]))")
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 

@@ -17,11 +17,14 @@ from aiobotocore.config import AioConfig
 import daxlite
 from daxlite import Cache
 from daxlite.edges.wrapping import is_of_asyncio
+from tests.installing.conftest import _as_it_was, cache, client
 from tests.installing.reading import NEW, answered, get, put
+from tests.installing.test_run import IS_COVERED, run_program
 from tests.responses import is_hit
 from tests.scripted_client import ITEM, TABLE, DynamoDB, description, made
 from tests.wrapping.wire import HERE, reply_of
 
+__all__ = ["_as_it_was", "cache", "client"]
 CLASS = aiobotocore.client.AioBaseClient
 SESSION = aiobotocore.session.get_session()
 
@@ -179,3 +182,18 @@ async def test_what_daxlite_cannot_make_sense_of_goes_through(cache: Cache, monk
         assert not is_hit(await get(reader))
         assert cache.stats().faults == 1
     assert TABLE in cache.stats().tables
+
+
+def test_clients_of_asyncio_are_covered_too() -> None:
+    code = f"""
+    import asyncio
+    from aiobotocore.session import get_session
+    async def main():
+        async with get_session().create_client("dynamodb") as client:
+            {IS_COVERED}
+            import daxlite
+            print(daxlite.install(share=True).classes)
+    asyncio.run(main())
+    """
+    done = run_program(code, DAXLITE_INSTALL_SHARE="yes")
+    assert done.stdout == "True\n('botocore.client.BaseClient', 'aiobotocore.client.AioBaseClient')\n", done.stderr
