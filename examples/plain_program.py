@@ -1,18 +1,18 @@
-"""A program that knows nothing of daxlite: `python examples/plain_program.py`, or without a change of its code,
-`daxlite run -- python examples/plain_program.py`.
+"""A program that knows nothing of daxlite: `python examples/plain_program.py TABLE`, or without a change of its code,
+`daxlite run -- python examples/plain_program.py TABLE`.
 
-It makes a small table with the credentials and the region that boto3 finds, and deletes it at the end. Without an AWS
-account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
+It makes a table of this name with the credentials and the region that boto3 finds, and deletes it at the end. Without
+an AWS account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
 """
 
-from uuid import uuid4
+import sys
 
 import boto3
 
 
-def main() -> None:
+def main(name: str) -> None:
     orders = boto3.resource("dynamodb").create_table(
-        TableName=f"plain-program-{uuid4().hex[:8]}",
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -40,4 +40,6 @@ def read(what: str, response: dict) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/plain_program.py TABLE")
+    main(sys.argv[1])

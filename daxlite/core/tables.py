@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .not_cacheable import NotCacheable
 
@@ -140,18 +141,20 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
     >>> table_id(scope, arn) == table_id(scope, "Orders")
     True
     """
+    id = _identity(scope, name_or_arn)
+    return id if scope.only is None or id.name in scope.only else replace(id, is_off=True)
+
+
+def _identity(scope: Scope, name_or_arn: str) -> TableId:
     if not isinstance(name_or_arn, str) or not name_or_arn:
         raise NotCacheable("table name")
     if name_or_arn.startswith("arn:"):
         arn = _ARN.fullmatch(name_or_arn)
         if arn is None:
             raise NotCacheable("table ARN")
-        region, name, owner = arn["region"], arn["name"], ("account", arn["account"])
-    else:
-        region, name = scope.region, name_or_arn
-        owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
-    is_off = scope.only is not None and name not in scope.only
-    return TableId(scope.endpoint, region, owner, name, scope.principal, is_off)
+        return TableId(scope.endpoint, arn["region"], ("account", arn["account"]), arn["name"], scope.principal)
+    owner = ("account", scope.account) if scope.account is not None else ("credentials", scope.credentials)
+    return TableId(scope.endpoint, scope.region, owner, name_or_arn, scope.principal)
 
 
 def is_table_name(name: str) -> bool:

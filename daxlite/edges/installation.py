@@ -48,6 +48,9 @@ class Arguments(NamedTuple):
     principal: Principal | None
     share: bool
 
+    def __repr__(self) -> str:
+        return f"<arguments: answers shared by {self.sharing}>"
+
     @property
     def sharing(self) -> str:
         """Between which clients answers are shared, in words."""

@@ -1,7 +1,7 @@
 """`install`: the DynamoDB clients of this process answer from a cache, in whichever library they are made."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..core.checks import check_function, is_name, shown
@@ -86,7 +86,7 @@ def checked_tables(tables: object) -> frozenset[str] | None:
     """The names of tables, or None for all of them. Raises TypeError or ValueError for what is not allowed."""
     if tables is None:
         return None
-    if isinstance(tables, str | bytes) or not isinstance(tables, Iterable):
+    if isinstance(tables, str | bytes | Mapping) or not isinstance(tables, Iterable):
         raise TypeError(f"tables is {shown(tables)}; it must be a list of tables' names, or None for all tables")
     names = frozenset(tables)
     for name in names:
