@@ -9,10 +9,13 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run_example(name: str, dynamodb: str, *arguments: str, under: Sequence[str] = ()) -> tuple[str, str]:
+def run_example(
+    name: str, dynamodb: str, *arguments: str, under: Sequence[str] = (), ignored: str | None = None
+) -> tuple[str, str]:
     """What an example of this file name writes to stderr and to stdout. dynamodb: the URL of the server. under: what
-    Python is to run, that runs Python with the example."""
-    python = [sys.executable, "-W", "error"]
+    Python is to run, that runs Python with the example. ignored: a warning that is none of ours, as Python's option -W
+    has it."""
+    python = [sys.executable, "-W", "error", *(["-W", f"ignore{ignored}"] if ignored else [])]
     aws = {
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
         "AWS_ACCESS_KEY_ID": "a",

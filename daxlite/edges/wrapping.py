@@ -37,6 +37,12 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     >>> client.get_item
     <bound method ...
     """
+    return cast(T, _wrapped(x, cache_for(cache, config, principal), principal))
+
+
+def cache_for(cache: Cache | None, config: CacheConfig | None, principal: str | None) -> Cache:
+    """The cache that is given, or a new one with these settings. Raises TypeError or ValueError for arguments that
+    `wrap` does not take."""
     if cache is not None and config is not None:
         raise TypeError("give either a cache, which has its settings, or a config for a new one")
     if isinstance(cache, CacheConfig):
@@ -46,7 +52,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     if principal is not None and not is_name(principal):
         wrong = ValueError if isinstance(principal, str) else TypeError
         raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
-    return cast(T, _wrapped(x, cache or Cache(config), principal))
+    return Cache(config) if cache is None else cache
 
 
 def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
