@@ -2,7 +2,8 @@
 `daxlite run -- python examples/plain_program.py TABLE`.
 
 It makes a table of this name with the credentials and the region that boto3 finds, and deletes it at the end. Without
-an AWS account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
+an AWS account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and
+region.
 """
 
 import sys
