@@ -10,7 +10,7 @@ from .installing import check_sharing, checked_tables, install, installation
 _logger: Final = logging.getLogger("daxlite")
 
 TABLES: Final = "DAXLITE_INSTALL_TABLES"
-"""The names of the tables that are answered from the cache, with commas between them; all unless set."""
+"""The tables that are answered from the cache, by name or pattern, with commas between them; all unless set."""
 PRINCIPAL: Final = "DAXLITE_INSTALL_PRINCIPAL"
 """For whom the calls are made."""
 SHARE: Final = "DAXLITE_INSTALL_SHARE"
@@ -24,9 +24,10 @@ def install_from_env(environ: Mapping[str, str]) -> None:
     right. What is wrong with the environment is logged."""
     try:
         if installation() is None:
+            cache = Cache.from_env(environ)
             names = [name.strip() for name in environ.get(TABLES, "").split(",") if name.strip()]
             principal = environ.get(PRINCIPAL) or None
-            install(_cache(environ), names or None, principal=principal, share=_is_set(environ, SHARE))
+            install(cache, names or None, principal=principal, share=_is_set(environ, SHARE))
     except Exception as error:  # noqa: BLE001 - settings, a server that is not there, a package that is missing
         message = "daxlite is not installed, so the program runs without a cache: %s: %s"
         _logger.error(message, type(error).__name__, error)
@@ -42,10 +43,6 @@ def variables(tables: Sequence[str] | None, principal: str | None, *, share: boo
     names = checked_tables(tables or None)
     said = {TABLES: ",".join(sorted(names or ())), PRINCIPAL: principal or "", SHARE: "1" if share else ""}
     return {name: text for name, text in said.items() if text}
-
-
-def _cache(environ: Mapping[str, str]) -> Cache:
-    return Cache()
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:

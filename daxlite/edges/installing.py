@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..core.checks import check_function, is_name, shown
-from ..core.tables import NAME_RULE, is_table_name
+from ..core.patterns import PATTERN_RULE, Names, is_name_or_pattern
 from .cache import Cache
 from .installation import Arguments, Installation, locked
 
@@ -25,8 +25,8 @@ def install(
     library makes from here on. It says what it did by what it returns, and in one line of the log.
 
     cache: the cache to use; unless given, that of the installation if there is one, else a new one.
-    tables: the names of the tables that are answered from the cache; all of them unless given. What is written to other
-    tables is dropped from other caches all the same.
+    tables: the tables that are answered from the cache, by name or by a pattern such as "Orders-*"; all of them unless
+    given. What is written to other tables is dropped from other caches all the same.
     principal: for whom the calls are made, as in `wrap`: a name, or a function that tells it for a client. Unless
     given, or where the function returns None, clients share answers if they have the same access key or the same
     credentials that are refreshed.
@@ -88,14 +88,14 @@ def checked_tables(tables: object) -> frozenset[str] | None:
         return None
     if isinstance(tables, str | bytes | Mapping) or not isinstance(tables, Iterable):
         raise TypeError(f"tables is {shown(tables)}; it must be a list of tables' names, or None for all tables")
-    names = frozenset(tables)
+    names = Names(tables)
     for name in names:
         if not is_name(name):
             raise TypeError(f"tables has {shown(name)}; it must be a list of tables' names, or None for all tables")
         if name.startswith("arn:"):
             raise ValueError(f"tables has {shown(name)}; give the table's name, which holds for its ARN too")
-        if not is_table_name(name):
-            raise ValueError(f"tables has {shown(name)}; a table's name has {NAME_RULE}")
+        if not is_name_or_pattern(name):
+            raise ValueError(f"tables has {shown(name)}; a table's name has {PATTERN_RULE}")
     if not names:
         raise ValueError("tables is empty; give the name of one table or more, or None for all tables")
     return names

@@ -90,6 +90,15 @@ def test_a_program_that_makes_no_dynamodb_client_does_not_import_daxlite() -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_cache_has_the_settings_of_the_environment() -> None:
+    code = f"""{CLIENT}
+import daxlite
+print(daxlite.cache_of(client).config.item_ttl, *daxlite.install(tables=["Or*"]).tables)
+"""
+    done = run_program(code, DAXLITE_ITEM_TTL="7", DAXLITE_INSTALL_TABLES="Or*")
+    assert (done.stdout, done.stderr) == ("7.0 Or*\n", "")
+
+
 def test_the_sitecustomize_that_it_hides_runs_too(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.hidden = __file__")
     done = run_program(
@@ -110,6 +119,7 @@ def test_one_that_fails_is_reported_as_python_reports_it(tmp_path: Path) -> None
     ("settings", "message"),
     [
         ({"DAXLITE_INSTALL_TABLES": "Orders, no name!"}, "ValueError: tables has 'no name!'"),
+        ({"DAXLITE_ITEM_TTL": "soon"}, "DAXLITE_ITEM_TTL is 'soon'"),
         ({"DAXLITE_INSTALL_SHARE": "maybe"}, "DAXLITE_INSTALL_SHARE must be 1, true or yes"),
         ({"DAXLITE_INSTALL_SHARE": "1", "DAXLITE_INSTALL_PRINCIPAL": "a"}, "either a principal or share"),
     ],

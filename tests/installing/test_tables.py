@@ -35,6 +35,27 @@ def test_only_these_are_answered(client: Any, cache: Cache) -> None:
     assert cache.stats().total.entries == 2
 
 
+def test_a_pattern_stands_for_the_tables_that_match_it(client: Any) -> None:
+    answered(client)
+    installation = daxlite.install(tables=["Orders-*", TABLE])
+    assert installation.tables == {"Orders-*", TABLE}
+    for table, is_answered in (("Orders-eu", True), (ARN + "Orders-us", True), (TABLE, True), ("Orders", False)):
+        get(client, table)
+        assert is_hit(get(client, table)) is is_answered, table
+
+
+def test_what_is_switched_on_while_the_cache_is_used_stays_off_for_these_clients(client: Any, cache: Cache) -> None:
+    answered(client)
+    wrapped = daxlite.wrap(client, cache)
+    daxlite.install(cache, [TABLE])
+    get(client, "Other")
+    cache.configure(tables={"Other": {"item_ttl": 10}})
+    for _ in range(2):
+        assert not is_hit(get(client, "Other"))
+    get(wrapped, "Other")
+    assert is_hit(get(wrapped, "Other"))
+
+
 def test_a_batch_of_both_is_answered_as_far_as_it_can_be(client: Any, cache: Cache) -> None:
     dynamodb = answered(client)
     daxlite.install(cache, [TABLE])
