@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from botocore.client import BaseClient
 
 from ..core.checks import is_name
-from ..startup.after_import import after_import, forget
 from .cache import Cache
 from .identity import is_of_this_process, principal_of
 from .layer import ROUTE, Layer, Route
@@ -23,8 +22,6 @@ _logger: Final = logging.getLogger("daxlite")
 
 Principal: TypeAlias = str | Callable[[Any], str | None]
 """A name of the application's choice, or a function of the client that returns one."""
-
-_AIOBOTOCORE: Final = "aiobotocore.client"
 
 _OF_THIS_PROCESS: Final = (
     "credentials that are refreshed are known to this process alone, so other processes do not share the answers of "
@@ -102,22 +99,16 @@ class Installation:
         """Cover botocore's clients."""
         self._layers.append(Layer(BaseClient, method_of, self._find_route))
 
-    def _cover_later(self) -> None:
-        """Cover aiobotocore's clients once that is imported. Not under the lock: another thread may be importing it,
-        and this waits for that."""
-        after_import(_AIOBOTOCORE, self._cover_aiobotocore)
-
     def _cover_aiobotocore(self, module: Any) -> None:
+        """Cover aiobotocore's clients, too. module: aiobotocore.client."""
         from .async_routing import async_method_of
 
-        with locked():
-            if self._is_in_place:
-                self._layers.append(Layer(module.AioBaseClient, async_method_of, self._find_route))
+        if len(self._layers) == 1:
+            self._layers.append(Layer(module.AioBaseClient, async_method_of, self._find_route))
 
     def _take_out(self) -> None:
         """Leave nothing behind but layers on which other wrappers lie."""
         self._is_in_place = False
-        forget(_AIOBOTOCORE)
         for layer in self._layers:
             layer.take_out()
         for client in self._clients:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ..core.checks import check_function, is_name, shown
 from ..core.patterns import PATTERN_RULE, Names, is_name_or_pattern
+from ..startup.after_import import after_import
 from .cache import Cache
 from .installation import Arguments, Installation, locked
 
@@ -54,7 +55,8 @@ def install(
             raise RuntimeError(f"daxlite is installed with other arguments: {found!r}; call uninstall() first")
         else:
             return found
-    made._cover_later()
+    # Not under the lock: another thread may be importing it, and this waits for that.
+    after_import("aiobotocore.client", _cover_aiobotocore)
     _logger.info("%s", repr(made))  # as it is now, whenever the record is written
     return made
 
@@ -75,6 +77,12 @@ def uninstall() -> None:
 def installation() -> Installation | None:
     """What is installed now, or None."""
     return _current
+
+
+def _cover_aiobotocore(module: Any) -> None:
+    with locked():
+        if _current is not None:
+            _current._cover_aiobotocore(module)
 
 
 def _check_cache(cache: object) -> None:

@@ -114,9 +114,10 @@ def is_own_call(client: Any, operation: str, params: Params) -> bool:
     one, such as a hook's, is no call of the dispatcher's.
     """
     seen = under_way.get()
-    if seen is None or seen.call is None:
+    call = None if seen is None else seen.call
+    if seen is None or call is None:
         return False
-    its_client, its_operation, its_params = seen.call
+    its_client, its_operation, its_params = call
     if its_client is not client or its_operation != operation:
         return False
     if its_params is params or (not seen.is_made and its_params == params):

@@ -27,11 +27,6 @@ def after_import(name: str, call: "Callable[[ModuleType], object]") -> None:
         called(name, module)
 
 
-def forget(name: str) -> None:
-    """Call nothing after the import of this module."""
-    _waiting.pop(name, None)
-
-
 def called(name: str, module: "ModuleType") -> None:
     """Make the call that waits for a module, if there is one."""
     call = _waiting.pop(name, None)
