@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..core.checks import check_function, is_name, shown
 from ..core.patterns import PATTERN_RULE, Names, is_name_or_pattern
-from ..startup.after_import import after_import
+from ..after_import import after_import
 from .cache import Cache
 from .installation import Arguments, Installation, locked
 

@@ -57,10 +57,11 @@ def _install() -> None:
 
 
 def _load(name: str) -> "Any":
-    """A module of this directory, which is on no path, by the kind of loader that has loaded this one."""
-    module = type(sys)(f"daxlite.startup.{name}")
+    """A module of daxlite by itself, for to import daxlite is to import boto3. By the kind of loader that has loaded this
+    one."""
+    module = type(sys)(f"daxlite.{name}")
     load: Any = type(__spec__.loader)
-    load(module.__name__, os.path.join(_HERE, f"{name}.py")).exec_module(module)
+    load(module.__name__, os.path.join(os.path.dirname(_HERE), f"{name}.py")).exec_module(module)
     return module
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from daxlite.startup.after_import import after_import
+from daxlite.after_import import after_import
 from tests.forking import PATIENCE
 
 NAME = "module_of_a_test_of_daxlite"

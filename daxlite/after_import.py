@@ -1,5 +1,7 @@
 """Calls a function as soon as a module has been imported, without importing it.
 
+It stands alone: `startup/sitecustomize.py` loads it by itself.
+
 The finder stays in `sys.meta_path` once it is there: to take it out while another thread goes through that list would
 hide another finder from it.
 """
