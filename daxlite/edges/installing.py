@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from ..after_import import after_import
 from ..core.checks import check_function, is_name, shown
 from ..core.patterns import PATTERN_RULE, Names, is_name_or_pattern
-from ..after_import import after_import
 from .cache import Cache
 from .installation import Arguments, Installation, locked
 

@@ -57,8 +57,7 @@ def _install() -> None:
 
 
 def _load(name: str) -> "Any":
-    """A module of daxlite by itself, for to import daxlite is to import boto3. By the kind of loader that has loaded this
-    one."""
+    """A module of daxlite by itself, as this one was loaded: to import daxlite is to import boto3."""
     module = type(sys)(f"daxlite.{name}")
     load: Any = type(__spec__.loader)
     load(module.__name__, os.path.join(os.path.dirname(_HERE), f"{name}.py")).exec_module(module)
