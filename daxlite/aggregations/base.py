@@ -293,6 +293,12 @@ class Base(Uncopied):
         self._outbox.close()
         self._near.clear()
 
+    def _start_over(self) -> None:
+        """Forget what this process keeps, and count from zero. What Redis keeps stays."""
+        self._near.clear()
+        for counters in list(self._counters.values()):
+            counters.start_over()
+
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
         self._connections.begin()
@@ -350,6 +356,12 @@ def _codec(returns: Any) -> Codec:
 
 
 _caches: Final[weakref.WeakSet[Base]] = weakref.WeakSet()
+
+
+def start_over() -> None:
+    """Let every aggregation cache of this process forget what it keeps here, and count from zero."""
+    for cache in list(_caches):
+        cache._start_over()
 
 
 def _begin_in_child() -> None:
