@@ -489,9 +489,9 @@ class Process:
 
 def scripted_hearing(cache: Any) -> ScriptedHearing:
     """Have a cache listen when it is asked, instead of in a thread."""
-    hearing: ScriptedHearing = cache._hearing
+    hearing: ScriptedHearing = cache._home.hearing
     hearing.__class__ = ScriptedHearing
-    hearing._servers = ScriptedServers(cache._connections.threads.clients.client.server)
+    hearing._servers = ScriptedServers(cache._home.connections.threads.clients.client.server)
     hearing.begin()
     return hearing
 
