@@ -186,6 +186,7 @@ def of_an_aggregation_cache(
 
     return {
         **settings(name, closed(make), server="", namespace="'x'", config="None", on_error="", **clocks),
+        **settings(f"{name}.local", closed(type(make()).local), namespace="'x'", config="None", **clocks),
         **settings(f"{name}.cached", call("cached", name="f"), tags=LIST, depends_on=f"{LIST}|{FUNCTION}"),
         **settings(f"{name}.cached", call("cached", name="f"), version="None|''|'x'|-1|0|1|10**400|10**5000"),
         **settings(f"{name}.cached", call("cached", name="f"), key=f"None|{FUNCTION}", returns=TYPE, **options),

@@ -22,9 +22,7 @@ from ..core.steps import Steps, Told
 from ..core.tags import Tag
 from ..core.uncopied import Uncopied
 from ..drivers.progress import Progress
-from ..drivers.threads import ThreadDriver
 from ..shared.errors import Unavailable
-from ..shared.keyspace import Keyspace
 from ..shared.outbox import Outbox
 from ..shared.signal_handlers import raised_by_a_signal_handler
 from ..shared.tags import EVERYTHING, result_tag, shared_tags
@@ -71,7 +69,7 @@ class Base(Uncopied):
         self._keyspace = keyspace
         self._near = home.near
         self._faults = home.faults
-        self._outbox = Outbox(keyspace, partial(_bump, keyspace), server, self._faults, ThreadDriver().drive)
+        self._outbox = home.outbox
         self._flights = ComputeFlights()
         self._engine = Engine(
             store=Store(keyspace, server, home.envelope, self._near, self._outbox),
@@ -138,7 +136,7 @@ class Base(Uncopied):
         changed = shared_tags(tags, hash_of)
         if told is not None and told.where == self._keyspace.identity:
             # Redis knows it. Once more would make what the write has just stored there stale.
-            _bump(self._keyspace, changed)
+            self._home.bump(changed)
             changed = {tag: extent for tag, extent in changed.items() if not _covers(told.changed.get(tag), extent)}
             if not changed:
                 return
@@ -281,14 +279,6 @@ class Base(Uncopied):
 
 def _covers(told: Extent | None, extent: Extent) -> bool:
     return told is not None and told.hull(extent) == told
-
-
-def _bump(keyspace: Keyspace, changed: Mapping[bytes, Extent]) -> None:
-    """Note a change of these extents of tags in all caches of this process and this keyspace, which are not to wait for
-    their messages."""
-    for cache in list(_caches):
-        if cache._keyspace.identity == keyspace.identity:
-            cache._near.bump(changed)
 
 
 def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:

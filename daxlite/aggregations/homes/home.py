@@ -1,13 +1,15 @@
 """Where an aggregation cache keeps its results: in Redis, for all processes, or in this process alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
+from ...core.extents import Extent
 from ...core.steps import Server
 from ...drivers.progress import Surface
 from ...faults import Faults
 from ...shared.envelope import Envelope
 from ...shared.keyspace import Keyspace
+from ...shared.outbox import Outbox
 from ..capture.capture import KnownTokens
 from ..engine.near import Near
 
@@ -23,8 +25,14 @@ class Home(Protocol):
     near: Near
     known_tokens: KnownTokens
     faults: Faults
+    outbox: Outbox
+    """Tells the server, and so the others, what has changed."""
     surface: Surface | None
     """What an application sees of the server's failures; None if it is to see none."""
+
+    def bump(self, changed: Mapping[bytes, Extent]) -> None:
+        """Note a change of these extents of tags in all caches of this process that share the home, which are not to
+        wait for their messages."""
 
     def is_failure(self, error: Exception) -> bool:
         """Whether the fault is the server's, and not daxlite's own."""

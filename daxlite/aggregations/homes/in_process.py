@@ -7,10 +7,12 @@ from typing import Final
 from ...cache.memory import MemoryCache
 from ...core.extents import Extent
 from ...core.tags import Tag
+from ...drivers.threads import ThreadDriver
 from ...faults import Faults
 from ...shared.envelope import Envelope
 from ...shared.errors import CorruptValue, Unavailable
 from ...shared.keyspace import Keyspace
+from ...shared.outbox import Outbox
 from ...shared.states import is_low, top_if_true
 from ..capture.capture import KnownTokens, SeenState
 from ..engine.near import Moment
@@ -25,8 +27,9 @@ _NO_MOMENT: Final = Moment(0, 0.0, 0)
 class LocalResults:
     """Finds the results of a local server without a step. It keeps none itself."""
 
-    def __init__(self, server: LocalServer, keyspace: Keyspace, envelope: Envelope) -> None:
+    def __init__(self, server: LocalServer, keyspace: Keyspace, envelope: Envelope, outbox: Outbox) -> None:
         self._server = server
+        self._outbox = outbox
         self._keyspace = keyspace
         self._envelope = envelope
 
@@ -36,6 +39,8 @@ class LocalResults:
 
     def get(self, key: bytes, tags: tuple[bytes, ...]) -> StoredResult | None:
         """The result under a key, if it has these tags and nothing that it depends on has changed."""
+        if self._outbox:
+            return None  # something has changed of which a signal handler kept the server from being told
         with suppress(Unavailable, CorruptValue):
             (data,) = self._server.get([self._keyspace.value(key)])
             if data is None:
@@ -84,9 +89,12 @@ class InProcess(Home):
         self.keyspace = Keyspace(namespace, self.server)
         # What stands in this process's memory needs no encryption, and compression would cost each hit.
         self.envelope = Envelope(None, config.max_value_bytes)
-        self.near = LocalResults(self.server, self.keyspace, self.envelope)
-        self.known_tokens = NothingMissed()
         self.faults = Faults()
+        self.outbox = Outbox(self.keyspace, self.bump, self.server, self.faults, ThreadDriver().drive)
+        self.near = LocalResults(self.server, self.keyspace, self.envelope, self.outbox)
+        self.known_tokens = NothingMissed()
+
+    def bump(self, changed: Mapping[bytes, Extent]) -> None: ...
 
     def is_failure(self, error: Exception) -> bool:
         return False

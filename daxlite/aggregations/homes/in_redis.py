@@ -1,5 +1,11 @@
 """Results in Redis or Valkey, for all processes that share a namespace."""
 
+from collections.abc import Mapping
+from typing import Final
+from weakref import WeakSet
+
+from ...core.extents import Extent
+from ...drivers.threads import ThreadDriver
 from ...faults import Faults
 from ...shared.connections import Connections
 from ...shared.encryption import Encryptor
@@ -7,6 +13,7 @@ from ...shared.envelope import Envelope
 from ...shared.failures import FAILURES, surfaced
 from ...shared.hearing import Hearing
 from ...shared.keyspace import Keyspace
+from ...shared.outbox import Outbox
 from ...shared.tags import EVERY_TABLE
 from ...shared.wires import Servers
 from ..capture.capture import KnownTokens
@@ -38,8 +45,16 @@ class InRedis(Home):
         self.near = NearCache(config.near_bytes, self.hearing, clock)
         self.hearing.on_message = self.near.hear
         self.hearing.on_fault = self.faults.note
+        self.outbox = Outbox(self.keyspace, self.bump, connections, self.faults, ThreadDriver().drive)
         self.known_tokens = KnownTokens()
         self.surface = surfaced if config.on_error == "raise" else None
+
+        _homes.add(self)
+
+    def bump(self, changed: Mapping[bytes, Extent]) -> None:
+        for home in list(_homes):
+            if home.keyspace.identity == self.keyspace.identity:
+                home.near.bump(changed)
 
     def is_failure(self, error: Exception) -> bool:
         return isinstance(error, FAILURES)
@@ -76,3 +91,6 @@ class InRedis(Home):
 
     async def async_close(self) -> None:
         await self.connections.async_close()
+
+
+_homes: Final[WeakSet[InRedis]] = WeakSet()

@@ -57,7 +57,7 @@ class LocalServer(Hidden):
     def _drop_all(self) -> object:
         """Keep nothing of what was there. Returns it, to be let go outside of the lock."""
         dropped = getattr(self, "kept", None)
-        self.kept: LRUCache[str, Kept] = LRUCache(self.max_bytes, getsizeof=_size_of)
+        self.kept: LRUCache[str, Kept] = LRUCache(self.max_bytes, getsizeof=size_of)
         """What expires goes when there is no room for more, as everything does."""
         return dropped
 
@@ -130,7 +130,8 @@ class LocalServerOfTasks(Hidden):
         return self._server.run(commands)
 
 
-def _size_of(kept: Kept) -> int:
+def size_of(kept: Kept) -> int:
+    """The bytes that it takes, with its key."""
     return len(kept.data) + OVERHEAD
 
 
