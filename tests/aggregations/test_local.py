@@ -46,6 +46,15 @@ def test_it_counts_as_a_near_cache_does(world: LocalWorld) -> None:
     assert 0 < stats.near_bytes < 5000
 
 
+def test_p2_what_changed_is_computed_anew(world: LocalWorld) -> None:
+    process, source = world.process(), Counted()
+    function = process.cache.cached(tags=["x"])(source)
+    function()
+    source.value = 2
+    process.cache.invalidate_tags("x")
+    assert function() == 2
+
+
 def test_a_computation_trusts_the_cache_of_its_own_process(world: LocalWorld) -> None:
     """Which has heard of everything that a state may tell of: there is nothing to catch up with."""
     client = ScriptedClient(GetItem=made(Item=ITEM), PutItem=made())
