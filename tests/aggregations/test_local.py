@@ -223,9 +223,9 @@ def test_a_class_of_the_applications_own_has_it_too() -> None:
     assert type(Own.local()) is Own
 
 
-def test_it_needs_no_redis_and_starts_no_thread() -> None:
+def test_it_needs_no_redis_starts_no_thread_and_goes_with_its_last_reference() -> None:
     code = """
-        import sys, threading
+        import gc, sys, threading
         sys.modules["redis"] = None  # importing it fails, as if it were not installed
         from daxlite.aggregations import AggregationCache
         aggregations = AggregationCache.local()
@@ -233,6 +233,11 @@ def test_it_needs_no_redis_and_starts_no_thread() -> None:
         assert aggregations.stats().total.computations == 1
         names = [thread.name for thread in threading.enumerate() if thread.name != "daxlite"]
         assert names == ["MainThread"], names
+        gc.disable()
+        server = aggregations._home.server
+        assert server.kept
+        del aggregations
+        assert not server.kept, "the last reference is gone"
         """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

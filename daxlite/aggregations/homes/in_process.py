@@ -102,7 +102,8 @@ class InProcess(Home):
     def begin(self) -> None:
         self.server.begin()
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        self.server.stop()
 
     def leave(self) -> None:
         self.server.close()  # its own changes are not heard any more either

@@ -76,9 +76,13 @@ class LocalServer(Hidden):
 
     def close(self) -> None:
         """Drop everything, and keep nothing any more."""
-        self.max_bytes = 0
         with suppress(Unavailable):
-            self._take(lambda _: self._drop_all(), ())
+            self._take(lambda _: self.stop(), ())
+
+    def stop(self) -> None:
+        """The same for a caller after whom there is no other one. Takes no lock."""
+        self.max_bytes = 0
+        self._drop_all()
 
     def _take(self, do: Callable[[Any], Any], argument: Any) -> Any:
         try:
