@@ -265,8 +265,8 @@ class MemoryCache(Uncopied):
             self._state.invalidate_tags(changes)
 
     def expect(self, tags: Mapping[Tag, Extent] | None) -> None:
-        """Await a change of these tags, or of anything, in all caches of this process: a write of unknown outcome may be
-        applied later. Within the settle window nothing is kept of what it may change."""
+        """Await a change of these tags, or of anything, in all caches of this process: a write of unknown outcome may
+        be applied later. Within the settle window nothing is kept of what it may change."""
         for state in (self._state, *self._state.others()):
             with suppress(Reentered), state.locked():  # a call within a call drops everything anyway
                 state.expect(tags)
