@@ -322,6 +322,17 @@ class MemoryCache(Uncopied):
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
 
+    def awaits(self, tags: Collection[Tag]) -> bool:
+        """Whether a write that may change any of these tags may still be on its way; see `expect`."""
+        state = self._state
+        now = state.now()
+        if state.changes.awaited_until <= now:
+            return False
+        with suppress(Reentered), state.locked():
+            tags = {*tags, *{table_tag(tag.table) for tag in tags}}
+            return state.changes.settles_for(tags, now) > state.settle_window
+        return True  # within another change
+
     def begin_bulk(self, name: str) -> object:
         """From here on, writes of a table leave nothing in the cache. Returns what ends it."""
         one = object()
