@@ -1,4 +1,4 @@
-"""What cannot be copied or pickled: it has locks, connections or threads, and a copy would share a part of its state."""
+"""What cannot be copied or pickled: it has locks, connections or threads, and a copy would share a part of them."""
 
 from typing import NoReturn
 
