@@ -98,8 +98,8 @@ class enabled(_Switched):  # noqa: N801 - used like a function
 
 
 def clean_caches() -> None:
-    """Let every cache of this process begin anew: nothing cached, no table known, all counts at zero. The same for the
-    near caches of aggregations.
+    """Let every cache of this process begin anew: nothing cached, no table known, all counts at zero. Aggregations lose
+    what this process keeps of them: the near cache, or all of `AggregationCache.local()`.
 
     No other process is told, and what a Redis holds stays there. The pytest plugin calls it before each test.
 

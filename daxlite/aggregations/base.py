@@ -269,7 +269,7 @@ class Base(Uncopied):
 
     def _start_over(self) -> None:
         """Forget what this process keeps, and count from zero. What Redis keeps stays."""
-        self._near.clear()
+        self._home.start_over()
         for counters in list(self._counters.values()):
             counters.start_over()
 

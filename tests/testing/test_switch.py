@@ -385,6 +385,25 @@ def test_cleaning_tells_no_redis_and_drops_what_aggregations_keep_here() -> None
     aggregations.close()
 
 
+def test_cleaning_drops_the_results_of_one_process() -> None:
+    aggregations, numbers = AggregationCache.local(), iter(range(9))
+
+    def compute() -> int:
+        number = next(numbers)
+        if number == 1:
+            clean_caches()
+        return number
+
+    def count() -> int:
+        return aggregations.get_or_compute("count", compute)
+
+    assert [count(), count()] == [0, 0]
+    clean_caches()
+    assert [count(), count(), count()] == [1, 2, 2], "what is being computed meanwhile is not kept"
+    assert aggregations.stats().total.misses == 1
+    aggregations.close()
+
+
 def test_a_wrapped_client_is_switched() -> None:
     """By the same switch as every dispatcher."""
     raw = boto3.client("dynamodb", **HERE)

@@ -53,6 +53,9 @@ class Home(Protocol):
     def is_listening(self) -> bool:
         """Whether this process receives the changes of the others."""
 
+    def start_over(self) -> None:
+        """Answer with nothing that this process keeps. What Redis keeps stays."""
+
     def begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
 

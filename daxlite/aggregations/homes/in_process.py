@@ -14,6 +14,7 @@ from ...shared.errors import CorruptValue, Unavailable
 from ...shared.keyspace import Keyspace
 from ...shared.outbox import Outbox
 from ...shared.states import is_low, top_if_true
+from ...shared.tags import EVERYTHING, everything_of
 from ..capture.capture import KnownTokens, SeenState
 from ..engine.near import Moment
 from ..settings import AggregationConfig
@@ -98,6 +99,11 @@ class InProcess(Home):
 
     def is_failure(self, error: Exception) -> bool:
         return False
+
+    def start_over(self) -> None:
+        # As a change of everything, so that what is being computed is not kept either.
+        with suppress(Unavailable):  # what the server cannot be told now it is told later
+            ThreadDriver().drive(self.outbox.invalidate(everything_of((EVERYTHING,))))
 
     def begin(self) -> None:
         self.server.begin()

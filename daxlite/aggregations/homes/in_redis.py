@@ -75,6 +75,9 @@ class InRedis(Home):
     def is_listening(self) -> bool:
         return self.hearing.hears(EVERY_TABLE)
 
+    def start_over(self) -> None:
+        self.near.clear()
+
     def begin(self) -> None:
         self.connections.begin()
         self.hearing.begin()
