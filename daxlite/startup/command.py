@@ -19,7 +19,9 @@ def environment(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict
     >>> environment({"PYTHONPATH": "lib"}, {})["PYTHONPATH"].split(os.pathsep)[1:]
     ['lib']
     """
-    paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != HERE]
+    before = environ.get("PYTHONPATH")
+    # An empty path among others stands for the current directory.
+    paths = [path for path in before.split(os.pathsep) if path != HERE] if before else []
     return {**environ, **settings, "PYTHONPATH": os.pathsep.join([HERE, *paths])}
 
 

@@ -161,7 +161,12 @@ def test_programs_that_the_program_starts_are_covered(tmp_path: Path) -> None:
 def test_the_directory_stands_first_and_once() -> None:
     again = environment(environment({"PYTHONPATH": "a"}, {}), {"X": "1"})
     assert again == {"PYTHONPATH": os.pathsep.join([HERE, "a"]), "X": "1"}
-    assert environment({}, {})["PYTHONPATH"] == HERE
+    assert environment({}, {})["PYTHONPATH"] == environment({"PYTHONPATH": ""}, {})["PYTHONPATH"] == HERE
+
+
+def test_an_empty_path_stays_for_it_is_the_current_directory() -> None:
+    before = os.pathsep.join(["", "src", ""])
+    assert environment({"PYTHONPATH": before}, {})["PYTHONPATH"] == os.pathsep.join([HERE, before])
 
 
 @pytest.mark.parametrize(
