@@ -9,6 +9,12 @@ MOST_BYTES: Final = (1 << 63) - 1
 """A whole number of bytes is at most this: `sys.maxsize`, which programs give for "no limit"."""
 _LARGEST_INT: Final = 10**50
 _LONGEST_TEXT: Final = 100
+_SWITCHES: Final = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", ""), False),
+}
+SWITCH_RULE: Final = "1, true, yes or on, or 0, false, no, off or empty"
+"""What a switch may be in the environment, for messages."""
 
 
 def shown(value: object) -> str:
@@ -37,6 +43,15 @@ def kind_of(value: object) -> str:
     """
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def switch_in(text: str) -> bool | None:
+    """What the text of a variable says that switches something on or off; None if it says neither.
+
+    >>> [switch_in(text) for text in ("1", "True", " off", "", "maybe")]
+    [True, True, False, False, None]
+    """
+    return _SWITCHES.get(text.strip().lower())
 
 
 def is_number(value: object) -> bool:
