@@ -28,6 +28,8 @@ def environment(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict
 def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by a command, so that its signals and its exit status are the command's own."""
     try:
+        if not command[0]:  # of which Python makes another error
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if sys.platform == "win32":  # where a process that replaces itself ends for those who wait for it
             done = subprocess.run([*command], env=dict(environ), check=False)  # noqa: S603 - what the user asked for
             raise SystemExit(done.returncode)

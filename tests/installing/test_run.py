@@ -198,6 +198,7 @@ def test_an_empty_path_stays_for_it_is_the_current_directory() -> None:
     ("arguments", "status", "message"),
     [
         (["no-such-command-here"], 127, "daxlite run: no-such-command-here: No such file or directory"),
+        ([""], 127, "daxlite run: : No such file or directory"),
         ([os.devnull], 126, f"daxlite run: {os.devnull}: Permission denied"),
         (["--table", "no name!", "true"], 2, "tables has 'no name!'"),
         (["--share", "--principal", "a", "true"], 2, "either a principal or share"),
