@@ -29,16 +29,14 @@ class _Switched:
 
     _is_on: ClassVar[bool]
 
-    def __init__(self) -> None:
-        self._entered: list[object] = []
-
     def __enter__(self) -> None:
         block = object()
-        self._entered.append(block)
+        # Without an `__init__`, Python says of `@disabled` that "disabled() takes no arguments".
+        vars(self).setdefault("_entered", []).append(block)
         SWITCH.enter(block, is_on=self._is_on)
 
     def __exit__(self, *exception: object) -> None:
-        SWITCH.leave(self._entered.pop())
+        SWITCH.leave(vars(self)["_entered"].pop())
 
     def __call__(self, function: F) -> F:
         if inspect.isclass(function) or inspect.isasyncgenfunction(function) or not callable(function):

@@ -1,9 +1,9 @@
 """Whose credentials a client has, as a name of a principal: under `install`, clients of different credentials do not
 share answers, although daxlite cannot know which policies hold for them.
 
-An access key with its secret makes a name, the same in every process. Credentials that are refreshed change their access key, so
-that they are told apart by the object that refreshes them, which the clients of a session share. A name of that kind is
-one of this process.
+An access key with its secret makes a name, the same in every process. Credentials that are refreshed change their
+access key, so that they are told apart by the object that refreshes them, which the clients of a session share. A name
+of that kind is one of this process.
 """
 
 import os
