@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from daxlite.core.steps import Call, Get, Run, Step, Steps, Wait
 from daxlite.feeds.described import FollowedTable
+from daxlite.feeds.errors import EndedError
 from daxlite.feeds.following import Settings, Source, TableFeed
-from daxlite.feeds.sending import EndedError
 from daxlite.feeds.stats import FeedCounts
 from daxlite.shared.following import Announcement, announce
 from tests.feeds.shop import STREAM, Shop
