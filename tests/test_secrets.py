@@ -107,6 +107,7 @@ ALL = (
     *OF_FEEDS,
 )
 SHOWN = {
+    "_Interrupted": "by",
     "AboutToRead": "cache tags lagging",
     "AggregationConfig": "ttl near_bytes max_value_bytes compress_above timeout on_error max_background "
     "capture_threads",
@@ -115,6 +116,7 @@ SHOWN = {
     "Answer": "status code",
     "Call": "operation",
     "Default": "name otherwise",
+    "Limits": "ttl negative_ttl since",
     "Lease": "until wall_since wall_until",
     "Dependency": "kind table region index",
     "Entry": "size",

@@ -15,7 +15,7 @@ from ..core.checks import shown
 from ..core.hidden import Hidden
 from ..core.tables import AWS, canonical_endpoint
 from ..edges.cache import Cache
-from ..edges.client import scope_of
+from ..edges.scope import scope_of
 from ..edges.stand_in import StandIn
 from ..edges.wrapping import is_of_asyncio
 
