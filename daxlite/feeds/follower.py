@@ -45,8 +45,7 @@ class Follower(Hidden):
     def __init__(
         self, cache: Cache, tables: Iterable[str], clients: Clients | AsyncClients, settings: Settings
     ) -> None:
-        self.is_of_asyncio = isinstance(clients, AsyncClients)
-        """Whether its feeds are tasks, for `async with` alone; else they are threads."""
+        self._is_of_asyncio = isinstance(clients, AsyncClients)  # then its feeds are tasks, for `async with` alone
         self._pid = os.getpid()
         self._feeds: list[Feed | AsyncFeed] = [
             Feed(cache, name, clients, settings, self._look)
@@ -68,17 +67,24 @@ class Follower(Hidden):
     @property
     def error(self) -> Exception | None:
         """Why a feed has ended, or cannot go on; None if all is well."""
+        absence = self._absence()
+        return (
+            next((feed.error for feed in self._feeds if feed.error is not None), None) if absence is None else absence
+        )
+
+    def _absence(self) -> FeedError | None:
+        """Why there are no feeds here; None if there are."""
         if not self._is_started:
             return FeedError("nothing is followed yet: that begins with `async with`")
         if self._pid != os.getpid():
             return FeedError("this process is a child of the one that follows, and has no feeds of its own")
-        return next((feed.error for feed in self._feeds if feed.error is not None), None)
+        return None
 
     @property
     def is_alive(self) -> bool:
         """Whether all of its feeds run, in this process."""
-        is_running = self._is_started and not self._is_closed and self._pid == os.getpid()
-        return is_running and not any(feed.is_over for feed in self._feeds)
+        is_here = self._absence() is None and not self._is_closed
+        return is_here and not any(feed.is_over for feed in self._feeds)
 
     def _look(self) -> None:
         """A feed has begun, or is over."""
@@ -94,24 +100,28 @@ class Follower(Hidden):
 
     # The beginning
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """Let the feeds begin, and do not wait until they have."""
         if self._is_closed:
             raise FeedError("this follower is closed; follow() makes another one")
         if self._is_started:
             return
         self._is_started = True
-        if not self.is_of_asyncio:
+        if not self._is_of_asyncio:
             _followers.add(self)
-        for feed in self._feeds:
-            feed.start()
+        try:
+            for feed in self._feeds:
+                feed.start()
+        except BaseException:  # there can be no more threads
+            self.stop()
+            raise
 
     def begin(self) -> None:
         """Wait until what changes from now on is heard of. Raises what keeps a feed from that, and ends the others."""
         self._check_threads("with", "async with")
         self._is_awaited = True
         try:
-            self.start()
+            self._start()
             self._begun.wait(math.inf)
             self._check_begun()
         except BaseException:
@@ -125,7 +135,7 @@ class Follower(Hidden):
     async def __aenter__(self) -> Self:
         self._is_awaited = True
         try:
-            self.start()
+            self._start()
             await _opened(self._begun)
             self._check_begun()
         except BaseException:
@@ -139,7 +149,7 @@ class Follower(Hidden):
                 raise feed.error or FeedError(f"the feed of {feed.name} has ended before it had begun")
 
     def _check_threads(self, refused: str, wanted: str) -> None:
-        if self.is_of_asyncio:
+        if self._is_of_asyncio:
             raise TypeError(f"this follower has a client of asyncio, so `{refused}` cannot wait for it: use `{wanted}`")
 
     # The end
@@ -177,8 +187,10 @@ class Follower(Hidden):
 
     async def ended(self) -> None:
         """Wait until a feed has ended by itself, and raise why; or until all have ended, as they were told to."""
-        if self._is_started and self._pid == os.getpid():
-            await _opened(self._one_over)
+        absence = self._absence()
+        if absence is not None:
+            raise absence
+        await _opened(self._one_over)
         if self.error is not None and not self._is_told_to_end:
             raise self.error
         await _opened(self._all_over)
@@ -239,9 +251,9 @@ def follow(
         raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
     settings = settings_of(start, poll)
     follower = Follower(cache, check_tables(tables), clients_of(client, session), settings)
-    if not follower.is_of_asyncio:
+    if not follower._is_of_asyncio:
         if _is_in_a_loop():
-            follower.start()  # the loop goes on meanwhile; `with` and `async with` wait
+            follower._start()  # the loop goes on meanwhile; `with` and `async with` wait
         else:
             follower.begin()
     return follower
