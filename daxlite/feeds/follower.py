@@ -67,10 +67,7 @@ class Follower(Hidden):
     @property
     def error(self) -> Exception | None:
         """Why a feed has ended, or cannot go on; None if all is well."""
-        absence = self._absence()
-        return (
-            next((feed.error for feed in self._feeds if feed.error is not None), None) if absence is None else absence
-        )
+        return self._absence() or next((feed.error for feed in self._feeds if feed.error is not None), None)
 
     def _absence(self) -> FeedError | None:
         """Why there are no feeds here; None if there are."""
