@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from ..core.checks import shown
 from ..core.hidden import Hidden
 from ..core.steps import Steps, Wait
+from ..core.uncopied import Uncopied
 from ..drivers.asyncio import AsyncioDriver
 from ..edges.cache import Cache
 from ..latch import Latch
@@ -39,7 +40,7 @@ LONGEST_END: Final = 5.0
 """Seconds for which `close` waits for a feed: what was read is applied to the end, and the place is kept."""
 
 
-class Follower(Hidden):
+class Follower(Uncopied, Hidden):
     """The feeds of some tables. It is a context manager, for `with` and `async with`; `close` or `aclose` ends it."""
 
     def __init__(
