@@ -1,7 +1,7 @@
 """`wrap`: a cache around the client, resource, Table or Session that a program already has."""
 
 import inspect
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import boto3
 from boto3.resources.base import ServiceResource
@@ -10,8 +10,7 @@ from botocore.client import BaseClient
 from ..config import CacheConfig
 from ..core.checks import is_name, shown
 from .cache import Cache
-
-T = TypeVar("T")
+from .wrappable import T
 
 _WRAPPABLE: Final = "a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3.Session"
 _OF_ASYNCIO: Final = ("aioboto3", "aiobotocore")
