@@ -1,6 +1,7 @@
 """The demo as a person starts it, against the server that it starts itself."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,11 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 import daxlite
+from daxlite import demo
 from daxlite.cli import app
 from daxlite.demo import aggregation
 from daxlite.demo.connect import embedded_client
+from daxlite.demo.price import dollars
 from daxlite.demo.server import embedded_server
+from daxlite.demo.settings import FULL, SHORT, Settings
 from tests.demo.small import SMALL
+from tests.volume import amount
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -60,8 +65,37 @@ def test_all_answers_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0, result.output
     assert "all agree" in result.output
     assert "GetItem" in result.output
-    assert "read units (estimated from sizes)" in result.output
-    assert len(result.output.splitlines()) < 75
+    assert len(result.output.splitlines()) < 80
+    assert max(map(len, result.output.splitlines())) <= 100
+    assert "Query index *" in result.output
+    assert "* A global index" in result.output
+    # The dollars are those of the units.
+    units = re.search(r"read units \(estimated from sizes\) +([\d.]+) +([\d.]+)", result.output)
+    priced = re.search(r"\$([\d.]+) of read request units plain, \$([\d.]+)", result.output)
+    assert units
+    assert priced
+    reads = amount("demo reads")
+    assert [float(each) for each in priced.groups()] == [
+        round(dollars(float(each), reads), 2) for each in units.groups()
+    ]
+    assert "Assumed: $0.125" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [((), SHORT), (("--full",), FULL), (("--full", "--reads", "7"), (FULL.items, 7)), (("--items", "11"), (11, 2_000))],
+)
+def test_how_much_it_does(arguments: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+
+    def run(settings: Settings, console: object) -> bool:
+        asked.append(settings)
+        return True
+
+    monkeypatch.setattr(demo, "run", run)
+    result = CliRunner().invoke(app, ["demo", *arguments])
+    assert result.exit_code == 0, result.output
+    assert [(each.items, each.reads) for each in asked] == [size]
 
 
 class NeverInvalidates:
