@@ -10,10 +10,13 @@ TREES ?= 100000
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
+# Kept even where a shell says otherwise: the tests start many processes, and each would compile daxlite again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak soak-shared clean
 
 help:
-	@echo "make demo           the main job, on a DynamoDB server of its own"
+	@echo "make demo           the main job, on servers of its own, in seconds; DEMO=--full for minutes"
 	@echo "make test           the tests"
 	@echo "make test-lowest    the tests with the lowest versions that pyproject.toml allows, in $(VENV)-lowest"
 	@echo "make surface        records the public surface in tests/public_surface.txt"
@@ -33,7 +36,7 @@ help:
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m daxlite demo
+	$(BIN)/python -m daxlite demo $(DEMO)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal
