@@ -26,7 +26,7 @@ MakeTable = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--volume", type=int, default=1, help="do this many times what `make test` does")
+    parser.addoption("--volume", type=float, default=1.0, help="do this many times what `make test` does")
 
 
 def pytest_configure(config: pytest.Config) -> None:
