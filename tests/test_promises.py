@@ -3,6 +3,7 @@
 The long forms are elsewhere; this is what to read, and what must never move without a word.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from daxlite import Cache
 from daxlite.cache import state as state_module
+from daxlite.cache.memory import MemoryCache
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
 from daxlite.shared.leases import LEASE
 from tests.aggregations.scripted import World as Shared
@@ -21,13 +22,13 @@ from tests.feeds.world import World as Followed
 from tests.responses import essence, is_hit
 from tests.scripted_client import ScriptedClient, made
 from tests.simulated_client import KEY, LAG, NEW, OLD, TABLE, SimulatedClient
-from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, Fault
+from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, TIMEOUT, Fault
 from tests.simulator.history import Call
 
 
 @pytest.fixture(scope="module")
-def slow_to_make() -> Iterator[SimulatedClient]:
-    made = SimulatedClient()
+def slow_to_make(edge: str) -> Iterator[SimulatedClient]:
+    made = SimulatedClient(edge)
     yield made
     made.close()
 
@@ -195,11 +196,42 @@ def test_p9_unknown_outcome_counts_as_a_change(
 ) -> None:
     read(simulated)
     simulated.simulator.faults.append(Fault(effect, {"DeleteItem"}))
-    with pytest.raises((ReadTimeoutError, ClientError)):
+    with pytest.raises((ReadTimeoutError, ClientError, asyncio.CancelledError)):  # a task is cancelled where it waits
         simulated.client.delete_item(TableName=TABLE, Key=KEY)
     response = read(simulated)
     assert not is_hit(response)
     assert essence(response) == essence(read(simulated, client=simulated.raw))
+
+
+@any_read
+def test_p9_unknown_outcome_a_write_that_is_applied_after_its_failure_was_reported_shows(
+    simulated: SimulatedClient, read: Callable[..., Any]
+) -> None:
+    """Its caller waited no longer, as a task that is cancelled; the request was still on its way."""
+    read(simulated)
+    simulated.simulator.faults.append(Fault(TIMEOUT, {"PutItem"}))
+    with pytest.raises((ReadTimeoutError, asyncio.CancelledError)):
+        simulated.put(NEW)
+    assert not is_hit(read(simulated))
+    assert not is_hit(read(simulated)), "nothing is kept that it may change"
+    simulated.put(NEW, client=simulated.raw)  # now it arrives
+    assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
+    simulated.simulator.clock.advance(10.0)  # it was awaited for a settle window, and has settled by now
+    read(simulated)
+    assert is_hit(read(simulated))
+    assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
+
+
+def test_p9_unknown_outcome_a_later_write_does_not_hide_one_that_is_applied_after_it(
+    simulated: SimulatedClient,
+) -> None:
+    simulated.get()
+    simulated.simulator.faults.append(Fault(TIMEOUT, {"PutItem"}))
+    with pytest.raises((ReadTimeoutError, asyncio.CancelledError)):
+        simulated.put(NEW)
+    simulated.put({**NEW, "v": {"N": "3"}})
+    simulated.put(NEW, client=simulated.raw)  # now the first one arrives
+    assert simulated.get()["Item"] == NEW
 
 
 def test_p9_unknown_outcome_a_failed_condition_counts_as_a_change(simulated: SimulatedClient) -> None:
@@ -228,7 +260,7 @@ def test_p7_faults_of_ours_never_reach_the_application(
         raise RuntimeError("a fault of ours")
 
     read(simulated)
-    monkeypatch.setattr(Cache, "lookup", fail)
+    monkeypatch.setattr(MemoryCache, "lookup", fail)
     for name in ("store", "apply"):
         monkeypatch.setattr(state_module.State, name, fail)
     simulated.put(NEW)
@@ -286,6 +318,18 @@ def test_p2_read_your_writes_of_a_result() -> None:
         shop.put(0, note)
         for _ in range(3):
             assert shop.totals[0]() == note
+
+
+def test_p9_unknown_outcome_a_result_that_is_computed_before_a_write_arrives_is_not_kept() -> None:
+    shop = Shop()
+    client = shop.clients[0]
+    shop.totals[0]()
+    client.dynamodb.answers["PutItem"] = ReadTimeoutError(endpoint_url="")
+    with pytest.raises(ReadTimeoutError):
+        shop.put(0, "old")
+    assert shop.totals[0]() == "old"
+    shop.note = "new"  # now it arrives
+    assert shop.totals[0]() == "new"
 
 
 def test_p3_no_resurrection_of_a_result_that_overlapped_a_write() -> None:

@@ -21,12 +21,16 @@ SOURCES: Final = Path(daxlite.__file__).parents[1]
 PROLOGUE: Final = """
     import boto3
     import daxlite
+    import daxlite.pynamodb
     from boto3.resources.base import ServiceResource
     from botocore.client import BaseClient
+    from botocore.session import Session as BotocoreSession
     from daxlite import Cache, CacheConfig, wrap
     from daxlite.aggregations import AggregationCache, AsyncAggregationCache
     from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_dynamodb.service_resource import Table
+    from pynamodb.connection import Connection
+    from pynamodb.models import Model
     from typing import Any, assert_type
 
     client = boto3.client("dynamodb")
@@ -63,6 +67,7 @@ RIGHT: Final = """
     assert_type(wrap(resource.Table("Orders"), config=CacheConfig(item_ttl=None)), Table)
     assert_type(wrap(boto3.Session()), boto3.Session)
     assert_type(wrap(boto3.Session()).client("dynamodb"), DynamoDBClient)
+    assert_type(wrap(BotocoreSession()), BotocoreSession)
 
     def of_no_service(client: BaseClient, resource: ServiceResource, anything: Any) -> None:
         assert_type(wrap(client), BaseClient)
@@ -90,6 +95,13 @@ RIGHT: Final = """
     assert_type(Shop.of_all.peek("monday"), float | None)
     assert_type(Shop.of_none("monday"), float)
     assert_type(Shop().of_none("monday"), float)
+    @daxlite.pynamodb.wrap
+    class Order(Model):
+        pass
+
+    assert_type(Order.get("o#1"), Order)
+    assert_type(daxlite.pynamodb.wrap(Order, cache, principal="role-a"), type[Order])
+    assert_type(daxlite.pynamodb.wrap(Connection(), config=daxlite.CacheConfig()), Connection)
     waiting = AsyncAggregationCache("redis://127.0.0.1", "shop")
 
     class Office:
@@ -127,6 +139,7 @@ WRONG: Final = {
         "index|typeddict-item|misc",
         "reportTypedDictNotRequiredAccess|reportGeneralTypeIssues|reportArgumentType|reportCallIssue",
     ),
+    "daxlite.pynamodb.wrap(client)": ("type-var", "reportArgumentType"),
     "total(3)": ("arg-type", "reportArgumentType"),
     "total.refresh()": ("call-arg", "reportCallIssue"),
     "Shop().total(3)": ("arg-type", "reportArgumentType"),
@@ -137,6 +150,7 @@ WRONG: Final = {
 
 # With the stubs of aiobotocore, which allows no boto3 of today's.
 RIGHT_OF_ASYNCIO: Final = """
+    from contextlib import AbstractAsyncContextManager
     from daxlite import wrap
     from types_aiobotocore_dynamodb.client import DynamoDBClient
     from types_aiobotocore_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -149,6 +163,13 @@ RIGHT_OF_ASYNCIO: Final = """
         response.get("Item", {}).get("pk", {}).get("S", "").upper()
         assert_type(wrap(resource), DynamoDBServiceResource)
         assert_type(wrap(await resource.Table("Orders")), Table)
+
+    async def opens(
+        one: AbstractAsyncContextManager[DynamoDBClient], other: AbstractAsyncContextManager[DynamoDBServiceResource]
+    ) -> None:
+        async with wrap(one) as client, wrap(other) as resource:
+            assert_type(client, DynamoDBClient)
+            assert_type(resource, DynamoDBServiceResource)
 """
 
 Errors = dict[tuple[str, int], set[str]]

@@ -18,8 +18,9 @@ AMOUNTS: Final = {
     "programs of the simulator": 10,  # that a server answers, too
     "updates of an item": 60,  # that the simulator makes, too
     "updates of an item by a server": 25,
-    "orders of callers and writers": 150,  # of one result
+    "orders of callers and writers": 200,  # of one result
     "programs of two processes": 30,  # each of up to 40 steps
+    "commands of the local server": 100,  # on a few keys
     "commands of the scripted Redis": 30,  # lists of up to 30, which fakeredis answers, too
     "histories of a stream": 500,  # each of up to 40 things that happen
     "hostile states": 150,  # each is given to all scripts, in an interpreter of Lua
@@ -47,9 +48,9 @@ def is_short() -> bool:
     return _volume <= 1
 
 
-def amount(of: str) -> int:
-    """The number in `AMOUNTS`, times the volume."""
-    return _times(AMOUNTS[of], _volume)
+def amount(of: str, shared_by: int = 1) -> int:
+    """The number in `AMOUNTS`, times the volume. shared_by: so many tests do it together."""
+    return _times(AMOUNTS[of], _volume / shared_by)
 
 
 def _times(number: int, volume: float) -> int:

@@ -26,7 +26,7 @@ from ..core.tags import Tag, item_tag
 from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
-from ..place import place
+from ..place import goes_on_here, place
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import EntryKey
 from .moment import LONG_AGO, Moment
@@ -76,6 +76,8 @@ class _Flight(Struct, eq=False):
     _extent: Extent = EVERYTHING
     """What it reads of its partition."""
     _started: bool = False
+    is_abandoned: bool = False
+    """Whether it was cancelled or interrupted, which tells nothing of DynamoDB."""
     wall_now: float | None = None
     """The moment since the epoch by which items expire, where a better clock than this host's told it."""
 
@@ -91,8 +93,9 @@ class _Flight(Struct, eq=False):
         self._started = True
         state.in_flight += 1
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._started:
+            self.is_abandoned = kind is not None and not issubclass(kind, Exception)
             with self._state.locked():
                 self._land()
 
@@ -109,10 +112,13 @@ class _Flight(Struct, eq=False):
     @property
     def is_overtaken(self) -> bool:
         """Whether something that it depends on changed since it started, or may have: a flight that has landed watches
-        no more. To be asked under the cache's lock."""
+        no more, and a change may be awaited. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        return changed_since(self._held, self._tick, self._extent)
+        changes, held, extent, began = self._changes, self._held, self._extent, self._began.clock
+        if changes.awaited_until > began and changes.last_change(held, extent) > began:
+            return True
+        return changed_since(held, self._tick, extent)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,
@@ -169,6 +175,11 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     """Where it runs."""
 
     @property
+    def goes_on_here(self) -> bool:
+        """Whether it goes on only once the caller's thread is back in its event loop."""
+        return goes_on_here(self._place)
+
+    @property
     def counters(self) -> KindCounters:
         """Where the read is counted."""
         read = self._read
@@ -216,7 +227,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _may_be_joined(self, now: Moment) -> bool:
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
-        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table.place):
+        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 

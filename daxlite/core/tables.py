@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .not_cacheable import NotCacheable
 
@@ -26,6 +27,10 @@ NAME_RULE: Final = "letters, digits, '_', '-' and '.' (patterns are not supporte
 
 AWS: Final = "aws"
 """Stands for every endpoint of AWS's own: public, dual-stack, FIPS, VPC and account-based ones."""
+
+MOCKED: Final = "mocked"
+"""Stands for the mocks of this process that answer in DynamoDB's place; see `edges.mocks`. What they answer is not
+kept."""
 
 # What tells DynamoDB's own endpoints from other hosts at AWS, such as a load balancer in front of another server.
 _SERVICE: Final = re.compile(r"(.+\.)?(search-)?(dynamodb|ddb)(-fips)?\..+", re.ASCII)
@@ -61,6 +66,20 @@ def canonical_endpoint(url: str) -> str:
     return AWS if host.endswith(_AWS_SUFFIXES) and _SERVICE.fullmatch(host) else url
 
 
+def mock_endpoint(name: str) -> str:
+    """The endpoint of one mock of which the answers are kept, for as long as it lasts. name: no other mock has it.
+
+    >>> is_mocked(mock_endpoint("1")), is_mocked(MOCKED), is_mocked(AWS)
+    (True, True, False)
+    """
+    return f"{MOCKED} {name}"
+
+
+def is_mocked(endpoint: str) -> bool:
+    """Whether a mock answers there. endpoint: in its canonical form."""
+    return endpoint.startswith(MOCKED)
+
+
 class Scope(NamedTuple):
     """Where a client's table names are looked up."""
 
@@ -73,6 +92,8 @@ class Scope(NamedTuple):
     """The AWS account of the credentials, where it is known."""
     principal: str | None = None
     """For whom the application asks, by a name of its own."""
+    only: frozenset[str] | None = None
+    """The names of the tables that this client is answered from the cache; None for all."""
 
     def __repr__(self) -> str:
         return f"<scope: {self.endpoint}, {self.region}>"  # without the credentials, which are not for logs
@@ -96,6 +117,8 @@ class TableId(Struct, frozen=True, cache_hash=True):
     name: str
     principal: str | None = None
     """For whom the application asks, by a name of its own; answers for another one are not shared."""
+    is_off: bool = False
+    """Whether it is a table for clients that are not answered from the cache. Their writes count all the same."""
 
     def __repr__(self) -> str:
         return f"<table: {self.name}, {self.region}, {self.endpoint}>"  # without the owner, which may be credentials
@@ -124,8 +147,8 @@ class TableId(Struct, frozen=True, cache_hash=True):
 
 
 def region_of(endpoint: str, region: str) -> str:
-    """The region of a place: the one at AWS, none elsewhere. endpoint: in its canonical form."""
-    return region if endpoint == AWS else ""
+    """The region of a place: the one at AWS, and at a mock of it, none elsewhere. endpoint: in its canonical form."""
+    return region if endpoint == AWS or is_mocked(endpoint) else ""
 
 
 def table_id(scope: Scope, name_or_arn: str) -> TableId:
@@ -136,6 +159,11 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
     >>> table_id(scope, arn) == table_id(scope, "Orders")
     True
     """
+    id = _identity(scope, name_or_arn)
+    return id if scope.only is None or id.name in scope.only else replace(id, is_off=True)
+
+
+def _identity(scope: Scope, name_or_arn: str) -> TableId:
     if not isinstance(name_or_arn, str) or not name_or_arn:
         raise NotCacheable("table name")
     if name_or_arn.startswith("arn:"):

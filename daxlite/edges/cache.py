@@ -1,27 +1,31 @@
 """The cache as the application sees it."""
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Self
 
 from ..cache.lock import Reentered
 from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
-from ..cache.stats import CacheCounts, CacheStats, Kind, add
+from ..cache.stats import CacheStats
 from ..calls.listeners import announce
-from ..config import CacheConfig
+from ..config import CacheConfig, TableConfig
 from ..core.extents import Extent
 from ..core.native import key_argument
+from ..core.steps import Steps
 from ..core.tables import region_and_name
 from ..core.tags import Tag
+from ..core.uncopied import Uncopied
 from ..drivers.threads import ThreadDriver
 from ..shared.tier import Tier
+from .bulk import Bulk
 from .joining import join
-from .shared import Shared
+from .shared import Shared, check_parts
 
 
-class Cache(MemoryCache):
+class Cache(Uncopied):
     """An item cache and a query cache, to be shared by any number of wrapped clients, resources and threads.
 
     Clients that share a cache share what their credentials may read of an account's tables.
@@ -46,47 +50,105 @@ class Cache(MemoryCache):
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(config, clock=clock, wall_clock=wall_clock, random=random)
+        self._memory = MemoryCache(config, clock=clock, wall_clock=wall_clock, random=random)
         self._joined: Any = None
-        self.tier: Tier | None = None
+        """Its part of the tier."""
+        self._tier: Tier | None = None
         """The tier that the cache shares with other processes."""
         if shared is not None:
-            self._joined = join(self, shared, clock, wall_clock)
-            self.tier = self._joined.tier
+            self._joined = join(self._memory, shared, clock, wall_clock)
+            self._tier = self._joined.tier
 
-    def close(self) -> None:
-        """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
-        if self._joined is not None:
-            self._joined.close()
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """A cache with the settings in a mapping, such as `model_dump()` of a pydantic model returns: those of
+        `CacheConfig`, with a mapping of `TableConfig`'s under each name in "tables", and those of `Shared` under
+        "shared". "none" stands for None, "256 MiB" for a number of bytes.
+
+        Raises TypeError or ValueError for a wrong setting, ModuleNotFoundError for "shared" without redis.
+
+        >>> cache = Cache.from_mapping({"item_ttl": 60, "tables": {"Audit-*": {"enabled": False}}})
+        >>> cache.config.item_ttl, cache.config.for_table("Audit-eu").enabled
+        (60, False)
+        """
+        from .settings.mapping import read
+
+        config, shared = read(mapping)
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """The same from a TOML file: one of its own, or the table `[tool.daxlite]` of a pyproject.toml.
+
+        Raises OSError for a file that cannot be read, and as `from_mapping` does.
+
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile(suffix=".toml") as file:
+        ...     _ = file.write(b'item_ttl = "none"'), file.flush()
+        ...     print(Cache.from_toml(file.name).config.item_ttl)
+        None
+        """
+        from .settings.mapping import read
+        from .settings.toml import load
+
+        config, shared = read(*load(path))
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The same from variables such as DAXLITE_ITEM_TTL, DAXLITE_SHARED and DAXLITE_SHARED_NAMESPACE, on top of the
+        TOML file in DAXLITE_CONFIG, if it is set. A variable that is empty counts as not set.
+
+        environ: the variables; `os.environ` unless given. Raises what `from_toml` raises, and ValueError for a variable
+        that is no setting.
+
+        >>> Cache.from_env({"DAXLITE_ITEM_TTL": "60", "DAXLITE_QUERY_TTL": "none"}).config.item_ttl
+        60.0
+        """
+        from .settings.environment import load_environment
+        from .settings.mapping import read
+
+        config, shared = read(*load_environment(environ))
+        return cls(config, shared=shared)
+
+    @property
+    def config(self) -> CacheConfig:
+        """The settings. Those of tables hold until `configure` replaces them, the others for the cache's whole life."""
+        return self._memory.config
+
+    def configure(self, *, tables: Mapping[str, TableConfig | Mapping[str, Any]]) -> None:
+        """Replace the settings of all tables, at one moment and without I/O: `tables` of a CacheConfig, or as a mapping
+        has them. A call that is under way goes by the old ones or by the new ones.
+
+        A table that is switched off is dropped, and starts empty once it is on again. One whose TTLs became longer
+        keeps what is cached; any other change empties it. What is being read or written meanwhile is not stored.
+
+        Raises TypeError or ValueError for a wrong setting, and for a table that would enter or leave the shared tier;
+        then nothing changes.
+
+        >>> cache = Cache()
+        >>> cache.configure(tables={**cache.config.tables, "Orders": {"enabled": False}})
+        >>> cache.config.for_table("Orders").enabled
+        False
+        """
+        from .settings.mapping import tables_of
+
+        config = replace(self.config, tables=tables_of(tables))
+        if self._tier is not None:
+            check_parts(self.config, config, self._memory.table_names())
+        self._memory.configure(config)
 
     def stats(self) -> CacheStats:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.
 
         A signal handler may call it at any moment, and gets the counts as they are in the middle of a change.
         """
-        state = self._state
-        with state.to_read():
-            by_name: dict[str, dict[Kind, CacheCounts]] = {}
-            for table in state.tables.values():
-                kinds = by_name.setdefault(table.id.name, {})
-                for kind, counters in table.counters.items():
-                    counts = counters.snapshot()
-                    kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
-            shared = None if self._joined is None else self._joined.stats()
-            return CacheStats(by_name, state.faults, state.in_flight, shared)
+        stats = self._memory.stats()
+        return stats if self._joined is None else replace(stats, shared=self._joined.stats())
 
-    def clear(self) -> None:
-        """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
-        other cache of this process and no aggregation goes. With a shared tier, everything of its namespace goes, for
-        all processes: that takes one command, however much is stored."""
-        self.invalidate_all(everywhere=False)
-        if self.tell is not None:
-            ThreadDriver().drive(self.tell(None))
-
-    @contextmanager
-    def bulk(self, table: str) -> Iterator[None]:
-        """While many items of a table are written: within, what is written is kept nowhere, and drops what was cached
-        of it, as ever. It holds for all threads, and may be entered several times.
+    def bulk(self, table: str) -> Bulk:
+        """While many items of a table are written, by `with` or `async with`: within, what is written is kept nowhere,
+        and drops what was cached of it, as ever. It holds for all threads and tasks, and may be entered several times.
 
         table: its name or ARN. Raises TypeError or ValueError for what is none.
 
@@ -96,12 +158,7 @@ class Cache(MemoryCache):
         """
         check_table(table, None)
         _, name = region_and_name(table)
-        one = object()
-        self._bulk[one] = name
-        try:
-            yield
-        finally:
-            self._bulk.pop(one, None)
+        return Bulk(self._memory, name)
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: it was changed by another program.
@@ -114,17 +171,58 @@ class Cache(MemoryCache):
         >>> cache = Cache()
         >>> cache.invalidate("Orders", {"pk": "o#1"}, region="eu-west-1")
         """
+        ThreadDriver().drive(self._invalidation(table, key, region))
+
+    async def ainvalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
+        """As `invalidate`, for asyncio."""
+        await _drive(self._invalidation(table, key, region))
+
+    def clear(self) -> None:
+        """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
+        other cache of this process and no aggregation goes. With a shared tier, everything of its namespace goes, for
+        all processes: that takes one command, however much is stored."""
+        ThreadDriver().drive(self._clearing())
+
+    async def aclear(self) -> None:
+        """As `clear`, for asyncio."""
+        await _drive(self._clearing())
+
+    def close(self) -> None:
+        """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
+        if self._joined is not None:
+            self._joined.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for asyncio: the event loop goes on while the tier is left."""
+        if self._joined is not None:
+            import asyncio
+
+            await asyncio.to_thread(self._joined.close)
+
+    def _invalidation(self, table: str, key: Mapping[str, Any] | None, region: str | None) -> Steps[None]:
         check_table(table, region)
         typed = None if key is None else key_argument(key)
         bumped: dict[Tag, Extent] | None
         try:
-            bumped = self.invalidate_places(places_of(table, region), typed)
+            bumped = self._memory.invalidate_places(places_of(table, region), typed)
         except Reentered:  # within a change that another frame of this thread makes
-            self.invalidate_all()
+            self._memory.invalidate_all()
             bumped = None
         except ValueError:
             raise
         except BaseException:  # of a signal handler's, in the middle of it
-            self.invalidate_all()
+            self._memory.invalidate_all()
             raise
-        ThreadDriver().drive(announce(self, bumped))
+        yield from announce(self._memory, bumped)
+
+    def _clearing(self) -> Steps[None]:
+        self._memory.invalidate_all(everywhere=False)
+        if self._memory.tell is not None:
+            yield from self._memory.tell(None)
+
+
+async def _drive(steps: Steps[None]) -> None:
+    # Imported here because it imports asyncio, which `import daxlite` does without.
+    from ..drivers.asyncio import AsyncioDriver
+
+    await AsyncioDriver().drive(steps)

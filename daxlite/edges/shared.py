@@ -1,11 +1,11 @@
 """`Shared`: the Redis or Valkey in which processes share what they cache."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
-from ..config import CacheConfig
+from ..config import CacheConfig, TableConfig, settings_for
 from ..core.checks import check_function, is_name, is_number, shown
 from ..core.shared_stats import SharedStats
 from ..shared.tier import Settings, WriteThrough
@@ -86,10 +86,46 @@ class Shared:
         check_keys("encryption_keys", self.encryption_keys)
         Envelope(self.compress_above)
 
+    # Settings do not change, so a copy is the same object, and needs no pickling.
+
+    def __copy__(self) -> "Shared":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Shared":
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if self.encryption_keys:
+            raise TypeError(
+                "this Shared has encryption_keys, which must not be written to where pickles go; make one in each "
+                "process, with keys from where secrets are kept"
+            )
+        if not isinstance(self.server, str):
+            raise TypeError(
+                "this Shared has a client, whose connections are those of this process; give it a URL, or make one in "
+                "each process"
+            )
+        return object.__reduce_ex__(self, protocol)  # `super()` does not know a class with slots of dataclass's
+
+
+def check_parts(before: CacheConfig, after: CacheConfig, names: Iterable[str]) -> None:
+    """Raise ValueError for a table that other settings would let into the tier, or out of it. Processes do not change
+    at one moment, and those that share it would not hear of the writes of those that do not.
+
+    names: of the tables that are in use.
+    """
+    for name in {**before.tables, **after.tables, **dict.fromkeys(names)}:
+        shared = before.for_table(name).shared
+        if shared is not after.for_table(name).shared:
+            raise ValueError(
+                f"shared of {shown(name)} must stay {shared} for as long as the cache has a tier; "
+                "enabled=False is allowed at any time"
+            )
+
 
 def settings_of(shared: Shared, config: CacheConfig) -> Settings:
     """What the tier is told to do, by the settings of the tier and of the cache."""
-    tables = [config.for_table(name) for name in (*config.tables, "any")]
+    tables = [settings_for(config, table) for table in (TableConfig(), *config.tables.values())]
     return Settings(
         reads=shared.reads,
         local=shared.local,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import wrapt
 
+from .cache import Cache
+
 if TYPE_CHECKING:
     _ObjectProxy = wrapt.ObjectProxy[Any]
 else:
@@ -16,6 +18,10 @@ else:
 
 class StandIn(_ObjectProxy):
     """Looks like the object that it stands for. Attributes whose names begin with `_self_` are its own."""
+
+    def __init__(self, thing: object, cache: Cache) -> None:
+        super().__init__(thing)
+        self._self_cache = cache
 
     __iter__ = None  # type: ignore[assignment]  # how Python spells that there is none
 
@@ -29,7 +35,10 @@ class StandIn(_ObjectProxy):
         self.__reduce__()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot copy or pickle {self!r}; make another one where it is needed")
+        raise TypeError(
+            f"cannot copy or pickle {self!r}, which has connections of its own; share it in this process, and make "
+            "another one in each other process"
+        )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__reduce__()

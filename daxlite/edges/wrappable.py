@@ -6,7 +6,6 @@ classes, and pass too. `wrap` itself judges objects, not shapes.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from boto3.resources.base import ResourceMeta
@@ -43,11 +42,11 @@ class MakesBoth(Protocol):
     def resource(self) -> Callable[..., Any]: ...
 
 
-class MakesAsyncClients(Protocol):
-    """A session of aiobotocore's."""
+class MakesClients(Protocol):
+    """A session of botocore's, or of aiobotocore's."""
 
     @property
-    def create_client(self) -> Callable[..., AbstractAsyncContextManager[Any]]: ...
+    def create_client(self) -> Callable[..., Any]: ...
 
 
 class AnyClient(Protocol):
@@ -72,6 +71,14 @@ class UntypedResource(Protocol):
     meta: ResourceMeta | None
 
 
-Wrappable: TypeAlias = HasItems | HasTables | MakesBoth | MakesAsyncClients | AnyClient | AnyResource | UntypedResource
+class Opens(Protocol):
+    """What the sessions of asyncio return for a client or a resource, before `async with`."""
+
+    async def __aenter__(self) -> HasItems | HasTables | AnyClient: ...
+
+
+Wrappable: TypeAlias = (
+    HasItems | HasTables | MakesBoth | MakesClients | AnyClient | AnyResource | UntypedResource | Opens
+)
 
 T = TypeVar("T", bound=Wrappable)

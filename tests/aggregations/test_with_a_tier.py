@@ -17,7 +17,7 @@ from daxlite.core.extents import EVERYTHING
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.tables import table_id
 from daxlite.core.tags import item_tag, partition_tag, scan_tag
-from daxlite.edges.client import scope_of
+from daxlite.edges.scope import scope_of
 from daxlite.shared.errors import Unavailable
 from daxlite.shared.keyspace import Keyspace
 from daxlite.shared.scripts import begin, begins, finish
@@ -297,7 +297,7 @@ def test_p7_what_the_tier_could_not_be_told_is_pending_for_results_too(
     client = daxlite.wrap(shop.raw, Cache(CacheConfig(jitter=0)))
     result = shop.aggregations.cached(name="result")(lambda: READS["item"](client))
     assert [result(), result()] == ["1", "1"]
-    connection = writer.cache.tier.server.threads  # type: ignore[union-attr]
+    connection = writer.cache._tier.server.threads  # type: ignore[union-attr]
 
     def refuse(*args: Any) -> Any:
         raise Unavailable
@@ -310,7 +310,7 @@ def test_p7_what_the_tier_could_not_be_told_is_pending_for_results_too(
 def test_p2_a_near_result_goes_with_a_write_that_the_tier_was_told(shop: Shop) -> None:
     writer = shop.member()
     near = AggregationCache(shop.valkey.url, shop.namespace)
-    near._hearing.on_message = lambda *heard: None  # the process itself need not wait for the message
+    near._home.hearing.on_message = lambda *heard: None  # the process itself need not wait for the message
     try:
         result = near.cached(name="result")(lambda: READS["item"](writer.client))
         for item in (NEW, LATER, OLD, NEW):
@@ -327,7 +327,7 @@ def test_p2_a_near_result_goes_with_a_write_that_the_tier_was_told(shop: Shop) -
 
 def heard(member: Member) -> None:
     """Wait until a process has heard everything for as long as any write may take."""
-    tier: Any = member.cache.tier
+    tier: Any = member.cache._tier
     member.get()
     (table,) = tier._tables.values()
     wait_until("it hears", lambda: bool(tier.hears(table)))
@@ -394,7 +394,7 @@ def test_p5_a_process_that_has_just_begun_to_hear_keeps_nothing(shop: Shop) -> N
     """A write may be under way of which it was not told."""
     silent = shop.member(reads=False)
     silent.get()
-    tier: Any = silent.cache.tier
+    tier: Any = silent.cache._tier
     (table,) = tier._tables.values()
     wait_until("it hears", lambda: tier.hears(table))
     silent.get()

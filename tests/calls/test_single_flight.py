@@ -58,8 +58,11 @@ def test_followers_of_a_leader_that_fails_get_their_own_answers(
     assert results["leader 0"] is error
     assert len({id(results[name]) for name in names}) == 3
     assert all("ResponseMetadata" in results[name] for name in names)
-    assert len(threads.dynamodb.sent) == 4
-    assert threads.cache.stats().total.joined == 0
+    if isinstance(error, Exception):
+        assert len(threads.dynamodb.sent) == 4
+        assert threads.cache.stats().total.joined == 0
+    else:  # one of them leads those that have not asked for themselves by then
+        assert 2 <= len(threads.dynamodb.sent) <= 4
     sent = len(threads.dynamodb.sent)
     read(threads)
     assert len(threads.dynamodb.sent) == sent, "the cache is usable, and holds what the followers read"
@@ -161,11 +164,11 @@ def test_a_follower_whose_wait_ends_becomes_the_next_leader(threads: Threads) ->
         def wait(self, timeout: float) -> None:
             """As if the time had passed."""
 
-    watched = threads.cache._state.new_latch
-    threads.cache._state.new_latch = Impatient
+    watched = threads.client.memory._state.new_latch
+    threads.client.memory._state.new_latch = Impatient
     threads.leader(threads.get)
     threads.leader(threads.get)
-    threads.cache._state.new_latch = watched
+    threads.client.memory._state.new_latch = watched
     threads.followers(3, threads.get)
     results = threads.end()
     assert all(result["Item"]["v"] == OLD for result in results.values())
@@ -185,7 +188,7 @@ def cold() -> Threads:
     dynamodb.DescribeTable = lambda params: description("pk")  # type: ignore[attr-defined]
     dynamodb.DescribeTimeToLive = lambda params: made()  # type: ignore[attr-defined]
     client = ScriptedClient(schema=None, config={"settle_window": 0}, dynamodb=dynamodb)
-    client.cache._state.new_latch = made_threads._new_latch
+    client.memory._state.new_latch = made_threads._new_latch
     made_threads.client, made_threads.cache = client, client.cache
     return made_threads
 

@@ -20,8 +20,7 @@ from ...calls.hearing import hear_no_more, listeners_here
 from ...core.extents import EVERYTHING, Extent
 from ...core.steps import Run, Server, Steps
 from ...core.tags import Tag, scan_tag, table_tag
-from ...shared.errors import CorruptValue
-from ...shared.failures import Unavailable
+from ...shared.errors import CorruptValue, Unavailable
 from ...shared.keyspace import Keyspace
 from ...shared.scripts import MAX_COMPUTATION, NotedState, note, noted
 from ...shared.tags import shared_tag
@@ -242,6 +241,8 @@ class Capture:
             self.depend({each: tags[tag] for each, tag in shared.items()})
         if late:
             self.lags_until = min(self.lags_until, self._wall_clock() + cache.ages_for(late))
+        if cache.awaits(tags):  # what it reads now may be changed by a request that is on its way
+            self.lags_until = min(self.lags_until, self._wall_clock())
 
     def _note(self, tags: Collection[bytes]) -> Steps[bool]:
         """Note states. Returns whether that worked; if not, this capture does not ask Redis again."""

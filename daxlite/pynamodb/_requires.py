@@ -2,5 +2,5 @@
 
 from importlib.util import find_spec
 
-if find_spec("redis") is None:
-    raise ModuleNotFoundError('redis is not installed: pip install "daxlite[redis]"', name="redis")
+if find_spec("pynamodb") is None:
+    raise ModuleNotFoundError("pynamodb is not installed: pip install pynamodb", name="pynamodb")
