@@ -40,6 +40,7 @@ REPLACEMENTS: Final = (
     (r"await asyncio\.to_thread\(([\w.]+)\)", r"\1()"),
     (r"\bawait ", ""),
     (r"\basync (def|with)\b", r"\1"),
+    (r"\bCoroutine\[Any, Any, ([\w |]+)\]", r"\1"),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basync_(?=[a-z])", ""),
