@@ -43,7 +43,7 @@ test: $(VENV)/.dev
 
 # Without aiobotocore, which allows a narrow range of botocore's versions.
 test-lowest: $(VENV)-lowest/.dev
-	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --ignore tests/asyncio
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --edges threads
 
 surface: $(VENV)/.dev
 	$(BIN)/python -m tests.public_surface --write
