@@ -26,9 +26,6 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 TWINS: Final = {
     "daxlite/aggregations/async_cache.py": "daxlite/aggregations/cache.py",
-    "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
-    "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
-    "daxlite/shared/async_pool.py": "daxlite/shared/pool.py",
 }
 """The path of each source with that of its twin."""
 
@@ -44,7 +41,6 @@ REPLACEMENTS: Final = (
     (r"\bredis\.asyncio\b", "redis"),
     (r"\bdrivers\.asyncio import AsyncioDriver\b", "drivers.threads import ThreadDriver"),
     (r"\bAsyncioDriver\b", "ThreadDriver"),
-    (r"\bLoopClients\b", "ThreadClient"),
     (r", sync_client\)", ")"),
     (r"\bfor asyncio\b", "for threads"),
     (r"\bcoroutine function\b", "function"),

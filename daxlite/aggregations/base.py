@@ -79,7 +79,7 @@ class Base(Uncopied):
         self._connections = connections
         threads = connections.threads
         self._hearing = Hearing(
-            Servers(threads.clients),
+            Servers(threads.clients, connections.doubt),
             keyspace,
             threads.breaker,
             clock=clock,
