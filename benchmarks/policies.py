@@ -85,7 +85,7 @@ def hit_ratio_of_daxlite(entries: int, reads: list[int]) -> float:
     _read(daxlite.wrap(client, cache=one), 0)
     size = one.stats().total.bytes  # all entries have the same
     # Beside them the stamps of the table and of the read under way, which are less than another entry.
-    room = entries * size + one._state.changes.bytes + size - 1
+    room = entries * size + one._memory._state.changes.bytes + size - 1
     cache = daxlite.Cache(daxlite.CacheConfig(**forever, max_bytes=room, max_entry_bytes=size))
     wrapped = daxlite.wrap(client, cache=cache)
     for number in reads:

@@ -23,6 +23,14 @@ def task_here() -> Any:
         return None
 
 
+def goes_on_here(place: Any) -> bool:
+    """Whether what runs in a place goes on only once the caller's thread is back in its event loop: it is a task there.
+    A caller that blocks the thread would wait for it in vain."""
+    find = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    loop = None if find is None else find()
+    return loop is not None and hasattr(place, "get_loop") and place.get_loop() is loop
+
+
 def greenlet_here() -> Any:
     """The greenlet in which the caller runs, if there are any."""
     find = getattr(sys.modules.get("greenlet"), "getcurrent", None)

@@ -33,13 +33,14 @@ class CacheBench:
         settings.setdefault("tables", {"T": TableConfig(schema=SCHEMA)})
         settings.setdefault("settle_window", 0)  # tests/calls/test_settle.py tests it
         self.cache = Cache(CacheConfig(**settings), clock=self.clock, wall_clock=self.clock.wall, random=random)
-        self.table: Table = self.cache.table(ID)
+        self.memory = self.cache._memory
+        self.table: Table = self.memory.table(ID)
 
     def flight(self, key: dict[str, Any] = KEY) -> ReadFlight:
-        return self.cache.read_flight(self.table, ItemRead(item_key(key)))
+        return self.memory.read_flight(self.table, ItemRead(item_key(key)))
 
     def writing(self, key: dict[str, Any] = KEY) -> WriteFlight:
-        return self.cache.write_flight(self.table, item_key(key))
+        return self.memory.write_flight(self.table, item_key(key))
 
     def fill(self, item: Any = OLD, key: dict[str, Any] = KEY) -> None:
         with self.flight(key) as flight:
@@ -52,17 +53,17 @@ class CacheBench:
 
     def get(self, key: dict[str, Any] = KEY) -> Any:
         """The cached item, None if it is known not to exist, or "unknown"."""
-        found = self.cache.lookup(self.table.counters["item"], self.table.item(item_key(key)))
+        found = self.memory.lookup(self.table.counters["item"], self.table.item(item_key(key)))
         return "unknown" if found is None else decode(found) if found else None
 
     def fill_page(self, name: str = "q", owner: str = "ann", kind: Any = "query", index: str | None = "g") -> None:
         equalities = {"owner": {"S": owner}, "pk": {"S": owner}}
-        with self.cache.read_flight(self.table, PageRead(kind, index, name.encode(), equalities)) as flight:
+        with self.memory.read_flight(self.table, PageRead(kind, index, name.encode(), equalities)) as flight:
             flight.fill(flight.page(kind, name.encode(), {"Count": 0}))
 
     def has_page(self, name: str = "q", kind: Any = "query") -> bool:
         place = self.table.page(kind, name.encode())
-        return self.cache.lookup(self.table.counters[kind], place) is not None
+        return self.memory.lookup(self.table.counters[kind], place) is not None
 
     def count(self, kind: Any = "item") -> Any:
         return self.cache.stats().tables["T"][kind]

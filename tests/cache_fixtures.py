@@ -10,6 +10,7 @@ import pytest
 
 from daxlite import Cache
 from daxlite.cache import peers
+from daxlite.cache.memory import MemoryCache
 from tests import invariants
 
 
@@ -47,24 +48,31 @@ def caches_stand_for_processes() -> Iterator[None]:
 def invariants_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Checks each cache that the test made once the test is over."""
     made: list[Cache] = []
-    make = Cache.__init__
-
-    def remember(self: Cache, *args: Any, **kwargs: Any) -> None:
-        make(self, *args, **kwargs)
-        made.append(self)
-
-    monkeypatch.setattr(Cache, "__init__", remember)
+    memories: list[MemoryCache] = []
+    _remember(monkeypatch, Cache, made)
+    _remember(monkeypatch, MemoryCache, memories)
     yield
     # One in a cycle lives on until the collector comes by, and is none of the next test's.
-    own = {id(cache._state) for cache in made}
+    own = {id(memory._state) for memory in memories}
     for number, ref in peers.PROCESS._states.copy().items():
         if id(ref()) in own:
             peers.PROCESS._states.pop(number, None)
     for cache in made:
         cache.close()
-        invariants.check(cache)
+    for memory in memories:
+        invariants.check(memory)
         if request.node.get_closest_marker("faults_expected") is None:
-            assert cache.stats().faults == 0, "daxlite failed, and hid it"
+            assert memory.stats().faults == 0, "daxlite failed, and hid it"
+
+
+def _remember(monkeypatch: pytest.MonkeyPatch, kind: type, made: list[Any]) -> None:
+    make = kind.__init__  # type: ignore[misc]
+
+    def remember(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        made.append(self)
+
+    monkeypatch.setattr(kind, "__init__", remember)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from daxlite.demo.server import embedded_server
 from tests import servers, volume
+from tests.edges import EDGES
 
 pytest_plugins = [
     "tests.aggregation_fixtures",
@@ -25,6 +26,7 @@ MakeTable = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--edges", default=",".join(EDGES), help="the edges to test, with commas between them")
     parser.addoption("--volume", type=int, default=1, help="do this many times what `make test` does")
 
 
@@ -34,9 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "edge" in metafunc.fixturenames:
+        metafunc.parametrize("edge", chosen_edges(metafunc.config), scope="session")
     if "backend" in metafunc.fixturenames:
         names = [server.name for server in servers.chosen()]
         metafunc.parametrize("backend", names, indirect=True, scope="session")
+
+
+def chosen_edges(config: pytest.Config) -> list[str]:
+    """The edges that this run was asked to test. Raises UsageError for one that there is not."""
+    chosen = str(config.getoption("--edges")).split(",")
+    if unknown := set(chosen) - set(EDGES):
+        raise pytest.UsageError(f"--edges: {sorted(unknown)} is none of {EDGES}")
+    return chosen
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from daxlite import Cache
 from daxlite.cache.clock import Stamp
 from daxlite.cache.entries import Entries, Entry, Queue, size_of
+from daxlite.cache.memory import MemoryCache
 
 
 def check_queues(entries: Entries) -> None:
@@ -34,7 +34,7 @@ def walk(queue: Queue) -> list[Entry]:
     return found
 
 
-def check(cache: Cache) -> None:
+def check(cache: MemoryCache) -> None:
     """Fails unless the bytes add up, the stamps and their holders agree, and nothing is left in flight."""
     state, config = cache._state, cache.config
     with state.locked():

@@ -126,8 +126,9 @@ class ScriptedClient:
         settings: dict[str, Any] = {"jitter": 0.0, **(config or {})}
         settings.setdefault("tables", {TABLE: TableConfig(schema=schema)})
         self.cache = cache or Cache(CacheConfig(**settings), clock=self.clock, wall_clock=self.clock.wall)
+        self.memory = self.cache._memory
         self.dynamodb: Any = dynamodb or DynamoDB(**answers)
-        self.dispatcher = Dispatcher(Context(self.cache, Typed(), self.cache.names(scope)), self.dynamodb)
+        self.dispatcher = Dispatcher(Context(self.memory, Typed(), self.memory.names(scope)), self.dynamodb)
 
     def __call__(self, operation: str, **params: Any) -> dict[str, Any]:
         if "TableName" not in params and not {"RequestItems", "TransactItems", "Statement", "Statements"} & set(params):

@@ -10,6 +10,7 @@ from typing import Any
 import daxlite
 from daxlite import Cache, CacheConfig
 from tests.differential.tables import attributes, index, keys
+from tests.edges import Awaited, run_at_once
 from tests.simulator import Simulator
 
 TABLE = "Orders"
@@ -27,11 +28,17 @@ LAG = 2.0  # seconds by which replicas may be behind; less than the settle windo
 
 
 class SimulatedClient:
-    """A simulated DynamoDB with one table, a raw client, and a wrapped one. Making it is slow; `reset` is not."""
+    """A simulated DynamoDB with one table, a raw client, and a wrapped one. Making it is slow; `reset` is not.
 
-    def __init__(self) -> None:
+    edge: that of the wrapped client, "threads" or "asyncio". The raw one is boto3's.
+    """
+
+    def __init__(self, edge: str = "threads") -> None:
         self.simulator = Simulator()
         self.raw = self.simulator.client()
+        self.edge = edge
+        self.inner = self.raw if edge == "threads" else self.simulator.async_client()
+        """What is wrapped."""
 
     def reset(self, items: Sequence[Any] = (OLD,), shape: dict[str, Any] = SHAPE) -> None:
         """Make the table anew, with these items, and a cache that is empty."""
@@ -44,7 +51,8 @@ class SimulatedClient:
     def use_cache(self, config: CacheConfig) -> None:
         """Wrap the client anew, with an empty cache of these settings."""
         self.cache = Cache(config, clock=self.simulator.clock.now)
-        self.client = daxlite.wrap(self.raw, self.cache)
+        wrapped = daxlite.wrap(self.inner, self.cache)
+        self.client = wrapped if self.edge == "threads" else Awaited(wrapped, run_at_once)
 
     def close(self) -> None:
         self.raw.close()

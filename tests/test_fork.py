@@ -50,7 +50,7 @@ def use(client: ScriptedClient) -> None:
     cache.clear()
     assert cache.stats().total.entries == 0
     assert cache.stats().faults == 0
-    invariants.check(cache)
+    invariants.check(cache._memory)
 
 
 def test_the_child_begins_empty_and_works() -> None:
@@ -99,7 +99,7 @@ def test_a_lock_that_another_thread_holds_is_not_inherited() -> None:
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with client.cache._state.locked():
+        with client.memory._state.locked():
             held.set()
             enough.wait(PATIENCE)
 
@@ -107,7 +107,7 @@ def test_a_lock_that_another_thread_holds_is_not_inherited() -> None:
     assert held.wait(PATIENCE)
     try:
         in_child(lambda: use(client))
-        assert not client.cache._state._lock._mutex.acquire(blocking=False), "in the parent it is held as before"
+        assert not client.memory._state._lock._mutex.acquire(blocking=False), "in the parent it is held as before"
     finally:
         enough.set()
         thread.join(PATIENCE)
@@ -161,7 +161,7 @@ def test_a_call_during_which_the_process_forks_ends_well_on_both_sides(operation
     call = {"GetItem": client.get, "Query": client.query, "PutItem": lambda: client.put(NEW)}[operation]
 
     def check() -> None:
-        invariants.check(client.cache)
+        invariants.check(client.memory)
         use(client)
 
     try:
@@ -182,7 +182,7 @@ def test_a_call_during_which_the_process_forks_ends_well_on_both_sides(operation
 def test_a_table_that_another_thread_is_about_to_make_is_reached_by_changes() -> None:
     """The fork comes between two steps of State.table."""
     client = cached_client()
-    state = client.cache._state
+    state = client.memory._state
     halfway, enough = threading.Event(), threading.Event()
 
     class Slow(dict[Any, Any]):
@@ -199,7 +199,7 @@ def test_a_table_that_another_thread_is_about_to_make_is_reached_by_changes() ->
     def check() -> None:
         client.get()
         assert client.is_hit(client.get())
-        client.cache.apply(Change(client.dispatcher.context.table(TABLE).place, KEY))
+        client.memory.apply(Change(client.dispatcher.context.table(TABLE).place, KEY))
         assert not client.is_hit(client.get()), "a change does not reach the table: it is stale for good"
 
     try:
@@ -226,7 +226,7 @@ def test_a_flight_from_before_the_fork_leaves_no_mark() -> None:
     client = cached_client()
     table = client.dispatcher.context.table(TABLE)
     key = item_key(KEY)
-    with client.cache.read_flight(table, ItemRead(key)) as flight, client.cache.write_flight(table, key) as write:
+    with client.memory.read_flight(table, ItemRead(key)) as flight, client.memory.write_flight(table, key) as write:
 
         def check() -> None:
             flight.fill(flight.item(key, ITEM))
@@ -235,7 +235,7 @@ def test_a_flight_from_before_the_fork_leaves_no_mark() -> None:
             assert client.cache.stats().total.entries == 0
             flight.__exit__()
             write.__exit__()
-            invariants.check(client.cache)
+            invariants.check(client.memory)
 
         in_child(check)
         flight.fill(flight.item(key, ITEM))

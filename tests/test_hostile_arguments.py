@@ -217,6 +217,7 @@ ROWS: dict[str, Row] = {
     **settings("Cache", Cache, shared="None"),
     **settings("Cache.bulk", in_bulk, table=TABLE),
     **tables("Cache.invalidate", lambda **given: Cache().invalidate(**given), key=f"None|{ITEM_KEY}"),
+    **tables("Cache.ainvalidate", lambda **given: asyncio.run(Cache().ainvalidate(**given)), key=f"None|{ITEM_KEY}"),
     **settings(
         "CacheConfig",
         CacheConfig,

@@ -170,7 +170,7 @@ def test_fault_5_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) ->
         DeleteItem=made(),
         BatchGetItem=lambda params: made(Responses={TABLE: []}, UnprocessedKeys={}),
     )
-    state = client.cache._state
+    state = client.memory._state
 
     def use(number: int) -> None:
         one, other = {"pk": {"S": f"{number}"}}, {"pk": {"S": f"other {number}"}}
@@ -214,7 +214,7 @@ def test_fault_5_names_of_tables_are_bounded_too(monkeypatch: pytest.MonkeyPatch
         name = f"T{number}"
         client.put(TableName=name)
         assert client.get(TableName=name)["Item"] == ITEM, "what is beyond goes straight to DynamoDB"
-    assert len(client.cache._state.tables) == 5
+    assert len(client.memory._state.tables) == 5
 
 
 def work(call: Callable[[], Any]) -> int:

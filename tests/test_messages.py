@@ -92,7 +92,7 @@ def test_stats_in_a_signal_handler_are_a_snapshot_that_changes_nothing(monkeypat
     interrupting(client, monkeypatch, lambda: found.append(client.cache.stats()))
     client("UpdateItem", Key=KEY, UpdateExpression="REMOVE note")
     assert found[0].total.hits == 2
-    assert client.cache._state._lock._reentries == 0, "the cache would be emptied"
+    assert client.memory._state._lock._reentries == 0, "the cache would be emptied"
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

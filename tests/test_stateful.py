@@ -196,7 +196,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def cache_is_sound(self) -> None:
         if hasattr(self, "cache"):
-            invariants.check(self.cache)
+            invariants.check(self.cache._memory)
             assert self.cache.stats().faults == 0
 
     def teardown(self) -> None:

@@ -26,6 +26,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 TWINS: Final = {
     "daxlite/aggregations/async_cache.py": "daxlite/aggregations/cache.py",
+    "daxlite/edges/async_dispatcher.py": "daxlite/edges/dispatcher.py",
+    "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
 }
 """The path of each source with that of its twin."""
 

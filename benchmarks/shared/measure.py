@@ -57,7 +57,7 @@ def shared_cache(valkey: Valkey, **settings: Any) -> Iterator[daxlite.Cache]:
 
 
 def _drop_local(cache: daxlite.Cache) -> None:
-    entries = cache._state.entries
+    entries = cache._memory._state.entries
     for name in [*entries]:
         entries.discard(name)
 
@@ -181,7 +181,7 @@ def messages(valkey: Valkey, count: int) -> list[Row]:
         client.get_item(TableName=TABLE, Key=key())
         while not cache.stats().shared.is_hearing:  # type: ignore[union-attr]
             sleep(0.01)
-        tier = cache.tier
+        tier = cache._tier
         assert tier is not None
         (table,) = tier._tables.values()
         channel = tier.keyspace.table_channel(table.digest)
@@ -209,8 +209,8 @@ def sizes(valkey: Valkey) -> list[Row]:
     with canned.running() as endpoint, shared_cache(valkey) as cache, redis.Redis.from_url(valkey.url) as bare:
         client = daxlite.wrap(boto3.client("dynamodb", **connection(endpoint)), cache=cache)
         client.put_item(TableName=TABLE, Item=item())
-        assert cache.tier is not None
-        names = list(bare.scan_iter(f"{cache.tier.keyspace.namespace}:*"))
+        assert cache._tier is not None
+        names = list(bare.scan_iter(f"{cache._tier.keyspace.namespace}:*"))
         value = next(name for name in names if not name.endswith(b":state"))
         state = value.rpartition(b":")[0] + b":state"
         stored = len(bare.get(value) or b"")

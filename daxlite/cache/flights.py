@@ -26,7 +26,7 @@ from ..core.tags import Tag, item_tag
 from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
-from ..place import place
+from ..place import goes_on_here, place
 from .clock import ChangeClock, Stamps, changed_since
 from .entries import EntryKey
 from .moment import LONG_AGO, Moment
@@ -76,6 +76,8 @@ class _Flight(Struct, eq=False):
     _extent: Extent = EVERYTHING
     """What it reads of its partition."""
     _started: bool = False
+    is_abandoned: bool = False
+    """Whether it was cancelled or interrupted, which tells nothing of DynamoDB."""
     wall_now: float | None = None
     """The moment since the epoch by which items expire, where a better clock than this host's told it."""
 
@@ -91,8 +93,9 @@ class _Flight(Struct, eq=False):
         self._started = True
         state.in_flight += 1
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._started:
+            self.is_abandoned = kind is not None and not issubclass(kind, Exception)
             with self._state.locked():
                 self._land()
 
@@ -167,6 +170,11 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     """Whether it is one without a place there, such as a scan, that this process may keep all the same."""
     _place: object = None
     """Where it runs."""
+
+    @property
+    def goes_on_here(self) -> bool:
+        """Whether it goes on only once the caller's thread is back in its event loop."""
+        return goes_on_here(self._place)
 
     @property
     def counters(self) -> KindCounters:

@@ -29,7 +29,7 @@ from .flights import ReadFlight, WriteFlight
 from .lock import Reentered
 from .moment import Moment
 from .state import MAX_TABLES, State
-from .stats import KindCounters
+from .stats import CacheCounts, CacheStats, Kind, KindCounters, add
 from .table import Table
 from .table_names import TableNames
 
@@ -288,8 +288,18 @@ class MemoryCache(Uncopied):
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
 
+    def begin_bulk(self, name: str) -> object:
+        """From here on, writes of a table leave nothing in the cache. Returns what ends it."""
+        one = object()
+        self._bulk[one] = name
+        return one
+
+    def end_bulk(self, one: object) -> None:
+        """End what `begin_bulk` began."""
+        self._bulk.pop(one, None)
+
     def is_bulk(self, place: Place) -> bool:
-        """Whether writes of a table leave nothing in the cache now; see `edges.cache.Cache.bulk`."""
+        """Whether writes of a table leave nothing in the cache now."""
         return bool(self._bulk) and place.name in [*self._bulk.values()]
 
     # Tables
@@ -385,6 +395,18 @@ class MemoryCache(Uncopied):
         return self._change(learn)
 
     # Counts
+
+    def stats(self) -> CacheStats:
+        """A snapshot of all counts. Takes no lock where a signal handler asks in the middle of a change."""
+        state = self._state
+        with state.to_read():
+            by_name: dict[str, dict[Kind, CacheCounts]] = {}
+            for table in state.tables.values():
+                kinds = by_name.setdefault(table.id.name, {})
+                for kind, counters in table.counters.items():
+                    counts = counters.snapshot()
+                    kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
+            return CacheStats(by_name, state.faults, state.in_flight)
 
     def count(self, counters: KindCounters, bypass: str) -> None:
         """Count a read that goes straight to DynamoDB, and why."""

@@ -78,7 +78,7 @@ def _miss(context: Context, params: Params, parts: list[Part], capacity: str) ->
         for wanted in part.wanted:
             if wanted.flight is None or wanted.leader is None:
                 continue
-            answer = yield from answer_of(wanted.leader)
+            answer = yield from answer_of(context, wanted.leader)
             if answer is None:
                 alone.add(wanted)
             else:

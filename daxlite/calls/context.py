@@ -49,6 +49,8 @@ class Context(Struct):
     """The tier that the cache shares with other processes."""
     record_lasts: float = 0.0
     """Seconds for which a record of a write under way lasts: as one attempt takes at most, and the settle window."""
+    is_blocking: bool = True
+    """Whether a call blocks its thread until it is over; False for asyncio."""
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises NotCacheable for what is not a name."""

@@ -1,18 +1,39 @@
-"""Takes steps in a task of asyncio."""
+"""Takes steps in a task of asyncio.
+
+A task may be cancelled wherever it waits. Steps that were cancelled take no more time:
+
+    in a Call, a Wait, a Sleep    the error is raised inside of the steps, which may not ask for more of those
+    in a Get, a Run               Redis is Unavailable from there on: what the steps owe it, the outbox delivers
+
+So what a write changed is applied in this process, and the error is raised when the steps are over.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar, assert_never
 
+from msgspec import Struct
+
 from ..calls.hearing import NOBODY, async_hear, listeners_here, read_listeners
 from ..calls.listeners import change_listeners
 from ..core.replies import BrokenReply
 from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait, Waitable
+from ..shared.errors import Unavailable
 from .progress import Progress, Surface, log_background
 
 T = TypeVar("T")
 AsyncSend: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+Interruption: TypeAlias = asyncio.CancelledError | GeneratorExit
+"""What is raised in a coroutine that is cancelled, or collected because its loop has ended."""
+
+
+class _Interrupted(Struct):
+    """Whether a call was interrupted, which all the steps on its way have in common."""
+
+    by: Interruption | None = None
 
 
 async def _no_client(operation: str, params: dict[str, Any]) -> Any:
@@ -36,14 +57,35 @@ class AsyncioDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         """In the background. The event loop itself keeps tasks only weakly."""
 
-    async def drive(self, steps: Steps[T], progress: Progress | None = None, *, surface: Surface | None = None) -> T:
-        """As ThreadDriver.drive."""
-        progress = progress or Progress()
+    async def drive(
+        self,
+        steps: Steps[T],
+        progress: Progress | None = None,
+        *,
+        surface: Surface | None = None,
+        interruption: Interruption | None = None,
+    ) -> T:
+        """As ThreadDriver.drive. interruption: what the call was interrupted by before these steps, which take no time
+        then; it is raised when they are over."""
+        interrupted = _Interrupted(interruption)
+        try:
+            result = await self._drive(steps, progress or Progress(), interrupted, surface)
+        except BaseException:
+            if interrupted.by is not None:
+                raise interrupted.by from None
+            raise
+        if interrupted.by is not None:
+            raise interrupted.by
+        return result
+
+    async def _drive(
+        self, steps: Steps[T], progress: Progress, interrupted: _Interrupted, surface: Surface | None = None
+    ) -> T:
         try:
             step = next(steps)
             while True:
                 try:
-                    reply = await self._take(step, progress)
+                    reply = await self._take(step, progress, interrupted)
                 except BaseException as error:  # noqa: BLE001 - CancelledError is one of them; as in ThreadDriver
                     step = steps.throw(error if surface is None else surface(error))
                 else:
@@ -54,33 +96,54 @@ class AsyncioDriver:
         finally:
             steps.close()
 
-    async def _take(self, step: Step, progress: Progress) -> Any:
+    async def _take(self, step: Step, progress: Progress, interrupted: _Interrupted) -> Any:
         match step:
-            case Call():
-                return await self._call(step, progress)
-            case Get(server, keys):
-                if server.asyncio is None:
-                    return await asyncio.to_thread(server.threads.get, keys)
-                return await server.asyncio.get(keys)
-            case Run(server, commands, is_urgent):
-                if server.asyncio is None:
-                    return await asyncio.to_thread(server.threads.run, commands, is_urgent)
-                return await server.asyncio.run(commands, is_urgent)
+            case Get() | Run():
+                return await self._ask_redis(step, progress, interrupted)
             case AboutToRead(cache, tags, lagging):
-                await self._about_to_read(cache, tags, lagging)
+                await self._about_to_read(cache, tags, lagging, interrupted)
+                return None
             case Notify(cache, tags, told):
-                await self._notify(cache, tags, told)
-            case Sleep(seconds):
-                await asyncio.sleep(seconds)
-            case Wait(latch, seconds):
-                await self._wait(latch, seconds)
-            case Compute(call, listener):
-                return await self._compute(call, listener, progress)
+                await self._notify(cache, tags, told, interrupted)
+                return None
             case Spawn(steps, when_over):
                 return self._spawn(steps, when_over)
-            case _:
-                assert_never(step)
+        if interrupted.by is not None:
+            raise interrupted.by
+        try:
+            match step:
+                case Call():
+                    return await self._call(step, progress)
+                case Sleep(seconds):
+                    await asyncio.sleep(seconds)
+                case Wait(latch, seconds):
+                    await self._wait(latch, seconds)
+                case Compute(call, listener):
+                    return await self._compute(call, listener, progress)
+                case _:
+                    assert_never(step)
+        except asyncio.CancelledError as error:
+            progress.failed(error)
+            raise
         return None
+
+    async def _ask_redis(self, step: Get | Run, progress: Progress, interrupted: _Interrupted) -> Any:
+        if interrupted.by is not None:
+            raise Unavailable
+        try:
+            match step:
+                case Get(server, keys):
+                    if server.asyncio is None:
+                        return await asyncio.to_thread(server.threads.get, keys)
+                    return await server.asyncio.get(keys)
+                case Run(server, commands, is_urgent):
+                    if server.asyncio is None:
+                        return await asyncio.to_thread(server.threads.run, commands, is_urgent)
+                    return await server.asyncio.run(commands, is_urgent)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            interrupted.by = error
+            progress.failed(error)
+            raise Unavailable from None
 
     async def _call(self, step: Call, progress: Progress) -> Any:
         if step.operation != progress.operation:
@@ -91,23 +154,25 @@ class AsyncioDriver:
         except BrokenReply as broken:
             progress.succeeded(broken.response)
             raise
+        except GeneratorExit:
+            raise  # no fault and no outcome: the edge drops what the call may have changed
         except BaseException as error:
             progress.failed(error)
             raise
         progress.succeeded(response)
         return response
 
-    async def _about_to_read(self, cache: Any, tags: Any, lagging: Any) -> None:
+    async def _about_to_read(self, cache: Any, tags: Any, lagging: Any, interrupted: _Interrupted) -> None:
         for listener in listeners_here():
             try:
-                await self.drive(listener.will_read(cache, tags, lagging))
+                await self._drive(listener.will_read(cache, tags, lagging), Progress(), interrupted)
             except Exception as error:  # noqa: BLE001 - a fault of the listener's, not the application's
                 cache.fault(error)
 
-    async def _notify(self, cache: Any, tags: Any, told: Any) -> None:
+    async def _notify(self, cache: Any, tags: Any, told: Any, interrupted: _Interrupted) -> None:
         for listener in change_listeners():
             try:
-                await self.drive(listener.changed(tags, told))
+                await self._drive(listener.changed(tags, told), Progress(), interrupted)
             except Exception as error:  # noqa: BLE001 - the other listeners are told all the same
                 cache.fault(error)
 

@@ -1,27 +1,30 @@
 """The cache as the application sees it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..cache.lock import Reentered
 from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
-from ..cache.stats import CacheCounts, CacheStats, Kind, add
+from ..cache.stats import CacheStats
 from ..calls.listeners import announce
 from ..config import CacheConfig
 from ..core.extents import Extent
 from ..core.native import key_argument
+from ..core.steps import Steps
 from ..core.tables import region_and_name
 from ..core.tags import Tag
+from ..core.uncopied import Uncopied
 from ..drivers.threads import ThreadDriver
 from ..shared.tier import Tier
+from .bulk import Bulk
 from .joining import join
 from .shared import Shared
 
 
-class Cache(MemoryCache):
+class Cache(Uncopied):
     """An item cache and a query cache, to be shared by any number of wrapped clients, resources and threads.
 
     Clients that share a cache share what their credentials may read of an account's tables.
@@ -46,47 +49,31 @@ class Cache(MemoryCache):
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(config, clock=clock, wall_clock=wall_clock, random=random)
+        self._memory = MemoryCache(config, clock=clock, wall_clock=wall_clock, random=random)
         self._joined: Any = None
-        self.tier: Tier | None = None
+        """Its part of the tier."""
+        self._tier: Tier | None = None
         """The tier that the cache shares with other processes."""
         if shared is not None:
-            self._joined = join(self, shared, clock, wall_clock)
-            self.tier = self._joined.tier
+            self._joined = join(self._memory, shared, clock, wall_clock)
+            self._tier = self._joined.tier
 
-    def close(self) -> None:
-        """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
-        if self._joined is not None:
-            self._joined.close()
+    @property
+    def config(self) -> CacheConfig:
+        """The settings. They hold for the whole life of the cache."""
+        return self._memory.config
 
     def stats(self) -> CacheStats:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.
 
         A signal handler may call it at any moment, and gets the counts as they are in the middle of a change.
         """
-        state = self._state
-        with state.to_read():
-            by_name: dict[str, dict[Kind, CacheCounts]] = {}
-            for table in state.tables.values():
-                kinds = by_name.setdefault(table.id.name, {})
-                for kind, counters in table.counters.items():
-                    counts = counters.snapshot()
-                    kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
-            shared = None if self._joined is None else self._joined.stats()
-            return CacheStats(by_name, state.faults, state.in_flight, shared)
+        stats = self._memory.stats()
+        return stats if self._joined is None else replace(stats, shared=self._joined.stats())
 
-    def clear(self) -> None:
-        """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
-        other cache of this process and no aggregation goes. With a shared tier, everything of its namespace goes, for
-        all processes: that takes one command, however much is stored."""
-        self.invalidate_all(everywhere=False)
-        if self.tell is not None:
-            ThreadDriver().drive(self.tell(None))
-
-    @contextmanager
-    def bulk(self, table: str) -> Iterator[None]:
-        """While many items of a table are written: within, what is written is kept nowhere, and drops what was cached
-        of it, as ever. It holds for all threads, and may be entered several times.
+    def bulk(self, table: str) -> Bulk:
+        """While many items of a table are written, by `with` or `async with`: within, what is written is kept nowhere,
+        and drops what was cached of it, as ever. It holds for all threads and tasks, and may be entered several times.
 
         table: its name or ARN. Raises TypeError or ValueError for what is none.
 
@@ -96,12 +83,7 @@ class Cache(MemoryCache):
         """
         check_table(table, None)
         _, name = region_and_name(table)
-        one = object()
-        self._bulk[one] = name
-        try:
-            yield
-        finally:
-            self._bulk.pop(one, None)
+        return Bulk(self._memory, name)
 
     def invalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
         """Drop what depends on one item, or on anything of a table: it was changed by another program.
@@ -114,17 +96,58 @@ class Cache(MemoryCache):
         >>> cache = Cache()
         >>> cache.invalidate("Orders", {"pk": "o#1"}, region="eu-west-1")
         """
+        ThreadDriver().drive(self._invalidation(table, key, region))
+
+    async def ainvalidate(self, table: str, key: Mapping[str, Any] | None = None, *, region: str | None = None) -> None:
+        """As `invalidate`, for asyncio."""
+        await _drive(self._invalidation(table, key, region))
+
+    def clear(self) -> None:
+        """Drop everything of this cache. What is being read meanwhile is not stored either. Nothing changed, so no
+        other cache of this process and no aggregation goes. With a shared tier, everything of its namespace goes, for
+        all processes: that takes one command, however much is stored."""
+        ThreadDriver().drive(self._clearing())
+
+    async def aclear(self) -> None:
+        """As `clear`, for asyncio."""
+        await _drive(self._clearing())
+
+    def close(self) -> None:
+        """Deliver to the shared tier what is pending, if its server takes it, and leave it. Without one, do nothing."""
+        if self._joined is not None:
+            self._joined.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for asyncio: the event loop goes on while the tier is left."""
+        if self._joined is not None:
+            import asyncio
+
+            await asyncio.to_thread(self._joined.close)
+
+    def _invalidation(self, table: str, key: Mapping[str, Any] | None, region: str | None) -> Steps[None]:
         check_table(table, region)
         typed = None if key is None else key_argument(key)
         bumped: dict[Tag, Extent] | None
         try:
-            bumped = self.invalidate_places(places_of(table, region), typed)
+            bumped = self._memory.invalidate_places(places_of(table, region), typed)
         except Reentered:  # within a change that another frame of this thread makes
-            self.invalidate_all()
+            self._memory.invalidate_all()
             bumped = None
         except ValueError:
             raise
         except BaseException:  # of a signal handler's, in the middle of it
-            self.invalidate_all()
+            self._memory.invalidate_all()
             raise
-        ThreadDriver().drive(announce(self, bumped))
+        yield from announce(self._memory, bumped)
+
+    def _clearing(self) -> Steps[None]:
+        self._memory.invalidate_all(everywhere=False)
+        if self._memory.tell is not None:
+            yield from self._memory.tell(None)
+
+
+async def _drive(steps: Steps[None]) -> None:
+    # Imported here because it imports asyncio, which `import daxlite` does without.
+    from ..drivers.asyncio import AsyncioDriver
+
+    await AsyncioDriver().drive(steps)

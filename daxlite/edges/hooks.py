@@ -26,6 +26,8 @@ WATCHING: Final = ("request-created", "before-sign", "before-send")
 
 # These see requests, or add headers to them, and leave parameters and answers alone; moto answers in DynamoDB's place.
 _HARMLESS: Final = (
+    "aioboto3",
+    "aiobotocore",
     "botocore",
     "boto3",
     "daxlite",

@@ -16,12 +16,13 @@ from ..shared.leases import Lease
 from .shared import Shared, settings_of
 
 
-def join(cache: MemoryCache, shared: Shared, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Any:
+def join(memory: MemoryCache, shared: Shared, clock: Callable[[], float], wall_clock: Callable[[], float]) -> Any:
     """Let a cache have part in the tier. Returns its `shared.assembly.Membership`, to which nothing refers but the
-    cache. Raises TypeError or ValueError for what is not allowed."""
+    cache, by `tell`: so the tier is there for as long as a wrapped client uses the cache, and goes with it. Raises
+    TypeError or ValueError for what is not allowed."""
     if not isinstance(shared, Shared):
         raise TypeError(f"shared is {shown(shared)}; it must be a daxlite.Shared")
-    config = cache.config
+    config = memory.config
     if config.query_invalidation == "ttl":
         raise ValueError('query_invalidation is "ttl"; with shared it must be "exact"')
     # Imported here because it imports redis, which a program without a tier need not have.
@@ -29,9 +30,9 @@ def join(cache: MemoryCache, shared: Shared, clock: Callable[[], float], wall_cl
     from ..shared.names import NAME_OVERHEAD
 
     # Nothing that the cache refers to refers to it, so that it goes with the last reference.
-    local = weakref.proxy(cache)
+    local = weakref.proxy(memory)
     membership = Membership(shared, settings_of(shared, config), local, clock, wall_clock, ThreadDriver().drive)
-    tier, hearing, state = membership.tier, membership.hearing, cache._state
+    tier, hearing, state = membership.tier, membership.hearing, memory._state
 
     def serve(lease: Lease) -> None:
         state.heard_until, state.heard_wall_until = lease.until, lease.wall_until
@@ -46,11 +47,11 @@ def join(cache: MemoryCache, shared: Shared, clock: Callable[[], float], wall_cl
         return tier is not None and tier.may_keep_of(place)
 
     def tell(tags: Mapping[Tag, Extent] | None) -> Steps[Told | None]:
-        return tier.tell(tags, hash_of)
+        return membership.tier.tell(tags, hash_of)
 
     hearing.on_serves = serve
     serve(hearing.serves)
     state.may_keep = may_keep
     state.name_overhead = NAME_OVERHEAD
-    cache.tell = tell
+    memory.tell = tell
     return membership

@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from ..core.attempts import Answer, Attempts
-from ..core.replies import BrokenReply, is_whole, may_be_whole
-from ..core.steps import Params, Response
+from ..core.replies import is_whole
+from ..core.steps import Params
 
 
-class _Seen:
+class Seen:
     """What was seen of one call. Defaults stand on the class, so that most calls cost no more than they use."""
 
     requests: int = 0
@@ -33,10 +33,10 @@ class _Seen:
     """The id of what the call returned or raised, which lives for as long as it is asked about."""
 
 
-_under_way: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_under_way", default=None)
+under_way: Final[ContextVar[Seen | None]] = ContextVar("daxlite_under_way", default=None)
 """The call that is being made in this context."""
 
-_last: Final[ContextVar[_Seen | None]] = ContextVar("daxlite_last", default=None)
+last: Final[ContextVar[Seen | None]] = ContextVar("daxlite_last", default=None)
 """The last call in this context that is over."""
 
 
@@ -51,7 +51,7 @@ def look_at(client: Any) -> None:
 def what_was_sent() -> Params:
     """The parameters of the last call in this context, as they went over the wire. Raises ValueError if there was
     none, or if it was not JSON."""
-    seen = _last.get()
+    seen = last.get()
     body = None if seen is None else seen.body
     if not isinstance(body, bytes):
         raise ValueError("no request was seen")
@@ -61,49 +61,29 @@ def what_was_sent() -> Params:
 
 def attempts_of(result: object) -> Attempts:
     """How the attempts ended of the call that has just returned or raised this."""
-    seen = _last.get()
+    seen = last.get()
     return seen.attempts if seen is not None and seen.requests == 1 and seen.result == id(result) else ()
 
 
 def _look_at_request(params: Mapping[str, Any], **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         seen.requests += 1
         seen.body = params.get("body")
 
 
 def _look_at_reply(response_dict: Mapping[str, Any], **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         body = response_dict.get("body")
         seen.is_whole = is_whole(body, response_dict.get("headers", {})) if isinstance(body, bytes) else None
 
 
 def _look_at_attempt(response: Any, **_: Any) -> None:
-    seen = _under_way.get()
+    seen = under_way.get()
     if seen is not None:
         answer = None
         if response is not None and seen.is_whole is not False:
             reply, parsed = response
             answer = Answer(reply.status_code, parsed.get("Error", {}).get("Code"))
         seen.attempts = (*seen.attempts, answer)
-
-
-def call_checked(client: Any, operation: str, params: Params) -> Response:
-    """Make a call. Raises BrokenReply for a response that did not arrive whole."""
-    seen = _Seen()
-    token = _under_way.set(seen)
-    try:
-        # Looked up at each call: instrumentation may replace the method on the class at any time.
-        response: Response = client._make_api_call(operation, params)
-    except BaseException as error:
-        seen.result = id(error)
-        raise
-    finally:
-        _under_way.reset(token)
-        _last.set(seen)
-    seen.result = id(response)
-    whole = seen.is_whole if seen.requests == 1 else None
-    if whole is False or (whole is None and not may_be_whole(response)):
-        raise BrokenReply(response)
-    return response

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar, cast
 import boto3
 from boto3.resources.base import ServiceResource
 from botocore.client import BaseClient
+from botocore.session import Session as BotocoreSession
 
 from ..config import CacheConfig
 from ..core.checks import is_name, shown
@@ -13,15 +14,15 @@ from .cache import Cache
 
 T = TypeVar("T")
 
-_WRAPPABLE: Final = "a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3.Session"
+_WRAPPABLE: Final = "a DynamoDB client, resource or Table, or a Session, of boto3, aioboto3, botocore or aiobotocore"
 _OF_ASYNCIO: Final = ("aioboto3", "aiobotocore")
 
 
 def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *, principal: str | None = None) -> T:
     """A drop-in replacement that answers repeated reads from a cache. What is passed in stays as it is.
 
-    x: a boto3 DynamoDB client, a DynamoDB resource or Table, or a boto3.Session, whose DynamoDB clients and
-    resources are then wrapped as they are made.
+    x: a DynamoDB client, resource or Table, or a Session, whose DynamoDB clients and resources are then wrapped as they
+    are made; of boto3 or botocore, or for asyncio of aioboto3 or aiobotocore.
     cache: the cache to use; several wrapped objects may share one. A cache of its own unless given.
     config: the settings of a cache of its own.
     principal: a name, of the application's choice, for whom the calls are made, such as a role or a tenant whose
@@ -45,40 +46,48 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     if principal is not None and not is_name(principal):
         wrong = ValueError if isinstance(principal, str) else TypeError
         raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
+    return cast(T, _wrapped(x, cache or Cache(config), principal))
+
+
+def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
     # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
-    from .client import CachingClient, wrap_client, wrap_resource
-    from .session import CachingSession
+    from .client import with_client, wrap_client
+    from .session import CachingBoto3Session, CachingBotocoreSession
+    from .stand_in import StandIn
 
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
-    if issubclass(kind, CachingClient | CachingSession):
+    if issubclass(kind, StandIn):
         raise TypeError("this is wrapped already")
-    check_synchronous(x)
-    if issubclass(kind, boto3.Session):
-        check_synchronous(getattr(x, "_session", None))
-        shared = cache or Cache(config)
-        return CachingSession(x, lambda made: wrap(made, shared, principal=principal))  # type: ignore[arg-type,return-value]
-    given: Any = x
+
+    def wrap_made(made: Any) -> Any:
+        return _wrapped(made, cache, principal)
+
     if issubclass(kind, BaseClient):
-        _check_service(given)
-        return cast(T, wrap_client(given, cache or Cache(config), principal))
+        is_async = is_of_asyncio(kind)
+        if not is_async and inspect.iscoroutinefunction(getattr(kind, "_make_api_call", None)):
+            raise TypeError(f"{_named(x)} is for asyncio and of another library; it must be {_WRAPPABLE}")
+        _check_service(x)
+        if not is_async:
+            return wrap_client(x, cache, principal)
+        from .async_client import wrap_async_client
+
+        return wrap_async_client(x, cache, principal)
     if issubclass(kind, ServiceResource):
-        client = given.meta.client
-        if issubclass(type(client), CachingClient):
-            raise TypeError("this is wrapped already")
-        check_synchronous(client)
-        _check_service(client)
-        return cast(T, wrap_resource(given, cache or Cache(config), principal))
+        return with_client(x, wrap_made(x.meta.client))
+    if issubclass(kind, boto3.Session):
+        return CachingBoto3Session(x, wrap_made)
+    if issubclass(kind, BotocoreSession):
+        return CachingBotocoreSession(x, wrap_made)
+    if is_of_asyncio(kind) and hasattr(kind, "__aenter__"):  # what their sessions return for a client or a resource
+        from .async_client import CachingCreator
+
+        return CachingCreator(x, wrap_made)
     raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
-def check_synchronous(x: object) -> None:
-    """Refuse what aioboto3 and aiobotocore make: by inheritance it is boto3's, but its calls are coroutines."""
-    for ancestor in type(x).__mro__:
-        library = ancestor.__module__.partition(".")[0]
-        if library in _OF_ASYNCIO:
-            raise TypeError(f"{_named(x)} is {library}'s, for asyncio, which is not supported; it must be {_WRAPPABLE}")
-    if inspect.iscoroutinefunction(getattr(type(x), "_make_api_call", None)):
-        raise TypeError(f"{_named(x)} is for asyncio, which is not supported; it must be {_WRAPPABLE}")
+def is_of_asyncio(kind: type) -> bool:
+    """Whether a class is aioboto3's or aiobotocore's, or inherits from one; neither is imported here."""
+    return any(ancestor.__module__.partition(".")[0] in _OF_ASYNCIO for ancestor in kind.__mro__)
 
 
 def _named(x: object) -> str:

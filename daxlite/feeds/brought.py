@@ -95,7 +95,7 @@ class BroughtTables(Hidden):
                 is_shared = table.table.settings.shared
             except (NotCacheable, BotoCoreError):  # no name of a table, or of a region
                 return None
-            if not is_shared and is_said_first(self._cache, ("not shared", name)):
+            if not is_shared and is_said_first(self._cache._memory, ("not shared", name)):
                 _logger.warning("%s has no part in the shared tier, so records of its changes change nothing", name)
             counts = self._counts.setdefault(record.table, FeedCounts(record.table))
             known = self._tables[place] = BroughtTable(table, counts, record), ThreadDriver(clients.send)
@@ -107,13 +107,14 @@ class BroughtTables(Hidden):
         counts = self._counts.setdefault(source, FeedCounts(source))
         counts.records += len(group)
         counts.gaps += 1
-        if is_said_first(self._cache, ("no records", source)):
+        if is_said_first(self._cache._memory, ("no records", source)):
             _logger.error(
                 "%s brings records that do not tell their table, and a batch with one costs everything that is cached; "
                 "let nothing but changes of tables into that stream",
                 source,
             )
-        ThreadDriver().drive(announce(self._cache, self._cache.invalidate_all()))
+        memory = self._cache._memory
+        ThreadDriver().drive(announce(memory, memory.invalidate_all()))
 
     def _deliver(self) -> Steps[None]:
         """Tell Redis what it has not been told. Raises Unavailable."""
@@ -132,6 +133,6 @@ def checked_tier(cache: Cache) -> Tier:
     """The tier of a cache. Raises TypeError or ValueError where there is none."""
     if not isinstance(cache, Cache):
         raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
-    if cache.tier is None:
+    if cache._tier is None:
         raise ValueError("cache has no shared tier, so records would change nothing elsewhere; give Cache(shared=...)")
-    return cache.tier
+    return cache._tier

@@ -13,7 +13,7 @@ from ..core.hidden import Hidden
 from ..core.tables import AWS, canonical_endpoint
 from ..edges.cache import Cache
 from ..edges.client import CachingClient, scope_of
-from ..edges.wrapping import check_synchronous
+from ..edges.wrapping import is_of_asyncio
 
 _STREAMS: Final = frozenset({"DescribeStream", "GetShardIterator", "GetRecords"})
 
@@ -47,7 +47,7 @@ class Clients:
 
     def context(self, cache: Cache) -> Context:
         """What describes tables and applies changes of them to a cache."""
-        return Context(cache, Typed(), cache.names(scope_of(self.dynamodb)), tier=cache.tier)
+        return Context(cache._memory, Typed(), cache._memory.names(scope_of(self.dynamodb)), tier=cache._tier)
 
     def send(self, operation: str, params: dict[str, Any]) -> Any:
         """Send a call to the service that it is of."""
@@ -82,8 +82,8 @@ def checked_client(client: Any, session: Any) -> Any:
             raise TypeError(f"session is {shown(session)}; it must be a boto3.Session")
         return None
     given = client.__wrapped__ if issubclass(type(client), CachingClient) else client
-    check_synchronous(given)
-    if not issubclass(type(given), BaseClient) or given.meta.service_model.service_name != "dynamodb":
+    is_client = issubclass(type(given), BaseClient) and not is_of_asyncio(type(given))
+    if not is_client or given.meta.service_model.service_name != "dynamodb":
         raise TypeError(f"client is {shown(client)}; it must be a boto3 DynamoDB client")
     return given
 

@@ -98,7 +98,7 @@ class _Feed(Hidden):
     def __init__(self, cache: Cache, name: str, clients: Clients, settings: Settings) -> None:
         self.name = name
         self.counts = FeedCounts(name)
-        self._cache = cache
+        self._cache = cache._memory
         source = Source(time.monotonic, time.time, SystemRandom().random, os.urandom, clients.may_filter)
         table = FollowedTable(clients.context(cache), name)
         self.table_feed = TableFeed(table, self.counts, settings, source)

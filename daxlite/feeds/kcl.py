@@ -63,7 +63,7 @@ class RecordProcessor(Hidden):
         if table is not None:
             check_table(table, None)
             clients.of(region_and_name(table)[0])  # here, where an error of the settings is seen
-        self._cache = cache
+        self._cache = cache._memory
         self._table = table
         self._driver = ThreadDriver()
         self._checkpoint_at = LONG_AGO

@@ -297,7 +297,7 @@ def test_p7_what_the_tier_could_not_be_told_is_pending_for_results_too(
     client = daxlite.wrap(shop.raw, Cache(CacheConfig(jitter=0)))
     result = shop.aggregations.cached(name="result")(lambda: READS["item"](client))
     assert [result(), result()] == ["1", "1"]
-    connection = writer.cache.tier.server.threads  # type: ignore[union-attr]
+    connection = writer.cache._tier.server.threads  # type: ignore[union-attr]
 
     def refuse(*args: Any) -> Any:
         raise Unavailable
@@ -327,7 +327,7 @@ def test_p2_a_near_result_goes_with_a_write_that_the_tier_was_told(shop: Shop) -
 
 def heard(member: Member) -> None:
     """Wait until a process has heard everything for as long as any write may take."""
-    tier: Any = member.cache.tier
+    tier: Any = member.cache._tier
     member.get()
     (table,) = tier._tables.values()
     wait_until("it hears", lambda: bool(tier.hears(table)))
@@ -394,7 +394,7 @@ def test_p5_a_process_that_has_just_begun_to_hear_keeps_nothing(shop: Shop) -> N
     """A write may be under way of which it was not told."""
     silent = shop.member(reads=False)
     silent.get()
-    tier: Any = silent.cache.tier
+    tier: Any = silent.cache._tier
     (table,) = tier._tables.values()
     wait_until("it hears", lambda: tier.hears(table))
     silent.get()

@@ -84,7 +84,7 @@ def test_an_index_that_was_added_is_known_after_the_next_read() -> None:
 
 
 def test_a_schema_that_is_given_is_believed() -> None:
-    schema = describing("by_day").cache._state.tables_at(partition("by_day").tags[0].table)[0].schema
+    schema = describing("by_day").cache._memory._state.tables_at(partition("by_day").tags[0].table)[0].schema
     tables = {TABLE: TableConfig(schema=schema)}
     client = ScriptedClient(config={"tables": tables}, Query=page())
     client.query(TableName=TABLE)

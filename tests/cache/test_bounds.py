@@ -43,7 +43,7 @@ def test_what_is_used_stays_while_others_pass_through() -> None:
 def test_what_was_stale_when_it_was_pushed_out_is_no_eviction() -> None:
     bench = CacheBench(max_bytes=3000)
     bench.fill_page()
-    bench.cache.apply(Change(PLACE, KEY))
+    bench.memory.apply(Change(PLACE, KEY))
     for number in range(10):
         bench.fill(OLD, {"pk": {"S": str(number)}})
     assert (bench.count("query").invalidations, bench.count("query").evictions) == (1, 0)

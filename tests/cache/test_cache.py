@@ -56,7 +56,7 @@ def test_query_invalidation_by_ttl_leaves_pages_alone() -> None:
     bench = CacheBench(query_invalidation="ttl")
     bench.fill()
     bench.fill_page()
-    with bench.cache.read_flight(bench.table, PageRead("query", None, b"late", KEY)) as flight:
+    with bench.memory.read_flight(bench.table, PageRead("query", None, b"late", KEY)) as flight:
         bench.write(NEW)
         flight.fill(flight.page("query", b"late", {"Count": 0}))
     assert bench.has_page()
@@ -125,13 +125,13 @@ def test_clear_drops_everything_and_keeps_the_counts() -> None:
 
 def test_stats_are_a_snapshot_per_table_and_kind() -> None:
     bench = CacheBench()
-    other = bench.cache.table(replace(ID, region="us-east-1"))
+    other = bench.memory.table(replace(ID, region="us-east-1"))
     bench.fill()
-    with bench.cache.read_flight(other, None) as flight:
+    with bench.memory.read_flight(other, None) as flight:
         assert bench.cache.stats().in_flight == 1
         flight.fill(flight.item(item_key(KEY), OLD))
     before = bench.cache.stats()
-    bench.cache.count(bench.table.counters["scan"], "reason")
+    bench.memory.count(bench.table.counters["scan"], "reason")
     assert before.tables["T"]["item"].entries == 2, "tables of one name are added up"
     assert before.total.bypasses == {}
     assert bench.cache.stats().total.bypasses == {"reason": 1}
@@ -140,9 +140,9 @@ def test_stats_are_a_snapshot_per_table_and_kind() -> None:
 def test_two_threads_that_find_the_same_dead_entry_drop_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = CacheBench()
     bench.fill_page()
-    bench.cache.apply(Change(PLACE, KEY))
+    bench.memory.apply(Change(PLACE, KEY))
     both = threading.Barrier(2)
-    state = bench.cache._state
+    state = bench.memory._state
     locked = state.locked
 
     def both_take() -> Any:
@@ -161,12 +161,12 @@ def test_two_threads_that_find_the_same_dead_entry_drop_it_once(monkeypatch: pyt
 def test_a_reader_that_finds_a_dead_entry_too_late_leaves_its_successor_alone() -> None:
     bench = CacheBench(item_ttl=5)
     bench.fill(OLD)
-    dead = bench.cache._state.entries.get(bench.table.item(item_key(KEY)))
+    dead = bench.memory._state.entries.get(bench.table.item(item_key(KEY)))
     assert dead is not None
     bench.clock.now += 6
     bench.fill(NEW)
-    with bench.cache._state.locked():
-        bench.cache._state.drop_dead(dead)
+    with bench.memory._state.locked():
+        bench.memory._state.drop_dead(dead)
     assert bench.get() == NEW
     assert bench.count().expirations == 0
 
@@ -175,7 +175,7 @@ def test_what_is_replaced_while_it_is_looked_up_may_be_answered_but_not_twice() 
     """A hit looks at the entry that it found, though it may have gone meanwhile: it had not when the hit began."""
     bench = CacheBench()
     bench.fill(OLD)
-    state, now = bench.cache._state, bench.cache._state.now
+    state, now = bench.memory._state, bench.memory._state.now
     written: list[bool] = []
 
     def now_and_a_write() -> float:
@@ -230,12 +230,12 @@ def test_threads_that_hit_store_and_invalidate_at_once_leave_every_entry_in_its_
                 if not bench.has_page(str(number)):
                     bench.fill_page(str(number), owner=str(number), index=None)
             elif what < 0.999:
-                bench.cache.apply(Change(PLACE, key))
+                bench.memory.apply(Change(PLACE, key))
             else:
                 bench.cache.clear()
 
     run([partial(work, me) for me in range(8)])
-    invariants.check(bench.cache)
+    invariants.check(bench.memory)
     counts = bench.count()
     assert counts.hits + counts.misses == sum(looked_up)
     gone = counts.fills - counts.entries

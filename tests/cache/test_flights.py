@@ -23,12 +23,12 @@ def reading(bench: CacheBench, key: dict[str, Any] = KEY, part: bytes | None = N
     """A read of an item, or of a part of it, that others may join. Not started."""
     encoded = item_key(key)
     place = bench.table.item(encoded) if part is None else bench.table.projected_item(encoded, part)
-    return bench.cache.read_flight(bench.table, ItemRead(encoded), place)
+    return bench.memory.read_flight(bench.table, ItemRead(encoded), place)
 
 
 def paging(bench: CacheBench, index: str | None = "g", kind: Any = "query", owner: str = "ann") -> ReadFlight:
     read = PageRead(kind, index, b"q", {"owner": {"S": owner}, "pk": {"S": owner}})
-    return bench.cache.read_flight(bench.table, read, bench.table.page(kind, b"q"))
+    return bench.memory.read_flight(bench.table, read, bench.table.page(kind, b"q"))
 
 
 # Leaders and followers
@@ -79,12 +79,12 @@ def test_calls_that_may_not_be_shared_have_no_followers_and_follow_no_leader() -
 @pytest.mark.parametrize(
     "change",
     [
-        lambda bench: bench.cache.apply(Change(PLACE, KEY)),
-        lambda bench: bench.cache.apply(Change(PLACE)),
+        lambda bench: bench.memory.apply(Change(PLACE, KEY)),
+        lambda bench: bench.memory.apply(Change(PLACE)),
         lambda bench: bench.cache.clear(),
         lambda bench: bench.cache.invalidate("T"),
         lambda bench: bench.cache.invalidate("T", KEY),
-        lambda bench: bench.cache.forget(bench.table),
+        lambda bench: bench.memory.forget(bench.table),
         lambda bench: bench.write(NEW),
     ],
     ids=["item", "table", "clear", "invalidate", "invalidate key", "forget", "write"],
@@ -194,7 +194,7 @@ def test_a_flight_without_followers_makes_no_latch() -> None:
         made.append(Latch())
         return made[-1]
 
-    bench.cache._state.new_latch = new_latch
+    bench.memory._state.new_latch = new_latch
     bench.fill()
     with reading(bench) as alone:
         alone.start_or_follow()
@@ -210,7 +210,7 @@ def test_the_answer_is_there_for_followers_even_if_it_is_not_stored() -> None:
     with reading(bench) as leader, reading(bench) as follower:
         leader.start_or_follow()
         follower.start_or_follow()
-        bench.cache.apply(Change(PLACE, KEY))
+        bench.memory.apply(Change(PLACE, KEY))
         leader.fill(leader.item(item_key(KEY), OLD))
         assert leader.answer
     assert bench.get() == "unknown"
@@ -223,7 +223,7 @@ def test_the_answer_is_there_for_followers_even_if_it_is_not_stored() -> None:
 @pytest.mark.parametrize("is_consistent", [False, True])
 def test_what_settled_when_the_read_started_is_stored_only_if_it_was_read_strongly(is_consistent: bool) -> None:
     bench = CacheBench(settle_window=5)
-    bench.cache.apply(Change(PLACE, KEY))
+    bench.memory.apply(Change(PLACE, KEY))
     bench.clock.now += 4.9
     with reading(bench) as item, paging(bench, index=None, owner="a") as page, reading(bench, OTHER) as other:
         for flight in (item, page, other):
@@ -231,7 +231,7 @@ def test_what_settled_when_the_read_started_is_stored_only_if_it_was_read_strong
         assert [flight.is_settling for flight in (item, page, other)] == [True, True, False]
         bench.clock.now += 60  # the window is over when the answer comes, but a replica gave it before
         for flight in (item, page):
-            bench.cache.note_strength(flight, is_consistent)
+            bench.memory.note_strength(flight, is_consistent)
         item.fill(item.item(item_key(KEY), NEW))
         page.fill(page.page("query", b"q", {"Count": 1}))
         other.fill(other.item(item_key(OTHER), OLD))
@@ -245,11 +245,11 @@ def test_what_settled_when_the_read_started_is_stored_only_if_it_was_read_strong
 
 def test_a_strong_read_is_not_stored_if_something_changed_meanwhile() -> None:
     bench = CacheBench(settle_window=5)
-    bench.cache.apply(Change(PLACE, KEY))
+    bench.memory.apply(Change(PLACE, KEY))
     with reading(bench) as flight:
         flight.start_or_follow()
-        bench.cache.note_strength(flight, True)
-        bench.cache.apply(Change(PLACE, KEY))
+        bench.memory.note_strength(flight, True)
+        bench.memory.apply(Change(PLACE, KEY))
         flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == "unknown"
 
@@ -276,7 +276,7 @@ def test_what_was_written_is_stored_though_it_settles() -> None:
 def test_the_time_that_a_call_took_counts_against_its_ttl() -> None:
     bench = CacheBench(item_ttl=10, query_ttl=10, jitter=0)
     reads = item, part, page = reading(bench), reading(bench, part=b"p"), paging(bench, None)
-    with item, part, page, bench.cache.write_flight(bench.table, item_key(OTHER)) as write:
+    with item, part, page, bench.memory.write_flight(bench.table, item_key(OTHER)) as write:
         for flight in reads:
             flight.start_or_follow()
         bench.clock.now += 9
@@ -289,4 +289,4 @@ def test_the_time_that_a_call_took_counts_against_its_ttl() -> None:
     bench.clock.now += 0.01
     assert (bench.get(), bench.get(OTHER), bench.has_page()) == ("unknown", "unknown", False)
     place = bench.table.projected_item(item_key(KEY), b"p")
-    assert bench.cache.lookup(bench.table.counters["item"], place) is None
+    assert bench.memory.lookup(bench.table.counters["item"], place) is None

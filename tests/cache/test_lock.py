@@ -33,7 +33,9 @@ def test_the_item_cache_can_be_used_after_an_interruption_at_any_moment_of_its_l
     assert number > 2, "nothing was interrupted"
 
 
-@pytest.mark.parametrize("drop", [Cache.clear, Cache.invalidate_all], ids=["clear", "invalidate_all"])
+@pytest.mark.parametrize(
+    "drop", [Cache.clear, lambda cache: cache._memory.invalidate_all()], ids=["clear", "invalidate_all"]
+)
 def test_everything_is_dropped_in_as_many_steps_as_there_are_tables(drop: Callable[[Cache], Any]) -> None:
     """And the entries go when the lock is free."""
     steps = []
@@ -42,7 +44,7 @@ def test_everything_is_dropped_in_as_many_steps_as_there_are_tables(drop: Callab
         for number in range(entries):
             bench.fill({**OLD, "pk": {"S": str(number)}}, {"pk": {"S": str(number)}})
             bench.fill_page(str(number))
-        lock, counted = bench.cache._state._lock._mutex, [0, 0]
+        lock, counted = bench.memory._state._lock._mutex, [0, 0]
 
         def count(frame: FrameType, event: str, argument: Any, lock: Any = lock, counted: Any = counted) -> Any:
             frame.f_trace_opcodes = True
@@ -51,7 +53,7 @@ def test_everything_is_dropped_in_as_many_steps_as_there_are_tables(drop: Callab
 
         freed_within: list[bool] = []
         weakref.finalize(
-            bench.cache._state.entries, lambda lock=lock, freed=freed_within: freed.append(lock._is_owned())
+            bench.memory._state.entries, lambda lock=lock, freed=freed_within: freed.append(lock._is_owned())
         )
         before = sys.gettrace()
         sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for a frame that asks for them at settrace alone
@@ -71,10 +73,10 @@ def test_everything_is_dropped_in_as_many_steps_as_there_are_tables(drop: Callab
 def test_after_a_call_within_a_call_the_entries_go_when_the_lock_is_free() -> None:
     bench = CacheBench()
     bench.fill()
-    lock, freed_within = bench.cache._state._lock._mutex, []
-    weakref.finalize(bench.cache._state.entries, lambda: freed_within.append(lock._is_owned()))  # type: ignore[attr-defined]
-    with bench.cache._state.locked():
-        be_turned_away(bench.cache._state._lock)
+    lock, freed_within = bench.memory._state._lock._mutex, []
+    weakref.finalize(bench.memory._state.entries, lambda: freed_within.append(lock._is_owned()))  # type: ignore[attr-defined]
+    with bench.memory._state.locked():
+        be_turned_away(bench.memory._state._lock)
     bench.cache.stats()
     assert freed_within == [False]
 

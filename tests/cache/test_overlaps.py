@@ -13,22 +13,22 @@ from tests.cache_bench import ID, KEY, NEW, OLD, PLACE, CacheBench
 
 
 def describe_with_other_keys(bench: CacheBench) -> None:
-    with bench.cache.read_flight(bench.table, None) as flight:
-        bench.cache.describe(bench.table, TableSchema(KeySchema.of("pk", "sk")), None, flight)
+    with bench.memory.read_flight(bench.table, None) as flight:
+        bench.memory.describe(bench.table, TableSchema(KeySchema.of("pk", "sk")), None, flight)
 
 
 @pytest.mark.parametrize(
     "happening",
     [
-        lambda bench: bench.cache.apply(Change(PLACE, KEY)),
-        lambda bench: bench.cache.apply(Change(PLACE)),
+        lambda bench: bench.memory.apply(Change(PLACE, KEY)),
+        lambda bench: bench.memory.apply(Change(PLACE)),
         lambda bench: bench.cache.clear(),
         lambda bench: bench.cache.invalidate("T"),
         lambda bench: bench.cache.invalidate("T", {"pk": "a"}),
-        lambda bench: bench.cache.forget(bench.table),
+        lambda bench: bench.memory.forget(bench.table),
         lambda bench: bench.write(NEW),
         describe_with_other_keys,
-        lambda bench: bench.cache.learn_key(bench.table, {"id"}),
+        lambda bench: bench.memory.learn_key(bench.table, {"id"}),
     ],
     ids=["change", "table", "clear", "invalidate", "invalidate key", "forget", "write", "new keys", "other keys"],
 )
@@ -38,14 +38,14 @@ def test_a_read_that_overlaps_a_change_is_not_stored(happening: Callable[[CacheB
     if was_there:
         bench.fill(OLD)
         bench.fill_page()
-    with bench.flight() as item, bench.cache.read_flight(bench.table, PageRead("query", "g", b"q", {})) as page:
+    with bench.flight() as item, bench.memory.read_flight(bench.table, PageRead("query", "g", b"q", {})) as page:
         happening(bench)
         item.fill(item.item(item_key(KEY), OLD))
         item.fill(item.projection(item_key(KEY), b"p", OLD))
         page.fill(page.page("query", b"q", {"Count": 0}))
     assert bench.get() in ("unknown", NEW)
     assert not bench.has_page()
-    assert bench.cache.lookup(bench.table.counters["item"], bench.table.projected_item(item_key(KEY), b"p")) is None
+    assert bench.memory.lookup(bench.table.counters["item"], bench.table.projected_item(item_key(KEY), b"p")) is None
     assert bench.count().discarded_fills == 2
     assert bench.count("query").discarded_fills == 1
 
@@ -55,7 +55,7 @@ def test_a_read_of_something_else_is_stored() -> None:
     with bench.flight() as flight:
         bench.write(NEW, {"pk": {"S": "other"}})
         bench.cache.invalidate("Other")
-        bench.cache.apply(Change(replace(PLACE, name="Other")))
+        bench.memory.apply(Change(replace(PLACE, name="Other")))
         flight.fill(flight.item(item_key(KEY), OLD))
     assert bench.get() == OLD
 
@@ -82,11 +82,11 @@ def test_a_write_that_overlaps_a_clear_leaves_no_entry() -> None:
 def test_a_whole_item_does_not_outlive_a_change_seen_by_another_identity_of_the_table() -> None:
     """Tables of one name and region are invalidated together, by whichever credentials they are known."""
     bench = CacheBench()
-    other = bench.cache.table(replace(ID, owner=("credentials", "AKIA")))
+    other = bench.memory.table(replace(ID, owner=("credentials", "AKIA")))
     bench.fill()
-    with bench.cache.write_flight(other, item_key(KEY)) as flight:
+    with bench.memory.write_flight(other, item_key(KEY)) as flight:
         flight.apply(Change(other.place, KEY))
     assert bench.get() == "unknown"
     bench.fill()
-    bench.cache.apply(Change(replace(PLACE, region="eu-west-2"), KEY))
+    bench.memory.apply(Change(replace(PLACE, region="eu-west-2"), KEY))
     assert bench.get() == OLD, "a table of another region is another table"

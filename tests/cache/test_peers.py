@@ -45,13 +45,13 @@ def one_process() -> Iterator[None]:
 
 CHANGES: dict[str, Callable[[CacheBench], Any]] = {
     "a write": lambda bench: bench.write(NEW),
-    "apply": lambda bench: bench.cache.apply(Change(PLACE, KEY)),
-    "apply to the table": lambda bench: bench.cache.apply(Change(PLACE)),
+    "apply": lambda bench: bench.memory.apply(Change(PLACE, KEY)),
+    "apply to the table": lambda bench: bench.memory.apply(Change(PLACE)),
     "invalidate": lambda bench: bench.cache.invalidate("T"),
     "invalidate an item": lambda bench: bench.cache.invalidate("T", KEY),
-    "invalidate all": lambda bench: bench.cache.invalidate_all(),
-    "forget": lambda bench: bench.cache.forget(bench.table),
-    "another key is learned": lambda bench: bench.cache.learn_key(bench.table, {"id"}),
+    "invalidate all": lambda bench: bench.memory.invalidate_all(),
+    "forget": lambda bench: bench.memory.forget(bench.table),
+    "another key is learned": lambda bench: bench.memory.learn_key(bench.table, {"id"}),
 }
 
 
@@ -71,8 +71,8 @@ def test_a_description_of_another_table_reaches_the_others() -> None:
     one, two = CacheBench(), CacheBench(tables={})
     two.fill()
     other = TableSchema(KeySchema.of("id"))
-    with one.cache.read_flight(one.table, None) as flight:
-        one.cache.describe(one.table, other, None, flight)
+    with one.memory.read_flight(one.table, None) as flight:
+        one.memory.describe(one.table, other, None, flight)
     assert two.get() == "unknown"
 
 
@@ -81,7 +81,7 @@ def test_what_changes_nothing_elsewhere_stays_here() -> None:
     one.fill()
     two.fill()
     one.cache.clear()
-    one.cache.invalidate_all(everywhere=False)
+    one.memory.invalidate_all(everywhere=False)
     assert (one.get(), two.get()) == ("unknown", OLD)
 
 
@@ -104,13 +104,13 @@ def test_a_key_that_does_not_fit_what_another_cache_knows_drops_the_table_there(
 def test_a_change_bumps_what_any_cache_knows_each_tag_once() -> None:
     """An aggregation may have read through the cache that knows the index."""
     knowing, other = CacheBench(), CacheBench(tables={})
-    assert not knowing.cache.is_alone
+    assert not knowing.memory.is_alone
     item = canonical_item(ITEM)
-    bumped = other.cache.apply(Change(PLACE, KEY, item, item))
+    bumped = other.memory.apply(Change(PLACE, KEY, item, item))
     assert len(bumped) == len(set(bumped))
     assert {item_tag(PLACE, item_key(KEY)), scan_tag(PLACE, None), scan_tag(PLACE, "g"), table_tag(PLACE)} <= {*bumped}
     assert any(tag.kind == "partition" and tag.index_name == "g" for tag in bumped)
-    assert table_tag(PLACE) not in knowing.cache.apply(Change(PLACE, KEY, item, item)), "the other knows no schema"
+    assert table_tag(PLACE) not in knowing.memory.apply(Change(PLACE, KEY, item, item)), "the other knows no schema"
 
 
 def test_an_aggregation_hears_of_an_index_that_only_another_cache_knows() -> None:
@@ -140,7 +140,7 @@ def test_p2_a_write_through_a_client_with_the_table_switched_off_reaches_the_oth
 
 def test_p3_a_read_through_one_cache_that_overlaps_a_write_through_another_is_not_stored() -> None:
     one, two = CacheBench(), CacheBench()
-    with two.flight() as item, two.cache.read_flight(two.table, PageRead("scan", None, b"q", {})) as scan:
+    with two.flight() as item, two.memory.read_flight(two.table, PageRead("scan", None, b"q", {})) as scan:
         one.write(NEW)
         item.fill(item.item(item_key(KEY), OLD))
         scan.fill(scan.page("scan", b"q", {"Count": 0}))
@@ -160,10 +160,10 @@ def test_p3_two_writes_that_overlap_through_two_caches_leave_no_entry() -> None:
 def test_p3_a_reader_does_not_join_a_leader_from_before_a_change_through_another_cache() -> None:
     one, two = CacheBench(), CacheBench()
     key = two.table.item(item_key(KEY))
-    with two.cache.read_flight(two.table, ItemRead(item_key(KEY)), key) as leader:
+    with two.memory.read_flight(two.table, ItemRead(item_key(KEY)), key) as leader:
         leader.start_or_follow()
         one.write(NEW)
-        with two.cache.read_flight(two.table, ItemRead(item_key(KEY)), key) as reader:
+        with two.memory.read_flight(two.table, ItemRead(item_key(KEY)), key) as reader:
             assert reader.start_or_follow() is None
 
 
@@ -186,7 +186,7 @@ def test_p2_a_new_cache_learns_what_settles_in_an_older_one(window: float) -> No
     new = CacheBench(settle_window=5)  # with a clock of its own
     with new.flight() as flight:
         assert flight.is_settling
-    changes, now = new.cache._state.changes, new.clock.now
+    changes, now = new.memory._state.changes, new.clock.now
     assert changes.settles_for([item_tag(PLACE, item_key(KEY))], now) == pytest.approx(2)
     stranger = item_tag(PLACE, item_key(OTHER))
     assert changes.settles_for([stranger], now) == pytest.approx(2 if window == 0 else 0), "only what is settling"
@@ -194,7 +194,7 @@ def test_p2_a_new_cache_learns_what_settles_in_an_older_one(window: float) -> No
 
 def test_p2_a_new_cache_learns_that_anything_may_settle() -> None:
     old = CacheBench(settle_window=5)
-    old.cache.invalidate_all()
+    old.memory.invalidate_all()
     with CacheBench(settle_window=5).flight() as flight:
         assert flight.is_settling
 
@@ -204,25 +204,25 @@ def test_p2_a_new_cache_learns_that_anything_may_settle() -> None:
 
 def test_no_two_locks_are_held_together() -> None:
     benches = [CacheBench() for _ in range(3)]
-    states = [bench.cache._state for bench in benches]
+    states = [bench.memory._state for bench in benches]
     held: list[int] = []
     for bench in benches:
-        apply = bench.cache._state.apply
+        apply = bench.memory._state.apply
 
         def watched(change: Change, *, apply: Any = apply, **options: Any) -> Any:
             held.append(sum(state._lock._mutex._is_owned() for state in states))  # type: ignore[attr-defined]
             return apply(change, **options)
 
-        bench.cache._state.apply = watched  # type: ignore[method-assign]
+        bench.memory._state.apply = watched  # type: ignore[method-assign]
     benches[0].write(NEW)
-    benches[1].cache.apply(Change(PLACE, KEY))
+    benches[1].memory.apply(Change(PLACE, KEY))
     assert held == [1] * 6
 
 
 def test_a_change_within_anothers_lock_goes_through_and_drops_that_cache() -> None:
     one, two = CacheBench(), CacheBench()
     two.fill()
-    with two.cache._state.locked():
+    with two.memory._state.locked():
         bumped = one.write(NEW)  # as a signal handler would
     assert table_tag(PLACE) in bumped, "what the other one knows could not be asked"
     assert two.get() == "unknown"
@@ -233,9 +233,9 @@ def test_a_change_within_its_own_lock_drops_all_caches() -> None:
     one, two = CacheBench(), CacheBench()
     one.fill()
     two.fill()
-    with one.cache._state.locked():
+    with one.memory._state.locked():
         with pytest.raises(Reentered):
-            one.cache.apply(Change(PLACE, KEY))
+            one.memory.apply(Change(PLACE, KEY))
         one.cache.invalidate("T")
     assert (one.get(), two.get()) == ("unknown", "unknown")
 
@@ -318,7 +318,7 @@ def test_p7_a_read_that_learns_of_another_key_and_is_interrupted_leaves_no_other
             one, two = CacheBench(), CacheBench()
         one.fill()
         two.fill()
-        error = interrupted(lambda one=one: one.cache.learn_key(one.table, {"id"}), is_daxlites, number)  # type: ignore[misc]
+        error = interrupted(lambda one=one: one.memory.learn_key(one.table, {"id"}), is_daxlites, number)  # type: ignore[misc]
         if error is None:
             break
         if one.get() == "unknown":
@@ -330,7 +330,7 @@ def test_p7_a_read_that_learns_of_another_key_and_is_interrupted_leaves_no_other
 def test_p7_a_fault_of_a_read_leaves_the_other_caches_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = ScriptedClient(GetItem=made(Item=ITEM)), ScriptedClient(GetItem=made(Item=ITEM))
     two.get()
-    monkeypatch.setattr(one.cache, "read_flight", lambda *args: 1 / 0)
+    monkeypatch.setattr(one.memory, "read_flight", lambda *args: 1 / 0)
     assert one.get()["Item"] == ITEM
     assert one.cache.stats().faults == 1
     assert two.is_hit(two.get())

@@ -36,17 +36,17 @@ def test_the_ttl_of_what_a_batch_looks_up() -> None:
     bench.fill()
     key = item_key(KEY)
     bench.clock.now += 9.99
-    assert bench.cache.lookup_items(bench.table, [key]) != [None]
+    assert bench.memory.lookup_items(bench.table, [key]) != [None]
     bench.clock.now += 0.01
     bench.clock.wall_is_ahead -= 5.0  # the wall clock was set back, so only the other one tells
-    assert bench.cache.lookup_items(bench.table, [key]) == [None]
+    assert bench.memory.lookup_items(bench.table, [key]) == [None]
     assert bench.count().expirations == 1
 
 
 def test_the_ttl_runs_from_when_the_read_began() -> None:
     """However long the read took, no answer is served that is older than the TTL."""
     bench = CacheBench(item_ttl=10, query_ttl=10, jitter=0)
-    with bench.flight() as item, bench.cache.read_flight(bench.table, PageRead("query", None, b"q", {})) as page:
+    with bench.flight() as item, bench.memory.read_flight(bench.table, PageRead("query", None, b"q", {})) as page:
         bench.clock.now += 8
         item.fill(item.item(item_key(KEY), OLD))
         page.fill(page.page("query", b"q", {"Count": 0}))
@@ -100,9 +100,9 @@ def test_nothing_outlives_its_ttl_because_the_machine_was_frozen() -> None:
     bench.fill_page()
     bench.clock.wall_is_ahead = 299.0
     assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == (OLD, None, True)
-    assert bench.cache.lookup_items(bench.table, [item_key(KEY)]) != [None]
+    assert bench.memory.lookup_items(bench.table, [item_key(KEY)]) != [None]
     bench.clock.wall_is_ahead = 8 * 3600.0
-    assert bench.cache.lookup_items(bench.table, [item_key(KEY)]) == [None]
+    assert bench.memory.lookup_items(bench.table, [item_key(KEY)]) == [None]
     assert (bench.get(), bench.get({"pk": {"S": "absent"}}), bench.has_page()) == ("unknown", "unknown", False)
     assert bench.cache.stats().total.expirations == 3
 
@@ -138,7 +138,7 @@ def test_a_reader_does_not_join_a_leader_that_was_frozen() -> None:
     """DynamoDB may have answered it just before the freeze, eight hours ago."""
     bench = CacheBench(item_ttl=300)
     key = bench.table.item(item_key(KEY))
-    flights = [bench.cache.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(3)]
+    flights = [bench.memory.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(3)]
     with flights[0] as leader, flights[1] as follower, flights[2] as late:
         leader.start_or_follow()
         bench.clock.wall_is_ahead = MAX_WAIT - 1
@@ -151,7 +151,7 @@ def test_a_reader_does_not_join_a_leader_that_was_frozen() -> None:
 def test_a_leader_is_not_joined_for_longer_than_its_answer_could_be_kept() -> None:
     bench = CacheBench(item_ttl=2, negative_ttl=1)
     key = bench.table.item(item_key(KEY))
-    flights = [bench.cache.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(2)]
+    flights = [bench.memory.read_flight(bench.table, ItemRead(item_key(KEY)), key) for _ in range(2)]
     with flights[0] as leader, flights[1] as late:
         leader.start_or_follow()
         bench.clock.now += 2
@@ -162,13 +162,13 @@ def test_no_item_outlives_its_own_moment_because_of_a_freeze_while_it_is_stored(
     """The machine may stop between any two instructions: here between a look at the clock and the next."""
     bench = CacheBench(item_ttl=None, tables={"T": TableConfig(schema=SCHEMA, ttl_attribute="expires")})
     expires = bench.clock.wall() + 100
-    store = bench.cache._state.store
+    store = bench.memory._state.store
 
     def frozen_before(*args: Any, **kwargs: Any) -> None:
         bench.clock.wall_is_ahead = 8 * 3600.0
         store(*args, **kwargs)
 
-    bench.cache._state.store = frozen_before  # type: ignore[method-assign]
+    bench.memory._state.store = frozen_before  # type: ignore[method-assign]
     bench.fill({**OLD, "expires": {"N": str(expires)}})
     assert bench.get() == "unknown"
 
@@ -209,9 +209,9 @@ def test_two_machines_from_one_snapshot_draw_other_ttls() -> None:
     for _ in range(2):
         random.seed(7)
         cache = Cache(CacheConfig(jitter=0.5, tables={"T": TableConfig(schema=SCHEMA)}), clock=still, wall_clock=still)
-        table = cache.table(ID)
+        table = cache._memory.table(ID)
         for letter in "abc":
-            with cache.read_flight(table, ItemRead(letter.encode())) as flight:
+            with cache._memory.read_flight(table, ItemRead(letter.encode())) as flight:
                 flight.fill(flight.item(letter.encode(), OLD))
-        drawn.append([entry.expires for entry in cache._state.entries._by_key.values()])
+        drawn.append([entry.expires for entry in cache._memory._state.entries._by_key.values()])
     assert drawn[0] != drawn[1]

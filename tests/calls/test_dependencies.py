@@ -242,7 +242,7 @@ def test_entries_that_the_read_listener_invalidates_are_read_anew(reads: ReadRec
     for read in (client.get, client.query, lambda: client.by_owner("ann")):
         read()
         assert client.is_hit(read())
-        reads.look = lambda: client.cache.invalidate_tags([(tag, EVERYTHING, 0.0) for tag in reads.announced[-1]])
+        reads.look = lambda: client.memory.invalidate_tags([(tag, EVERYTHING, 0.0) for tag in reads.announced[-1]])
         assert not client.is_hit(read())
         reads.look = lambda: None
         if read is not client.get:
@@ -583,7 +583,7 @@ def test_p4_a_change_bumps_every_read_whose_answer_it_changes(
     writer.dispatcher.context.table(TABLE)
     shown_old = UNKNOWN if hide_old else ABSENT if old is None else old
     shown_new = UNKNOWN if hide_new else ABSENT if new is None else new
-    bumped = set(writer.cache.apply(Change(T, {"pk": {"S": pk}}, shown_old, shown_new)))
+    bumped = set(writer.memory.apply(Change(T, {"pk": {"S": pk}}, shown_old, shown_new)))
     [depends] = reads.announced
     is_same = answer(read, elsewhere | ({pk: old} if old else {})) == answer(
         read, elsewhere | ({pk: new} if new else {})

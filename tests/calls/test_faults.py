@@ -178,7 +178,7 @@ def _strike(place: str, call: str, is_warm: bool, monkeypatch: pytest.MonkeyPatc
 def test_a_fault_where_a_dead_entry_is_dropped_is_kept_from_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
     client = full_client()
     client.query()
-    client.cache.apply(Change(client.dispatcher.context.table(TABLE).place))
+    client.memory.apply(Change(client.dispatcher.context.table(TABLE).place))
     client.dynamodb.answers["Query"] = page(ITEM)
     monkeypatch.setattr(state.State, "drop_dead", explode)
     assert client.query()["Items"] == [ITEM]

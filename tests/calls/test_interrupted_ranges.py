@@ -77,5 +77,5 @@ def test_p7_an_interruption_at_any_moment_leaves_ranges_true(
             expected = {sk: note for sk, note in dynamodb.items.items() if low <= sk <= high}
             assert notes(client, low, high) == expected, f"moment {number}"
             assert notes(client, low, high) == expected, f"moment {number}"
-        invariants.check(client.cache)
+        invariants.check(client.memory)
     assert number > 10

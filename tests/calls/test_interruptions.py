@@ -90,7 +90,7 @@ def test_p7_an_interruption_at_any_moment_leaves_the_cache_whole_and_true(call: 
         assert answers_elsewhere(other), f"the lock stays taken, or a flight is never over, moment {number}"
         assert client.get()["Item"] == state.item, f"moment {number}"
         assert client.query()["Items"] == [state.item], f"moment {number}"
-        invariants.check(client.cache)
+        invariants.check(client.memory)
     assert number > 3, "it was interrupted at some moments at least"
 
 

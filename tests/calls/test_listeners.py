@@ -49,8 +49,8 @@ def test_what_a_write_bumps_is_announced_once(changes: ChangeRecorder) -> None:
         (lambda cache: cache.invalidate(TABLE, {"pk": "a"}), {ITEM_TAG, SCAN, PARTITION} | ANYWHERE_IN_INDEX),
         (lambda cache: cache.invalidate(TABLE), {WHOLE}),
         (lambda cache: cache.clear(), None),
-        (lambda cache: cache.apply(), None),
-        (lambda cache: cache.invalidate_tags([(WHOLE, EVERYTHING, 0.0), (SCAN, EVERYTHING, 0.0)]), None),
+        (lambda cache: cache._memory.apply(), None),
+        (lambda cache: cache._memory.invalidate_tags([(WHOLE, EVERYTHING, 0.0), (SCAN, EVERYTHING, 0.0)]), None),
     ],
 )
 def test_invalidations_are_announced_and_mere_dropping_is_not(
@@ -112,7 +112,7 @@ def test_p7_a_write_whose_change_could_not_be_applied_announces_that_anything_ma
     changes: ChangeRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = writing()
-    monkeypatch.setattr(type(client.cache._state), "store", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(type(client.memory._state), "store", lambda *_, **__: 1 / 0)
     client.put()
     assert changes.take() == [None]
     assert client.cache.stats().faults == 1
@@ -167,7 +167,7 @@ def test_p7_a_listener_that_fails_is_a_fault_and_the_others_are_notified() -> No
     for changes in recorders:
         add_change_listener(changes)
     client.put()
-    ThreadDriver().drive(announce(client.cache, client.cache.invalidate_all()))
+    ThreadDriver().drive(announce(client.memory, client.memory.invalidate_all()))
     assert [len(changes.announced) for changes in recorders] == [2, 2, 2]
     assert client.cache.stats().faults == 2
 
@@ -205,7 +205,7 @@ def test_an_invalidation_within_the_lock_of_its_own_thread_is_announced_as_anyth
     client = writing()
     client.put()
     changes.take()
-    with client.cache._state.locked():
+    with client.memory._state.locked():
         client.cache.invalidate(TABLE)
         assert changes.take() == [None]
         assert not client.is_hit(client.get()), "nothing is answered from here on"

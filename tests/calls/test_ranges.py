@@ -227,7 +227,7 @@ def test_the_reason_of_a_drop_does_not_hold_the_request() -> None:
     for _ in range(2):
         client("Query", **condition, ExpressionAttributeNames=names, ExpressionAttributeValues=values)
         client.put(at("1"))
-    (cause,) = client.cache._state.causes
+    (cause,) = client.memory._state.causes
     assert len(pickle.dumps(astuple(cause))) < 1000
 
 
@@ -237,7 +237,7 @@ def test_the_reason_of_a_drop_is_at_hand() -> None:
     client.put(at("15:30"))
     client.clock.now += 2
     between(client)
-    (cause,) = client.cache._state.causes
+    (cause,) = client.memory._state.causes
     assert cause.tag == partition_tag(Place("eu-west-1", TABLE), None, partition_value([{"S": "a"}]))
     assert cause.touched == extent_of_key({"S": "15:30"})
     assert (cause.covered.low, cause.covered.high) == (b"S15:00", b"S15:59")
@@ -245,4 +245,4 @@ def test_the_reason_of_a_drop_is_at_hand() -> None:
     assert "15" not in repr(cause)
     client.cache.invalidate(TABLE)
     between(client)
-    assert client.cache._state.causes[-1].touched is EVERYTHING
+    assert client.memory._state.causes[-1].touched is EVERYTHING

@@ -30,14 +30,14 @@ NEW = {**ITEM, "note": {"S": "new"}}
 def interrupting(client: ScriptedClient, monkeypatch: pytest.MonkeyPatch, handler: Any) -> None:
     """Have the handler called once from within the lock, as a signal could call it: in the middle of a write, which
     has ticked its stamps and is about to drop the item."""
-    entries = client.cache._state.entries
+    entries = client.memory._state.entries
     plain = type(entries).discard
     called: list[bool] = []
 
     def interrupted(self: Any, key: Any) -> Any:
         if not called:
             called.append(True)
-            assert client.cache._state._lock._mutex._is_owned()  # type: ignore[attr-defined]
+            assert client.memory._state._lock._mutex._is_owned()  # type: ignore[attr-defined]
             handler()
         return plain(self, key)
 
@@ -164,7 +164,7 @@ def test_a_handler_that_reads_what_its_own_thread_is_reading_does_not_wait_for_i
     assert client.dynamodb.take() == [operation] * 2
     assert client.is_hit(READS[operation](client))
     assert client.cache.stats().in_flight == 0
-    assert not client.cache._state.leaders
+    assert not client.memory._state.leaders
 
 
 def test_two_tasks_of_one_thread_are_two_callers() -> None:

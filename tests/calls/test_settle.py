@@ -142,15 +142,15 @@ def test_a_read_of_a_settling_index_is_joined_for_no_longer_than_its_page_would_
     client = lagging()
     change(client)
     client.clock.now += age
-    table, read = client.cache.table(table_id(SCOPE, TABLE)), PageRead("scan", "by_owner", b"", {})
+    table, read = client.memory.table(table_id(SCOPE, TABLE)), PageRead("scan", "by_owner", b"", {})
     key = table.page("scan", b"")
-    with client.cache.read_flight(table, read, key) as leader:
+    with client.memory.read_flight(table, read, key) as leader:
         leader.start_or_follow()
         client.clock.now += joined_for - 0.001
-        with client.cache.read_flight(table, read, key) as follower:
+        with client.memory.read_flight(table, read, key) as follower:
             assert follower.start_or_follow() is leader
         client.clock.now += 0.001
-        with client.cache.read_flight(table, read, key) as reader:
+        with client.memory.read_flight(table, read, key) as reader:
             assert reader.start_or_follow() is None
 
 

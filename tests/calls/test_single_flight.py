@@ -161,11 +161,11 @@ def test_a_follower_whose_wait_ends_becomes_the_next_leader(threads: Threads) ->
         def wait(self, timeout: float) -> None:
             """As if the time had passed."""
 
-    watched = threads.cache._state.new_latch
-    threads.cache._state.new_latch = Impatient
+    watched = threads.client.memory._state.new_latch
+    threads.client.memory._state.new_latch = Impatient
     threads.leader(threads.get)
     threads.leader(threads.get)
-    threads.cache._state.new_latch = watched
+    threads.client.memory._state.new_latch = watched
     threads.followers(3, threads.get)
     results = threads.end()
     assert all(result["Item"]["v"] == OLD for result in results.values())
@@ -185,7 +185,7 @@ def cold() -> Threads:
     dynamodb.DescribeTable = lambda params: description("pk")  # type: ignore[attr-defined]
     dynamodb.DescribeTimeToLive = lambda params: made()  # type: ignore[attr-defined]
     client = ScriptedClient(schema=None, config={"settle_window": 0}, dynamodb=dynamodb)
-    client.cache._state.new_latch = made_threads._new_latch
+    client.memory._state.new_latch = made_threads._new_latch
     made_threads.client, made_threads.cache = client, client.cache
     return made_threads
 

@@ -81,7 +81,7 @@ class Threads:
         self.cache = self.client.cache
         self.waiting = threading.Semaphore(0)
         self.timeouts: list[float | None] = []
-        self.cache._state.new_latch = self._new_latch
+        self.client.memory._state.new_latch = self._new_latch
         self._threads: dict[str, threading.Thread] = {}
         self.results: dict[str, Any] = {}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daxlite import Cache
+from daxlite.cache.memory import MemoryCache
 from daxlite.calls.hearing import listeners_here
 from daxlite.calls.listeners import add_change_listener
 from daxlite.calls.planning import plan, plan_heard
@@ -138,7 +138,7 @@ def test_only_the_applications_own_operation_is_its_progress(take: Take) -> None
 
 
 def test_listeners_are_told_by_steps_of_their_own(take: Take) -> None:
-    changes, reads, cache = ChangeRecorder(), ReadRecorder(), Cache()
+    changes, reads, cache = ChangeRecorder(), ReadRecorder(), MemoryCache()
     add_change_listener(changes)
 
     def steps() -> Steps[None]:
@@ -152,7 +152,7 @@ def test_listeners_are_told_by_steps_of_their_own(take: Take) -> None:
 
 @pytest.mark.faults_expected
 def test_p7_what_a_listener_raises_is_a_fault_of_ours(take: Take) -> None:
-    recorders, cache = [ChangeRecorder(lambda: 1 / 0), ChangeRecorder()], Cache()
+    recorders, cache = [ChangeRecorder(lambda: 1 / 0), ChangeRecorder()], MemoryCache()
     for changes in recorders:
         add_change_listener(changes)
 
@@ -259,7 +259,12 @@ def reading(client: ScriptedClient) -> Steps[Any]:
 
 async def followed(client: ScriptedClient) -> None:
     """Until the read in flight has a follower."""
-    while not any(getattr(leader, "latch", None) for leader in client.cache._state.leaders.values()):
+    async with asyncio.timeout(PATIENCE):
+        await _followed(client)
+
+
+async def _followed(client: ScriptedClient) -> None:
+    while not any(getattr(leader, "latch", None) for leader in client.memory._state.leaders.values()):
         await asyncio.sleep(0.001)
 
 
@@ -299,6 +304,7 @@ def test_a_thread_follows_a_task() -> None:
 @pytest.mark.parametrize("cancelled", ["leader", "follower"])
 def test_one_of_two_tasks_that_is_cancelled_does_not_take_the_other_along(cancelled: str) -> None:
     client, dynamodb = ScriptedClient(), Asked()
+    client.dispatcher.context.is_blocking = False
 
     async def main() -> Any:
         driver = AsyncioDriver(dynamodb.later)
@@ -313,6 +319,43 @@ def test_one_of_two_tasks_that_is_cancelled_does_not_take_the_other_along(cancel
 
     assert asyncio.run(main())["Item"] == ITEM
     assert client.cache.stats().in_flight == 0
+
+
+def test_followers_of_a_leader_that_was_cancelled_ask_once_again() -> None:
+    client, dynamodb = ScriptedClient(), Asked()
+    client.dispatcher.context.is_blocking = False
+
+    async def main() -> list[Any]:
+        driver = AsyncioDriver(dynamodb.later)
+        leader = asyncio.ensure_future(driver.drive(reading(client)))
+        await asyncio.to_thread(dynamodb.asked.wait, PATIENCE)
+        followers = [asyncio.ensure_future(driver.drive(reading(client))) for _ in range(20)]
+        await followed(client)
+        leader.cancel()
+        await asyncio.wait([leader])
+        await followed(client)  # one of them leads
+        dynamodb.enough.set()
+        return await asyncio.gather(*followers)
+
+    assert [each["Item"] for each in asyncio.run(main())] == [ITEM] * 20
+    assert dynamodb.count == 2
+    assert client.cache.stats().total.joined == 19
+
+
+def test_a_call_that_blocks_an_event_loop_does_not_wait_for_a_task_of_that_loop() -> None:
+    client, dynamodb = ScriptedClient(), Asked()
+
+    async def main() -> Any:
+        leader = asyncio.ensure_future(AsyncioDriver(dynamodb.later).drive(reading(client)))
+        await asyncio.to_thread(dynamodb.asked.wait, PATIENCE)
+        steps = reading(client)
+        first = next(steps)
+        steps.close()
+        dynamodb.enough.set()
+        await leader
+        return first
+
+    assert isinstance(asyncio.run(main()), Call), "the two would wait for each other"
 
 
 def test_a_follower_whose_loop_is_gone_harms_no_leader() -> None:

@@ -172,7 +172,7 @@ class Street(StreamedShop):
 
     def _deliver(self) -> None:
         """As the thread that delivers what is pending does, which does not run here."""
-        tier = self.cache.tier
+        tier = self.cache._tier
         assert tier is not None
         if tier.outbox:
             tier.outbox.try_again()  # type: ignore[attr-defined]
@@ -197,7 +197,7 @@ class Street(StreamedShop):
 
     def stand_in_for(self, rival: Announcement) -> None:
         """Another follower announces that it reads the stream."""
-        tier = self.cache.tier
+        tier = self.cache._tier
         assert tier is not None
         tier.server.threads.run([announce(tier.keyspace, self.feed._table.feed, rival)])
 

@@ -310,6 +310,6 @@ def test_the_excuses_of_a_process_are_bounded() -> None:
 
 
 def test_without_a_follower_no_excuse_is_kept(world: World) -> None:
-    world.cache.echoes.leave(world.table.table.id)
+    world.cache._memory.echoes.leave(world.table.table.id)
     world.update(5)
-    assert not world.cache.echoes._excuses
+    assert not world.cache._memory.echoes._excuses

@@ -49,9 +49,9 @@ class World(SimulatedClient):
     def epoch(self, number: int) -> None:
         followed = Epoch(b"%016d" % number, self.table.has_old)
         self.applier.epoch = followed
-        tier = self.cache.tier
+        tier = self.cache._tier
         if tier is None:
-            self.cache.echoes.follow(self.table.table.id, followed)
+            self.cache._memory.echoes.follow(self.table.table.id, followed)
         else:
             table = tier.table(self.table.table.id, SCHEMA)
             assert table is not None

@@ -273,7 +273,7 @@ class Nature:
             if values:
                 world.redis.evict(random.choice(values))
             return
-        state = random.choice(world.processes).cache._state
+        state = random.choice(world.processes).cache._memory._state
         with state.locked():
             kept = [*state.entries._by_key]
             if kept:
@@ -390,7 +390,7 @@ def live(world: Processes, fate: Fate) -> Nature:
     if fate.kind in FEEDS:
         _follow(world, fate, nature, scheduler, lambda: left > 0)
     for process in world.processes:
-        process.cache._state.new_latch = scheduler.event  # type: ignore[assignment]
+        process.cache._memory._state.new_latch = scheduler.event  # type: ignore[assignment]
     world.scheduler = scheduler
     world.simulator.replicas.choose = lambda call, ticks: random.choice(ticks)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class Event:
     began: int
     ended: int = 0
     response: dict[str, Any] | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     sent: list[Call] = field(default_factory=list)
     """The requests that the call sent to DynamoDB."""
 
@@ -47,6 +48,10 @@ class MissError(Exception):
 
 
 def _refuse(operation: str, params: dict[str, Any]) -> dict[str, Any]:
+    raise MissError
+
+
+async def _refuse_later(operation: str, params: dict[str, Any]) -> dict[str, Any]:
     raise MissError
 
 
@@ -83,7 +88,7 @@ class Interleaving(SimulatedClient):
         try:
             client = self.clients[sum(map(ord, thread)) % len(self.clients)]
             event.response = client._make_api_call(op.operation, op.request)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, asyncio.CancelledError) as error:
             event.error = error
         event.ended = history.tick()
         event.sent = [call for call in history.calls[known:] if call.thread == thread]
@@ -93,7 +98,8 @@ class Interleaving(SimulatedClient):
     def hits(self, client: Any, ops: Sequence[Op]) -> list[dict[str, Any] | None]:
         """The answer of a client's cache to each read; None where it has to ask DynamoDB."""
         found: list[dict[str, Any] | None] = []
-        self.raw._make_api_call = _refuse  # a miss is not worth the work of botocore
+        # A miss is not worth the work of botocore.
+        self.inner._make_api_call = _refuse if self.edge == "threads" else _refuse_later
         try:
             for op in ops:
                 try:
@@ -101,7 +107,7 @@ class Interleaving(SimulatedClient):
                 except MissError:
                     found.append(None)
         finally:
-            del self.raw._make_api_call
+            del self.inner._make_api_call
         return found
 
     def run(
@@ -113,7 +119,7 @@ class Interleaving(SimulatedClient):
         """Run all threads to their end, in the order that is chosen; replicas show what is chosen."""
         scheduler = Scheduler(self.simulator.clock, points=("sent", "part", "applied", "replied"))
         for cache in self.caches:
-            cache._state.new_latch = scheduler.event  # type: ignore[assignment]
+            cache._memory._state.new_latch = scheduler.event  # type: ignore[assignment]
         self.simulator.at = scheduler.at
         self.simulator.replicas.choose = scheduler.in_driver(choose_replica)
         current: dict[str, Op] = {}

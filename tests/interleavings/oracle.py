@@ -47,7 +47,7 @@ def judge(interleaving: Interleaving) -> None:
         if not event.op.is_write and event.response is not None:
             _judge_read(interleaving, event)
     for cache in interleaving.caches:
-        invariants.check(cache)
+        invariants.check(cache._memory)
         assert cache.stats().faults == 0, "daxlite failed, and hid it"
     _judge_what_is_left(interleaving)
 

@@ -81,7 +81,7 @@ def judge(world: Processes, *, has_lost_pages: bool = False) -> None:
     world.rest()
     _judge_what_is_left(world, has_lost_pages)
     for process in world.living:
-        invariants.check(process.cache)
+        invariants.check(process.cache._memory)
         if process.cache.stats().faults or process.faults.count:
             raise WrongError("daxlite failed, and hid it")
 

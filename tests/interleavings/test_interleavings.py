@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daxlite.cache import clock
+from tests.edges import EDGES, waiting_in_threads
 from tests.interleavings.interleaving import Interleaving
 from tests.interleavings.oracle import check, judge
 from tests.interleavings.programs import KEYS, READS, TABLE, Op, Program, item_reads, page_reads, programs
@@ -19,15 +20,18 @@ from tests.volume import amount
 
 
 @pytest.fixture(scope="module")
-def interleaving() -> Iterator[Interleaving]:
-    made = Interleaving()
-    yield made
+def interleaving(edge: str) -> Iterator[Interleaving]:
+    made = Interleaving(edge)
+    with waiting_in_threads():
+        yield made
     made.close()
 
 
 def interleavings(of: st.SearchStrategy[Program]) -> Callable[[Any], Any]:
     """Make a test of random interleavings of random programs."""
-    volume = settings(max_examples=amount("interleavings"), suppress_health_check=list(HealthCheck))
+    volume = settings(
+        max_examples=amount("interleavings", shared_by=len(EDGES)), suppress_health_check=list(HealthCheck)
+    )
     return lambda test: volume(given(data=st.data(), program=of)(test))
 
 

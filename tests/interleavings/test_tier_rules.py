@@ -49,7 +49,7 @@ class Histories:
             self.world.simulator.clock, points=("sent", "applied", "replied")
         )
         for each in self.world.processes:
-            each.cache._state.new_latch = self.scheduler.event  # type: ignore[assignment]
+            each.cache._memory._state.new_latch = self.scheduler.event  # type: ignore[assignment]
 
     def end(self) -> None:
         self.scheduler.end()

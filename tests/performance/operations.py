@@ -55,9 +55,9 @@ def shared_get_item_hit_local() -> Call:
     """A hit in this process's memory, with a tier."""
     shared = daxlite.Shared(fakeredis.FakeRedis(), account="123456789012", budget=10)
     cache = daxlite.Cache(daxlite.CacheConfig(item_ttl=None), shared=shared)
-    assert cache.tier is not None
-    cache.tier.hearing = _Hears()
-    cache._state.heard_until = cache._state.heard_wall_until = math.inf
+    assert cache._tier is not None
+    cache._tier.hearing = _Hears()
+    cache._memory._state.heard_until = cache._memory._state.heard_wall_until = math.inf
     call = partial(_client(cache=cache).get_item, TableName=TABLE, Key=key())
     for _ in range(2):
         call()

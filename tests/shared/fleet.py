@@ -69,14 +69,15 @@ class Member:
             config, shared=Shared(Client(fleet.server), "shop", **settings), clock=clock, wall_clock=clock
         )
         self.membership: Any = self.cache._joined
-        assert self.cache.tier is not None
-        self.tier = self.cache.tier
+        assert self.cache._tier is not None
+        self.tier = self.cache._tier
         self.hearing: Any = self.membership.hearing
         self.hearing._starting.acquire()  # no thread
         self.outbox: Outbox = self.membership._outbox
         self.outbox.attend = lambda: None  # type: ignore[method-assign]
         self.connection: Any = self.membership._connections.threads
-        context = Context(self.cache, Typed(), self.cache.names(SCOPE), tier=self.tier, record_lasts=RECORD)
+        memory = self.cache._memory
+        context = Context(memory, Typed(), memory.names(SCOPE), tier=self.tier, record_lasts=RECORD)
         self.dispatcher = Dispatcher(context, fleet.dynamodb)
 
     def call(self, operation: str, **params: Any) -> Params:

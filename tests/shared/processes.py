@@ -27,11 +27,12 @@ class Process:
         self.url, self.key = url, f"{namespace}:item"
         config = CacheConfig(jitter=0.0, tables={TABLE: TableConfig(schema=SCHEMA)})
         self.cache = Cache(config, shared=Shared(url, namespace, local=local, budget=budget, **settings))
-        assert self.cache.tier is not None
+        assert self.cache._tier is not None
         self.membership: Any = self.cache._joined
         self.reads = 0
         """How often DynamoDB was asked."""
-        context = Context(self.cache, Typed(), self.cache.names(SCOPE), tier=self.cache.tier, record_lasts=7.0)
+        memory = self.cache._memory
+        context = Context(memory, Typed(), memory.names(SCOPE), tier=self.cache._tier, record_lasts=7.0)
         self._dispatcher = Dispatcher(context, self._dynamodb)
 
     def _dynamodb(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -262,10 +262,10 @@ def test_threads_enter_and_leave_bulk_at_once() -> None:
     def write() -> None:
         for _ in range(5_000):
             with cache.bulk(TABLE):
-                assert cache.is_bulk(table)
+                assert cache._memory.is_bulk(table)
 
     at_once(write)
-    assert not cache.is_bulk(table)
+    assert not cache._memory.is_bulk(table)
 
 
 def test_without_a_tier_bulk_keeps_nothing_either() -> None:
@@ -319,7 +319,7 @@ def test_cached_items_alone_are_kept(server: fakeredis.FakeRedis) -> None:
 
 def test_threads_that_write_at_once_never_fail(server: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tier_module, "MAX_OWN", 100)
-    tier = Process(server).cache.tier
+    tier = Process(server).cache._tier
     assert tier is not None
 
     def write() -> None:
@@ -377,14 +377,14 @@ def test_a_cache_with_a_tier_goes_with_its_last_reference(
     gc.disable()
     try:
         cache = Cache(shared=Shared(server, account=ACCOUNT, budget=5))
-        assert cache.tier is not None
-        cache.tier.hearing.listen(NAMESPACE)
-        wait_until("it hears", partial(cache.tier.hearing.hears, NAMESPACE))
+        assert cache._tier is not None
+        cache._tier.hearing.listen(NAMESPACE)
+        wait_until("it hears", partial(cache._tier.hearing.hears, NAMESPACE))
         cache.invalidate(TABLE, native_key())
-        gone = [weakref.ref(each) for each in (cache, cache._joined, cache.tier)]
+        gone = [weakref.ref(each) for each in (cache, cache._memory, cache._joined, cache._tier)]
         del cache
         # Its own message may just be on its way through the thread that listens.
-        wait_until("they are gone", lambda: [ref() for ref in gone] == [None] * 3)
+        wait_until("they are gone", lambda: [ref() for ref in gone] == [None] * 4)
         no_threads()
     finally:
         gc.enable()

@@ -106,7 +106,7 @@ def test_a_child_owes_nothing_and_the_parent_delivers(own_valkey: Valkey, namesp
     other.get()
     other.membership._connections.threads.breaker.close()
     own_valkey.pause()
-    parent.cache.tier.outbox.add({named_tag("a"): EVERY_EXTENT})  # type: ignore[union-attr]
+    parent.cache._tier.outbox.add({named_tag("a"): EVERY_EXTENT})  # type: ignore[union-attr]
 
     def check() -> None:
         assert len(outbox) == 0
@@ -202,7 +202,7 @@ def test_a_connection_that_the_server_closes_while_it_is_idle_is_a_break(own_val
         process.put(1)
         assert process.get() == 1
         client.client_kill_filter(_type="normal", skipme=True)
-        again = process.cache.tier.again  # type: ignore[union-attr]
+        again = process.cache._tier.again  # type: ignore[union-attr]
         assert process.get() == 1
         assert again.is_owed, "what it wrote lately is bumped once more"
         assert process.get() == 1

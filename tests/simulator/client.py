@@ -7,6 +7,7 @@ binary attributes decoded, and returns the response in the same form, or raises.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 from botocore.model import OperationModel
 from botocore.parsers import create_parser
 
@@ -38,6 +40,30 @@ def simulated_client(answer: Answer) -> Any:
     return client
 
 
+def simulated_async_client(answer: Answer) -> Any:
+    """A client of aiobotocore. Nothing in it waits, so a coroutine of its is over at the first step."""
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    async def make() -> Any:
+        settings = {name: value for name, value in _CONNECTION.items() if name != "config"}
+        config = AioConfig(retries={"total_max_attempts": 1}, proxies={})
+        async with get_session().create_client("dynamodb", **settings, config=config) as client:
+            return client
+
+    client = asyncio.run(make())
+    exchange = _exchange(client, answer)
+
+    async def make_request(model: Any, request: Any, context: Any) -> Any:
+        try:
+            return exchange(model, request)
+        except ReadTimeoutError as error:  # what becomes of a task whose caller waits no longer
+            raise asyncio.CancelledError from error
+
+    client._make_request = make_request
+    return client
+
+
 def simulated_resource(answer: Answer) -> Any:
     resource = boto3.resource("dynamodb", **_CONNECTION)
     connect(resource.meta.client, answer)
@@ -46,12 +72,17 @@ def simulated_resource(answer: Answer) -> Any:
 
 def connect(client: Any, answer: Answer) -> None:
     """Have a client of botocore's, however it was made, answered by this function."""
+    exchange = _exchange(client, answer)
+    client._make_request = lambda model, request, context: exchange(model, request)
+
+
+def _exchange(client: Any, answer: Answer) -> _Exchange:
+    """What takes the place of HTTP. Not as a hook of botocore's: it could rewrite requests, so daxlite would bypass the
+    cache."""
     protocol = client.meta.service_model.resolved_protocol
     if protocol != "json":
         raise RuntimeError(f"botocore speaks {protocol} to DynamoDB by now: teach it to the simulator")
-    # Not as a hook of botocore's: it could rewrite requests, so daxlite would bypass the cache.
-    exchange = _Exchange(answer)
-    client._make_request = lambda model, request, context: exchange(model, request)
+    return _Exchange(answer)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tests.simulator.client import connect, simulated_client, simulated_resource
+from tests.simulator.client import connect, simulated_async_client, simulated_client, simulated_resource
 from tests.simulator.errors import RefusedError, UnsupportedError, no_such_table
 from tests.simulator.faults import NO_FAULT, Effect, Rule
 from tests.simulator.history import Call, History, State
@@ -55,6 +55,10 @@ class Simulator:
     def client(self) -> Any:
         """A boto3 client that this simulator answers."""
         return simulated_client(self.answer)
+
+    def async_client(self) -> Any:
+        """A client of aiobotocore that this simulator answers."""
+        return simulated_async_client(self.answer)
 
     def resource(self) -> Any:
         """A boto3 resource that this simulator answers."""

@@ -76,7 +76,7 @@ def get_ready(worker: Worker, table: str) -> None:
     """Come to know a table: where its description failed, because the server was slow, a process does without the tier
     for a minute."""
     deadline = time.monotonic() + START_SECONDS
-    while not worker.cache.tier._tables:
+    while not worker.cache._tier._tables:
         if time.monotonic() > deadline:
             raise TimeoutError("DynamoDB does not describe the table: its server may have ended")
         worker.reopen()
@@ -86,7 +86,7 @@ def get_ready(worker: Worker, table: str) -> None:
 
 def load(worker: Worker, plan: Plan) -> int:
     """Read and write until the end of the plan. Returns how many calls were made."""
-    log, ids, tier = Log(plan.log), threading.local(), worker.cache.tier
+    log, ids, tier = Log(plan.log), threading.local(), worker.cache._tier
     new_operation, heard = tier.new_operation, tier.heard
 
     def noted_operation() -> bytes:

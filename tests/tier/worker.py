@@ -159,7 +159,7 @@ class Worker:
         """Wait until this process hears of changes of a table, which it has described."""
         deadline = time.monotonic() + START_SECONDS
         while not any(
-            self.cache.tier.hears(known) for id, known in self.cache.tier._tables.items() if id.name == table
+            self.cache._tier.hears(known) for id, known in self.cache._tier._tables.items() if id.name == table
         ):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"this process has not come to hear of {table}")

@@ -26,7 +26,8 @@ import daxlite
 from daxlite import Cache, CacheConfig, KeySchema, TableConfig, TableSchema
 from daxlite.calls.outcomes import Outcome, outcome_of
 from daxlite.core.attempts import Answer
-from daxlite.edges.replies import attempts_of, call_checked, look_at
+from daxlite.edges.replies import attempts_of, look_at
+from daxlite.edges.sending import call_checked
 from tests.responses import is_hit
 from tests.scripted_client import ITEM, KEY, TABLE
 from tests.wrapping.wire import HERE

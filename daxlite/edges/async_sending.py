@@ -1,0 +1,33 @@
+"""Sends a call of a wrapped client for asyncio, and tells whether its reply arrived whole."""
+
+from contextlib import suppress
+from typing import Any
+
+from ..core.replies import BrokenReply, may_be_whole
+from ..core.steps import Params, Response
+from .replies import Seen, last, under_way
+
+
+async def async_call_checked(client: Any, operation: str, params: Params) -> Response:
+    """Make a call. Raises BrokenReply for a response that did not arrive whole."""
+    seen = Seen()
+    token = under_way.set(seen)
+    try:
+        # Looked up at each call: instrumentation may replace the method on the class at any time.
+        response: Response = await client._make_api_call(operation, params)
+    except BaseException as error:
+        seen.result = id(error)
+        raise
+    finally:
+        # twin: leave out
+        with suppress(ValueError):  # a coroutine that was left is collected in another context
+            under_way.reset(token)
+        # twin: put in
+        # under_way.reset(token)
+        # twin: end
+        last.set(seen)
+    seen.result = id(response)
+    whole = seen.is_whole if seen.requests == 1 else None
+    if whole is False or (whole is None and not may_be_whole(response)):
+        raise BrokenReply(response)
+    return response
