@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from daxlite.core.steps import Waitable
@@ -30,11 +32,20 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        if name in ("meta", "exceptions", "can_paginate"):
-            return found
         if name in ("get_paginator", "get_waiter"):
             return lambda *args, **kwargs: _Awaited(found(*args, **kwargs), self._run)
-        return lambda *args, **kwargs: self._run(found(*args, **kwargs))
+        if not inspect.isroutine(found):
+            return found
+
+        @wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = found(*args, **kwargs)
+            return self._run(result) if inspect.isawaitable(result) else result
+
+        return call
+
+    def __dir__(self) -> list[str]:
+        return dir(self._client)
 
 
 class _Awaited:
@@ -55,6 +66,9 @@ class _Pages:
     def __init__(self, pages: Any, run: Run) -> None:
         self._pages = pages
         self._run = run
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pages, name)
 
     def __iter__(self) -> Iterator[Any]:
         async def all_pages() -> list[Any]:
@@ -113,3 +127,20 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
+
+
+class AsyncClient:
+    """A client of aiobotocore, and the event loop that it lives in."""
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        from aiobotocore.config import AioConfig
+        from aiobotocore.session import get_session
+
+        config = AioConfig().merge(connection["config"]) if "config" in connection else None
+        self.loop = LoopThread()
+        self._context = get_session().create_client("dynamodb", **{**connection, "config": config})
+        self.client = self.loop.run(self._context.__aenter__())
+
+    def close(self) -> None:
+        self.loop.run(self._context.__aexit__(None, None, None))
+        self.loop.close()

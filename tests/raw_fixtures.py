@@ -6,6 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.edges import AsyncClient
+
 
 @pytest.fixture(scope="session")
 def raw(connection: dict[str, Any]) -> Iterator[Any]:
@@ -21,3 +23,11 @@ def raw_resource(connection: dict[str, Any]) -> Iterator[Any]:
     resource = boto3.resource("dynamodb", **connection)
     yield resource
     resource.meta.client.close()
+
+
+@pytest.fixture(scope="session")
+def async_client(connection: dict[str, Any]) -> Iterator[AsyncClient]:
+    """A plain client of aiobotocore, in an event loop of its own."""
+    client = AsyncClient(connection)
+    yield client
+    client.close()
