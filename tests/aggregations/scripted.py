@@ -525,14 +525,14 @@ class ScriptedAsyncDriver(AsyncioDriver):
 
     clock: Clock
 
-    async def _take(self, step: Any, progress: Any) -> Any:
+    async def _take(self, step: Any, progress: Any, interrupted: Any) -> Any:
         if isinstance(step, Sleep):
             task = asyncio.current_task()
             if task is not None and task.get_name() == "daxlite":
                 await asyncio.Event().wait()  # in the background: until it is ended
             self.clock.advance(step.seconds)
             return None
-        return await super()._take(step, progress)
+        return await super()._take(step, progress, interrupted)
 
 
 class World:
