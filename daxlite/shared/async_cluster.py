@@ -57,9 +57,7 @@ class AsyncCluster:
             step = next(rounds)
             while True:
                 try:
-                    replies = (
-                        await asyncio.sleep(step) if isinstance(step, float) else await self._round(step, budget)
-                    )
+                    replies = await self._replies(step, budget)
                 except (redis.RedisError, OSError) as error:
                     step = rounds.throw(error)
                 else:
@@ -67,6 +65,12 @@ class AsyncCluster:
         except StopIteration as over:
             result: T = over.value
             return result
+
+    async def _replies(self, step: Round | float, budget: Budget) -> dict[Address, list[Any]] | None:
+        if isinstance(step, float):
+            await asyncio.sleep(step)
+            return None
+        return await self._round(step, budget)
 
     async def _round(self, batches: Round, budget: Budget) -> dict[Address, list[Any]]:
         """Send to all servers, and then wait for what they say. Raises the first failure after all have said it."""

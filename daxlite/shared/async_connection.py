@@ -58,11 +58,11 @@ class AsyncConnection:
             try:
                 replies = await self._replies(commands, budget)
             except Lost as lost:
+                if lost.error is None:
+                    raise Unavailable from None
                 if is_read and lost.may_ask_again:  # a read changes nothing
                     is_read = False
                     continue
-                if lost.error is None:
-                    raise Unavailable from None
                 if not isinstance(lost.error, FAILURES):
                     raise lost.error from None
                 raise self._failed(lost.error, lost.event, commands) from lost.error

@@ -8,7 +8,7 @@ import redis.asyncio
 
 from ..core.checks import shown
 from .cluster import Cluster, ClusterLease
-from .endpoints import ClusterEndpoint, Endpoint, Untranslatable, endpoint_of, for_threads
+from .endpoints import ClusterEndpoint, Endpoint, Untranslatable, endpoint_of, for_threads, server_of
 from .pool import Lease, Pool
 from .urls import check_url
 
@@ -134,7 +134,9 @@ def _checked(client: Any) -> Any:
     if not getattr(pool, "is_master", True):
         raise ValueError("this client is of a Sentinel's replicas, which take no writes; give it master_for(...)")
     try:
-        Pool(client) if isinstance(client, redis.Redis) else endpoint_of(client).new()
+        Pool(client) if isinstance(client, redis.Redis) else server_of(client).new()
     except TypeError as error:  # redis-py passes options on that it does not know
         raise ValueError(f"redis-py does not take an option of the server: {error}") from None
+    except Untranslatable as error:
+        raise TypeError(f"this client of redis.asyncio has a {error}, which daxlite cannot make anew") from None
     return client

@@ -108,7 +108,7 @@ class ClusterLease:
             step = next(rounds)
             while True:
                 try:
-                    replies = time.sleep(step) if isinstance(step, float) else self._round(step)
+                    replies = self._replies(step)
                 except (redis.RedisError, OSError) as error:
                     step = rounds.throw(_no_handlers(error))
                 else:
@@ -116,6 +116,12 @@ class ClusterLease:
         except StopIteration as over:
             result: T = over.value
             return result
+
+    def _replies(self, step: Round | float) -> dict[Address, list[Any]] | None:
+        if isinstance(step, float):
+            time.sleep(step)
+            return None
+        return self._round(step)
 
     def _round(self, batches: Round) -> dict[Address, list[Any]]:
         """Send to all servers, and then read what they say. Raises the first failure after all that can be read has

@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ..core.hidden import Hidden
+from .closing import disconnect
 from .pool import OF_ITS_POOL
 from .slots import Address
 
@@ -129,39 +130,17 @@ def _client_of(endpoint: Endpoint) -> Any:
     return redis.asyncio.Redis(connection_pool=pool)
 
 
-async def disconnect(connection: Any) -> None:
-    """Close a connection, without an error. What is still to be sent is not."""
-    transport = getattr(connection._writer, "transport", None)
-    with suppress(Exception):
-        transport.abort()
-    with suppress(Exception):
-        await connection.disconnect(nowait=True)
-
-
-def abandon(connection: Any) -> None:
-    """Close a connection whose event loop is closed, so that neither asyncio nor redis-py complains of it: there is no
-    way to do it that they offer."""
-    writer, connection._writer, connection._reader = connection._writer, None, None
-    transport = getattr(writer, "transport", None)
-    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    for each in (transport, below):
-        with suppress(Exception):
-            each._closing = each._closed = True
-        with suppress(Exception):
-            each._sock.close()
-            each._sock = None
-
-
 # What a client was told
 
 
 def endpoint_of(client: Any) -> Endpoint | ClusterEndpoint:
     """How asyncio reaches the server of a client of redis-py, for threads or for asyncio. Raises Untranslatable."""
-    pool = getattr(client, "connection_pool", None)
-    return _cluster_of(client) if pool is None else _server_of(client, pool)
+    return server_of(client) if hasattr(client, "connection_pool") else _cluster_of(client)
 
 
-def _server_of(client: Any, pool: Any) -> Endpoint:
+def server_of(client: Any) -> Endpoint:
+    """The same of a client that is none of a cluster's."""
+    pool = client.connection_pool
     if isinstance(client, redis.asyncio.Redis):
         connection_class, options = pool.connection_class, _taken(pool.connection_kwargs)
     else:
@@ -171,7 +150,7 @@ def _server_of(client: Any, pool: Any) -> Endpoint:
         if connection_class not in _PLAIN:
             raise Untranslatable(connection_class.__name__)
         connection_class = _PLAIN[connection_class]
-        clients = [_server_of(each, each.connection_pool) for each in manager.sentinels]
+        clients = [server_of(each) for each in manager.sentinels]
         sentinels = Sentinels(clients, pool.service_name, **_told(manager))
     return Endpoint(connection_class, options, client.response_callbacks, sentinels)
 

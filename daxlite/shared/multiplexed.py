@@ -23,8 +23,9 @@ import redis
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from ..core.steps import Command
+from .closing import abandon, disconnect
 from .deadlines import TOO_LATE
-from .endpoints import Endpoint, abandon, disconnect
+from .endpoints import Endpoint
 from .failures import is_break
 
 LONGEST_CONNECT: Final = 1.0
