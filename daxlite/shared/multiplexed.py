@@ -113,6 +113,7 @@ class Multiplexed:
         """Send commands with the others of this turn of the loop. The future has their raw replies, or Lost."""
         exchange = Exchange(self._packer.pack_commands(commands), len(commands), budget, self._loop.create_future())
         if not self._queue:
+            # In no context: a connection is no part of the call that happens to open it, and keeps nothing of it.
             self._loop.call_soon(self._flush, context=Context())
         self._queue.append(exchange)
         return exchange.future
@@ -156,7 +157,7 @@ class Multiplexed:
             stream.end(None)  # a task that is cancelled at once takes no step
             self._streams.discard(stream)
 
-        stream.task.add_done_callback(over, context=Context())
+        stream.task.add_done_callback(over)
         return stream
 
     def lost(self, stream: "_Stream", error: Exception | None) -> None:
@@ -212,8 +213,7 @@ class _Stream:
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
         self._poll: Any = None
-        # The task is no part of what the caller does that happens to need it.
-        self.task = loop.create_task(self._live(), name="daxlite-redis", context=Context())
+        self.task = loop.create_task(self._live(), name="daxlite-redis")
 
     # Commands
 
@@ -293,7 +293,7 @@ class _Stream:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._look, context=Context())
+        self._timer = self._loop.call_at(due, self._look)
 
     def _look(self) -> None:
         self._timer = None
@@ -305,7 +305,7 @@ class _Stream:
             return
         self._looks = 0 if self._is_readable() else self._looks + 1
         if self._looks < LOOKS:
-            self._timer = self._loop.call_later(PAUSE, self._look, context=Context())
+            self._timer = self._loop.call_later(PAUSE, self._look)
         elif self._is_open:
             self.end(redis.TimeoutError(TOO_LATE), now)
         else:
