@@ -134,9 +134,6 @@ class Multiplexed:
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
-        queue = [exchange for exchange in queue if not exchange.future.done()]
-        if not queue:
-            return
         stream = self._stream
         if stream is not None and self._is_doubted:
             stream.retire()
