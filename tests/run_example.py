@@ -8,8 +8,9 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run_example(name: str, dynamodb: str, redis: str) -> tuple[str, str]:
-    """What an example of this file name writes to stderr and to stdout. dynamodb, redis: the URLs of the servers."""
+def run_example(name: str, dynamodb: str, redis: str = "", *, ignored: str | None = None) -> tuple[str, str]:
+    """What an example of this file name writes to stderr and to stdout. dynamodb, redis: the URLs of the servers.
+    ignored: a warning that is none of ours, as Python's option -W has it."""
     aws = {
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
         "AWS_ACCESS_KEY_ID": "a",
@@ -17,7 +18,7 @@ def run_example(name: str, dynamodb: str, redis: str) -> tuple[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, redis],
+        [sys.executable, "-W", "error", *(["-W", f"ignore{ignored}"] if ignored else []), EXAMPLES / name, redis],
         env={**os.environ, **aws, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         text=True,

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.conftest import chosen_edges
 from tests.differential.tables import attributes, index, keys
 from tests.valkey import Valkey
 
@@ -15,6 +16,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
 MAX_README = 900
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "page_with_code" in metafunc.fixturenames:
+        pages = [page for page in WITH_CODE if page.stem != "asyncio" or "asyncio" in chosen_edges(metafunc.config)]
+        metafunc.parametrize("page_with_code", pages, ids=lambda page: page.name)
 
 
 def prose(text: str) -> str:
@@ -56,8 +63,8 @@ def orders(embedded: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("orders")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # an example closes nothing
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
-def test_the_code_of_a_page_runs(page: Path, valkey: Valkey, namespace: str) -> None:
+def test_the_code_of_a_page_runs(page_with_code: Path, valkey: Valkey, namespace: str) -> None:
+    page = page_with_code
     scope: dict[str, Any] = {"__name__": f"{namespace}_{page.stem}"}
     code = re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     for block in code:

@@ -5,7 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import boto3
@@ -208,6 +208,11 @@ def in_bulk(**given: Any) -> None:
         pass
 
 
+def of_a_file(**given: Any) -> None:
+    with suppress(FileNotFoundError):
+        Cache.from_toml(**given)
+
+
 CLIENT = boto3.client("dynamodb", **HERE)
 SCHEMA = TableSchema(KeySchema.of("pk"))
 TTLS = dict.fromkeys(("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"), TTL)
@@ -216,6 +221,12 @@ ROWS: dict[str, Row] = {
     **settings("Cache", Cache, config="None", clock="function", wall_clock="function", random="None|function"),
     **settings("Cache", Cache, shared="None"),
     **settings("Cache.bulk", in_bulk, table=TABLE),
+    **settings("Cache.configure", lambda **given: Cache().configure(**given), tables="{}"),
+    **settings(
+        "Cache.from_env", Cache.from_env, environ="None|{}|{'x': 1}|{None: 1}|{'x': 10**400}|{'x': ''}|{'x': None}"
+    ),
+    "Cache.from_mapping.mapping": Row(Cache.from_mapping, "{}", says="setting"),
+    **settings("Cache.from_toml", of_a_file, path="'x'"),
     **tables("Cache.invalidate", lambda **given: Cache().invalidate(**given), key=f"None|{ITEM_KEY}"),
     **tables("Cache.ainvalidate", lambda **given: asyncio.run(Cache().ainvalidate(**given)), key=f"None|{ITEM_KEY}"),
     **settings(

@@ -44,7 +44,7 @@ def test_importing_daxlite_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert result.stderr == ""
     file, modules = json.loads(result.stdout)
     assert file == daxlite.__file__
-    unwanted = OF_EXTRAS | {"pytest", "hypothesis", "mypy", "aiobotocore", "flask"}
+    unwanted = OF_EXTRAS | {"pytest", "hypothesis", "mypy", "aiobotocore", "flask", "pynamodb"}
     assert unwanted.isdisjoint(modules)
     assert {"boto3", "cachetools", "msgspec"} <= set(modules)
     assert {"wrapt", "asyncio"}.isdisjoint(modules), "only wrapping needs these"

@@ -40,6 +40,18 @@ RIGHT = """
     hits: int = cache.stats().total.hits + cache.stats().tables["T"]["item"].hits
     with daxlite.bypass():
         pass
+
+    import daxlite.pynamodb
+    from pynamodb.connection import Connection
+    from pynamodb.models import Model
+
+    @daxlite.pynamodb.wrap
+    class Order(Model):
+        pass
+
+    assert_type(Order.get("o#1"), Order)
+    assert_type(daxlite.pynamodb.wrap(Order, cache, principal="role-a"), type[Order])
+    assert_type(daxlite.pynamodb.wrap(Connection(), config=daxlite.CacheConfig()), Connection)
 """
 WRONG = {
     "wrap(client, cache=3)": "arg-type",
@@ -50,6 +62,7 @@ WRONG = {
     'CacheConfig(query_invalidation="sometimes")': "arg-type",
     'CacheConfig(item_ttl="5")': "arg-type",
     "Cache().invalidate(3)": "arg-type",
+    "daxlite.pynamodb.wrap(client)": "type-var",
     'Cache().stats().tables["T"]["items"]': "index|typeddict-item|misc",
 }
 
@@ -57,7 +70,8 @@ WRONG = {
 def checked(home: Path) -> dict[str, list[str]]:
     """What mypy says of each snippet, by the name of its file. It is slow to start: all are checked at once."""
     (home / "right.py").write_text(textwrap.dedent(RIGHT))
-    prologue = "import boto3\nfrom daxlite import Cache, CacheConfig, wrap\nclient = boto3.client('dynamodb')\n"
+    imports = "import boto3, daxlite.pynamodb\nfrom daxlite import Cache, CacheConfig, wrap\n"
+    prologue = f"{imports}client = boto3.client('dynamodb')\n"
     for number, line in enumerate(WRONG):
         (home / f"wrong{number}.py").write_text(f"{prologue}{line}\n")
     files = sorted(path.name for path in home.glob("*.py"))

@@ -112,10 +112,11 @@ class _Flight(Struct, eq=False):
     @property
     def is_overtaken(self) -> bool:
         """Whether something that it depends on changed since it started, or may have: a flight that has landed watches
-        no more. To be asked under the cache's lock."""
+        no more, and a change may be awaited. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        return changed_since(self._held, self._tick, self._extent)
+        changes, held, extent = self._changes, self._held, self._extent
+        return changed_since(held, self._tick, extent) or changes.is_awaited(held, self._began.clock, extent)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,
@@ -224,7 +225,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _may_be_joined(self, now: Moment) -> bool:
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
-        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table.place):
+        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 

@@ -62,43 +62,38 @@ def _part(context: Context, params: Params, name: str, asked: Mapping[str, Any])
 
 
 def _miss(context: Context, params: Params, parts: list[Part], capacity: str) -> Steps[Response]:
-    with ExitStack() as flights:
-        for part in parts:
-            part.start_or_follow(context, flights)
-        own = {one for part in parts for one in part.wanted if one.leader is None}
-        # After the start, so that readers of a table that is not known yet follow as well.
-        for part in parts:
-            if part.is_cached and not own.isdisjoint(part.wanted):
-                part.go_on((yield from context.described(part.name)), own)
-        yield from _find_shared(context, parts, own)
-        response = yield from _send(context, params, parts, own)
-    # The followers of these flights are released before this call follows any other.
-    alone: set[Wanted] = set()
+    response: Response | None = None
+    wanted = {one for part in parts for one in part.wanted}
+    while wanted:
+        with ExitStack() as flights:
+            for part in parts:
+                part.start_or_follow(context, flights, wanted)
+            own = {one for one in wanted if one.leader is None}
+            # After the start, so that readers of a table that is not known yet follow as well.
+            for part in parts:
+                if part.is_cached and not own.isdisjoint(part.wanted):
+                    part.go_on((yield from context.described(part.name)), own)
+            yield from _find_shared(context, parts, own)
+            response = _merged(response, (yield from _send(context, params, parts, own)))
+        # The followers of these flights are released before this call follows any other.
+        wanted = yield from _follow(context, parts, wanted - own)
+    return _completed(context, params, parts, capacity, response or hit_response(Responses={}, UnprocessedKeys={}))
+
+
+def _follow(context: Context, parts: list[Part], following: Collection[Wanted]) -> Steps[set[Wanted]]:
+    """Take what others bring. Returns what they did not."""
+    missing: set[Wanted] = set()
     for part in parts:
-        for wanted in part.wanted:
-            if wanted.flight is None or wanted.leader is None:
+        for one in part.wanted:
+            if one.flight is None or one.leader is None or one not in following:
                 continue
-            answer = yield from answer_of(context, wanted.leader)
+            answer = yield from answer_of(context, one.leader)
             if answer is None:
-                alone.add(wanted)
+                missing.add(one)
             else:
-                context.cache.count_joined(wanted.flight)
-                part.add(context, wanted.key, CachedItem(answer))
-    with ExitStack() as flights:
-        for part in parts:
-            yield from _go_on_alone(context, part, alone, flights)
-        yield from _find_shared(context, parts, alone)
-        rest = yield from _send(context, params, parts, alone)
-    return _completed(context, params, parts, capacity, _merged(response, rest))
-
-
-def _go_on_alone(context: Context, part: Part, alone: Collection[Wanted], flights: ExitStack) -> Steps[None]:
-    """Start the reads of what others were to bring, and did not."""
-    reads = [one.flight for one in part.wanted if one in alone and one.flight is not None]
-    for flight in reads:
-        flights.enter_context(flight).start()
-    if reads:
-        part.go_on((yield from context.described(part.name)), alone)
+                context.cache.count_joined(one.flight)
+                part.add(context, one.key, CachedItem(answer))
+    return missing
 
 
 def _find_shared(context: Context, parts: list[Part], wanted: Collection[Wanted]) -> Steps[None]:
@@ -146,10 +141,10 @@ def _send(context: Context, params: Params, parts: list[Part], wanted: Collectio
     return response
 
 
-def _merged(one: Response | None, other: Response | None) -> Response:
-    """Two responses merged into one."""
+def _merged(one: Response | None, other: Response | None) -> Response | None:
+    """Two responses, of which there may be none, merged into one."""
     if one is None or other is None:
-        return one or other or hit_response(Responses={}, UnprocessedKeys={})
+        return one or other
     for name, items in other.get("Responses", {}).items():
         one.setdefault("Responses", {}).setdefault(name, []).extend(items)
     for name, rest in other.get("UnprocessedKeys", {}).items():

@@ -105,12 +105,21 @@ class Part(Hidden, Struct, eq=False):
         found = [(given[key], decode(data)) for key, data in zip(self.keys, self.found, strict=False) if data]
         return found + [(given[key], other.item) for key, other in self.others if other.item is not None]
 
-    def start_or_follow(self, context: Context, flights: ExitStack) -> None:
-        """Start the reads of what is wanted, but for those that are under way already."""
-        for wanted in self.wanted if self.is_cached else ():
-            entry = entry_of(self.table, wanted.key, self.projection)
-            wanted.flight = flights.enter_context(context.cache.read_flight(self.table, ItemRead(wanted.key), entry))
-            wanted.leader = wanted.flight.start_or_follow()
+    def start_or_follow(self, context: Context, flights: ExitStack, wanted: Collection[Wanted]) -> None:
+        """Start the reads of these items, among others, but for those that are under way already. What a leader was to
+        bring, and did not, is read alone, unless the leader was cancelled: then one of its followers leads."""
+        for one in self.wanted if self.is_cached else ():
+            if one not in wanted:
+                continue
+            if one.flight is None:
+                entry = entry_of(self.table, one.key, self.projection)
+                one.flight = context.cache.read_flight(self.table, ItemRead(one.key), entry)
+            flights.enter_context(one.flight)
+            if one.leader is None or one.leader.is_abandoned:
+                one.leader = one.flight.start_or_follow()
+            else:
+                one.leader = None
+                one.flight.start()
 
     def go_on(self, table: Table, started: Collection[Wanted]) -> None:
         """Go on with what is known of the table by now. started: those of its reads, among others, that have."""

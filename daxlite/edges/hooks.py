@@ -32,6 +32,8 @@ _HARMLESS: Final = (
     "boto3",
     "daxlite",
     "moto",
+    "pynamodb",
+    "aws_lambda_powertools",
     "opentelemetry",
     "aws_xray_sdk",
     "ddtrace",

@@ -37,6 +37,12 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     >>> client.get_item
     <bound method ...
     """
+    return cast(T, _wrapped(x, cache_for(cache, config, principal), principal))
+
+
+def cache_for(cache: Cache | None, config: CacheConfig | None, principal: str | None) -> Cache:
+    """The cache that is given, or a new one with these settings. Raises TypeError or ValueError for arguments that
+    `wrap` does not take."""
     if cache is not None and config is not None:
         raise TypeError("give either a cache, which has its settings, or a config for a new one")
     if isinstance(cache, CacheConfig):
@@ -46,7 +52,7 @@ def wrap(x: T, cache: Cache | None = None, config: CacheConfig | None = None, *,
     if principal is not None and not is_name(principal):
         wrong = ValueError if isinstance(principal, str) else TypeError
         raise wrong(f"principal is {shown(principal)}; it must be a name, which is a str of one character or more")
-    return cast(T, _wrapped(x, cache or Cache(config), principal))
+    return Cache(config) if cache is None else cache
 
 
 def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
@@ -65,7 +71,7 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
     if issubclass(kind, BaseClient):
         is_async = is_of_asyncio(kind)
         if not is_async and inspect.iscoroutinefunction(getattr(kind, "_make_api_call", None)):
-            raise TypeError(f"{_named(x)} is for asyncio and of another library; it must be {_WRAPPABLE}")
+            raise TypeError(f"{named(x)} is for asyncio and of another library; it must be {_WRAPPABLE}")
         _check_service(x)
         if not is_async:
             return wrap_client(x, cache, principal)
@@ -82,7 +88,7 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
         from .async_client import CachingCreator
 
         return CachingCreator(x, wrap_made)
-    raise TypeError(f"{_named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
+    raise TypeError(f"{named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
 def is_of_asyncio(kind: type) -> bool:
@@ -90,7 +96,7 @@ def is_of_asyncio(kind: type) -> bool:
     return any(ancestor.__module__.partition(".")[0] in _OF_ASYNCIO for ancestor in kind.__mro__)
 
 
-def _named(x: object) -> str:
+def named(x: object) -> str:
     """What something is, in a message: not its repr, which may hold a secret or an item."""
     if isinstance(x, type) or inspect.ismodule(x):
         return f"the {'class' if isinstance(x, type) else 'module'} {x.__name__}"
