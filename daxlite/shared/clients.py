@@ -57,9 +57,8 @@ class ThreadClient:
         return self._way.client_of(server) if isinstance(self._way, Cluster) else self.client
 
     def doubt(self) -> None:
-        """Find out which servers there are before the next use."""
-        if isinstance(self._way, Cluster):
-            self._way.routing.doubt()
+        """Find out which servers there are, and connect anew, before the next use."""
+        self._way.doubt()
 
     def close(self) -> None:
         """Close the connections that are idle."""

@@ -59,6 +59,12 @@ class Cluster:
             raise
         lease.give_back()
 
+    def doubt(self) -> None:
+        """As a pool's; and find out which servers there are."""
+        self.routing.doubt()
+        for pool in [*self._pools.values()]:
+            pool.doubt()
+
     def _forget(self) -> None:
         """Close what is idle to servers that have left."""
         for each in self._pools.keys() - {*self.routing.places}:

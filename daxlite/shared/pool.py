@@ -114,8 +114,17 @@ class Pool:
 
     def put(self, connection: Any) -> None:
         """Keep a connection for the next caller. All replies on it have been read."""
-        if self._is_current(connection):
+        if connection in self._alive and self._is_current(connection):
             self._idle.append(connection)
+        else:
+            self.discard(connection)
+
+    def doubt(self) -> None:
+        """Have the next commands go over new connections: there may be another server by now, though the one before
+        still answers. Any thread may call it."""
+        idle, self._idle, self._alive = self._idle, deque(), WeakSet()
+        for connection in idle:
+            disconnect(connection)
 
     def discard(self, connection: Any) -> None:
         """Close a connection, and have another one take its place when one is needed."""

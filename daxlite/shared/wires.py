@@ -125,7 +125,7 @@ class Servers:
     """The servers that publish changes, as the client of redis-py knows them."""
 
     def __init__(self, clients: ThreadClient, doubt: Callable[[], None] = lambda: None) -> None:
-        """doubt: is called before it is found out anew which servers there are."""
+        """doubt: has asyncio look again, too."""
         self._clients = clients
         self._doubt = doubt
 
@@ -160,6 +160,6 @@ class Servers:
         self._clients.close()
 
     def look_again(self) -> None:
-        """Have the cluster be asked for its nodes, and asyncio connect anew."""
+        """Have all commands from here on go to the servers that there are now."""
         self._clients.doubt()
         self._doubt()

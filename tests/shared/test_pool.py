@@ -167,6 +167,18 @@ def test_one_caller_takes_no_second_connection(pool: Pool) -> None:
     assert len(pool._idle) == 2
 
 
+def test_after_a_doubt_all_commands_go_over_new_connections(pool: Pool) -> None:
+    """A primary that was cut off from the others answers, and does not know that it is none any more."""
+    used, idle = pool.lease(), pool.lease()
+    in_use, kept = used.get_connection(), idle.get_connection()
+    idle.give_back()
+    pool.doubt()
+    assert (in_use.closed, kept.closed) == (0, 1)
+    used.give_back()
+    assert in_use.closed == 1
+    assert pool.lease().get_connection() not in (in_use, kept)
+
+
 def test_no_more_connections_than_the_client_allows(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     leases = [pool.lease() for _ in range(3)]
     taken = [lease.get_connection() for lease in leases]
