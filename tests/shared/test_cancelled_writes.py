@@ -1,4 +1,4 @@
-"""A task may be cancelled wherever its write waits: it waits no longer, and the outbox tells what it owes Redis (P9)."""
+"""A task may be cancelled wherever its write waits: it waits no more, and the outbox tells what it owes Redis (P9)."""
 
 import asyncio
 from collections.abc import Callable
