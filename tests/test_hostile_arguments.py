@@ -208,6 +208,13 @@ def in_bulk(**given: Any) -> None:
         pass
 
 
+def install(**given: Any) -> None:
+    try:
+        daxlite.install(**given)
+    finally:
+        daxlite.uninstall()
+
+
 def of_a_file(**given: Any) -> None:
     with suppress(FileNotFoundError):
         Cache.from_toml(**given)
@@ -254,6 +261,9 @@ ROWS: dict[str, Row] = {
         "TableSchema", lambda **given: TableSchema(SCHEMA.key, **given), global_indexes="{}", local_indexes="{}"
     ),
     **settings("TableSchema.extends", SCHEMA.extends, other=""),
+    "cache_of.x": Row(daxlite.cache_of, "", says="has no cache"),
+    **settings("install", install, cache="None", tables="None|['x']|('x',)|generator", share=SWITCH),
+    **settings("install", install, principal="None|'x'|function"),
     **settings(
         "wrap",
         lambda **given: daxlite.wrap(**{"x": CLIENT, **given}),
@@ -290,7 +300,15 @@ ROWS: dict[str, Row] = {
     **tables("on_table", aggregations.on_table),
 }
 
-MADE_BY_DAXLITE = ("CacheCounts", "CacheStats", "SharedStats", "AggregationCounts", "AggregationStats", "Dependency")
+MADE_BY_DAXLITE = (
+    "CacheCounts",
+    "CacheStats",
+    "SharedStats",
+    "AggregationCounts",
+    "AggregationStats",
+    "Dependency",
+    "Installation",
+)
 """What an application reads and does not make."""
 OF_THE_FUNCTION = ("CachedFunction", "AsyncCachedFunction")
 """Made by `cached`; their arguments are those of the application's function."""

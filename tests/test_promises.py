@@ -320,6 +320,18 @@ def test_p2_read_your_writes_of_a_result() -> None:
             assert shop.totals[0]() == note
 
 
+def test_p9_unknown_outcome_a_result_that_is_computed_before_a_write_arrives_is_not_kept() -> None:
+    shop = Shop()
+    client = shop.clients[0]
+    shop.totals[0]()
+    client.dynamodb.answers["PutItem"] = ReadTimeoutError(endpoint_url="")
+    with pytest.raises(ReadTimeoutError):
+        shop.put(0, "old")
+    assert shop.totals[0]() == "old"
+    shop.note = "new"  # now it arrives
+    assert shop.totals[0]() == "new"
+
+
 def test_p3_no_resurrection_of_a_result_that_overlapped_a_write() -> None:
     shop = Shop()
 

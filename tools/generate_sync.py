@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TWINS: Final = {
     "daxlite/aggregations/async_cache.py": "daxlite/aggregations/cache.py",
     "daxlite/edges/async_dispatcher.py": "daxlite/edges/dispatcher.py",
+    "daxlite/edges/async_routing.py": "daxlite/edges/routing.py",
     "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
 }
 """The path of each source with that of its twin."""
@@ -41,7 +42,7 @@ REPLACEMENTS: Final = (
     (r"\basyncio\.current_task\b", "threading.get_ident"),
     (r"^import asyncio$", "import threading"),
     (r"\bredis\.asyncio\b", "redis"),
-    (r"\bdrivers\.asyncio import AsyncioDriver\b", "drivers.threads import ThreadDriver"),
+    (r"\bdrivers\.asyncio\b", "drivers.threads"),
     (r"\bAsyncioDriver\b", "ThreadDriver"),
     (r", sync_client\)", ")"),
     (r"\bfor asyncio\b", "for threads"),

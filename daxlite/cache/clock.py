@@ -138,7 +138,7 @@ class ChangeClock:
         self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
-        self._awaited_until = -math.inf
+        self.awaited_until = -math.inf
         """The moment of the last change that is awaited, or was."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
@@ -189,7 +189,7 @@ class ChangeClock:
         self.now += 1
         changed_at = moment - age
         if age < 0:
-            self._awaited_until = max(self._awaited_until, changed_at)
+            self.awaited_until = max(self.awaited_until, changed_at)
         self.latest = max(self.latest, changed_at)
         is_settling = age < self.window
         record = Record(self.now, changed_at)
@@ -240,10 +240,6 @@ class ChangeClock:
                 return True
         return False
 
-    def is_awaited(self, held: Stamps, moment: float, extent: Extent) -> bool:
-        """Whether a change that touches this extent of one of these tags may have come after this moment, unheard."""
-        return self._awaited_until > moment and self.last_change(held, extent) > moment
-
     def last_change(self, held: Stamps, extent: Extent = EVERYTHING) -> float:
         """The moment of the last change that touched this extent of one of these tags, or may have."""
         return max([self._floor, *[stamp.last_change(extent) for stamp in held]])
@@ -270,7 +266,7 @@ class ChangeClock:
         """Let every tag count as settling for a window from this moment on: any of them may have changed. is_awaited:
         until this moment, any of them may change."""
         if is_awaited:
-            self._awaited_until = max(self._awaited_until, moment)
+            self.awaited_until = max(self.awaited_until, moment)
         self._floor = max(self._floor, moment)
         self.latest = max(self.latest, moment)
 

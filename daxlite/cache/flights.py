@@ -93,7 +93,7 @@ class _Flight(Struct, eq=False):
         self._started = True
         state.in_flight += 1
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._started:
             self.is_abandoned = kind is not None and not issubclass(kind, Exception)
             with self._state.locked():
@@ -115,8 +115,10 @@ class _Flight(Struct, eq=False):
         no more, and a change may be awaited. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        changes, held, extent = self._changes, self._held, self._extent
-        return changed_since(held, self._tick, extent) or changes.is_awaited(held, self._began.clock, extent)
+        changes, held, extent, began = self._changes, self._held, self._extent, self._began.clock
+        if changes.awaited_until > began and changes.last_change(held, extent) > began:
+            return True
+        return changed_since(held, self._tick, extent)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,

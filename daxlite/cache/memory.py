@@ -265,8 +265,8 @@ class MemoryCache(Uncopied):
             self._state.invalidate_tags(changes)
 
     def expect(self, tags: Mapping[Tag, Extent] | None) -> None:
-        """Await a change of these tags, or of anything, in all caches of this process: a write of unknown outcome may be
-        applied later. Within the settle window nothing is kept of what it may change."""
+        """Await a change of these tags, or of anything, in all caches of this process: a write of unknown outcome may
+        be applied later. Within the settle window nothing is kept of what it may change."""
         for state in (self._state, *self._state.others()):
             with suppress(Reentered), state.locked():  # a call within a call drops everything anyway
                 state.expect(tags)
@@ -321,6 +321,17 @@ class MemoryCache(Uncopied):
         with suppress(Reentered), self._state.locked():
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
+
+    def awaits(self, tags: Collection[Tag]) -> bool:
+        """Whether a write that may change any of these tags may still be on its way; see `expect`."""
+        state = self._state
+        now = state.now()
+        if state.changes.awaited_until <= now:
+            return False
+        with suppress(Reentered), state.locked():
+            tags = {*tags, *{table_tag(tag.table) for tag in tags}}
+            return state.changes.settles_for(tags, now) > state.settle_window
+        return True  # within another change
 
     def begin_bulk(self, name: str) -> object:
         """From here on, writes of a table leave nothing in the cache. Returns what ends it."""

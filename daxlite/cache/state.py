@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ..config import CacheConfig, differ_by_ttls
+from ..config import CacheConfig, TableSettings, differ_by_ttls
 from ..core.changes import Change, bumped_tags, shows
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
@@ -154,7 +154,7 @@ class State:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
             own = self.changes.hold((table_tag(id.place),))
-            table = Table(id, len(self.tables), self._config.for_table(id.name), own, self._since)
+            table = Table(id, len(self.tables), _settings(self._config, id), own, self._since)
             if table.schema is not None:
                 self.doubt_what_settles(table.place)
             # It is found last of all: what an exception of a signal handler leaves unfinished here, nothing can have
@@ -212,7 +212,7 @@ class State:
         while self.pending:
             config, now = self.pending[0], self.now()
             for table in self.tables.values():
-                settings, schema = config.for_table(table.id.name), table.schema
+                settings, schema = _settings(config, table.id), table.schema
                 if settings != table.settings:
                     changed.append((table, table.configure(settings, now), schema))
             if not differ_by_ttls(config, self._config):
@@ -447,3 +447,8 @@ def _bumped(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:
         return bumped_tags(change, schema)
     except NotCacheable:
         return {table_tag(change.table): EVERYTHING}  # a key that is not one: the whole table covers it
+
+
+def _settings(config: CacheConfig, id: TableId) -> TableSettings:
+    settings = config.for_table(id.name)
+    return settings.switched_off() if id.is_off else settings

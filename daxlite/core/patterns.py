@@ -26,6 +26,19 @@ def is_name_or_pattern(text: str) -> bool:
     return _PATTERN.fullmatch(text) is not None
 
 
+class Names(frozenset[str]):
+    """Names and patterns. What matches one of them is in it.
+
+    >>> [name in Names(["Orders", "Audit-*"]) for name in ("Orders", "Audit-eu", "Users")]
+    [True, True, False]
+    """
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or find(dict.fromkeys(self, True), str(name)) is not None
+
+
 def find(by_pattern: Mapping[str, T], name: str) -> T | None:
     """What stands under a table's name, or else under the most specific pattern that matches it.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import wrapt
 
+from .cache import Cache
+
 if TYPE_CHECKING:
     _ObjectProxy = wrapt.ObjectProxy[Any]
 else:
@@ -16,6 +18,10 @@ else:
 
 class StandIn(_ObjectProxy):
     """Looks like the object that it stands for. Attributes whose names begin with `_self_` are its own."""
+
+    def __init__(self, thing: object, cache: Cache) -> None:
+        super().__init__(thing)
+        self._self_cache = cache
 
     __iter__ = None  # type: ignore[assignment]  # how Python spells that there is none
 

@@ -81,13 +81,13 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
     if issubclass(kind, ServiceResource):
         return with_client(x, wrap_made(x.meta.client))
     if issubclass(kind, boto3.Session):
-        return CachingBoto3Session(x, wrap_made)
+        return CachingBoto3Session(x, cache, wrap_made)
     if issubclass(kind, BotocoreSession):
-        return CachingBotocoreSession(x, wrap_made)
+        return CachingBotocoreSession(x, cache, wrap_made)
     if is_of_asyncio(kind) and hasattr(kind, "__aenter__"):  # what their sessions return for a client or a resource
         from .async_client import CachingCreator
 
-        return CachingCreator(x, wrap_made)
+        return CachingCreator(x, cache, wrap_made)
     raise TypeError(f"{named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 
