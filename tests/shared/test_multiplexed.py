@@ -145,7 +145,7 @@ def test_what_is_cancelled_before_it_is_sent_is_not_sent(own_valkey: Valkey) -> 
     connection = connection_to(own_valkey.url)
 
     async def main() -> None:
-        await connection.get(["a"])
+        await connection.run([("EVAL", COUNT, 1, "another")])  # the server knows the script
         task = asyncio.create_task(connection.run([("EVAL", COUNT, 1, "a")]))
         await asyncio.sleep(0)  # it has given its command
         task.cancel()
