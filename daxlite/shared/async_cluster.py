@@ -11,7 +11,8 @@ import redis
 from ..core.steps import Command
 from .cluster import reached_from_here
 from .endpoints import ClusterEndpoint
-from .multiplexed import Budget, Lost, Multiplexed
+from .exchanges import Budget, Lost
+from .multiplexed import Multiplexed
 from .pool import LONGEST_WAIT
 from .routing import Round, Rounds, Route, Routing
 from .slots import Address

@@ -7,9 +7,9 @@ from typing import Any
 from ..core.steps import Command
 from .breaker import Breaker
 from .endpoints import ClusterEndpoint, Endpoint
+from .exchanges import Budget, Lost
 from .failures import FAILURES, Unavailable, answered, checked, failed, is_break
 from .loops import Loops
-from .multiplexed import Budget, Lost
 from .script_forms import ScriptForms
 from .slots import by_key, by_slot
 

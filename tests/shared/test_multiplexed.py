@@ -16,12 +16,12 @@ import pytest
 import redis
 from msgspec.structs import replace
 
-from daxlite.shared import multiplexed
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import Breaker
 from daxlite.shared.clients import client_of
 from daxlite.shared.endpoints import Sentinels, endpoint_of, server_of
 from daxlite.shared.errors import Unavailable
+from daxlite.shared.exchanges import Budget
 from tests.aggregations.scripted import AsyncClient, Clock, Server
 from tests.forking import in_child
 from tests.proxy import bad_line
@@ -592,6 +592,6 @@ def test_a_process_that_forked_has_connections_of_its_own(own_valkey: Valkey) ->
 
 
 def test_a_budget_begins_with_the_first_command_and_is_for_all() -> None:
-    budget = multiplexed.Budget(2.0)
+    budget = Budget(2.0)
     assert [budget.begin(now) for now in (10.0, 11.0)] == [12.0, 12.0]
-    assert multiplexed.Budget(None).begin(10.0) == float("inf")
+    assert Budget(None).begin(10.0) == float("inf")
