@@ -30,9 +30,6 @@ TWINS: Final = {
     "daxlite/edges/async_routing.py": "daxlite/edges/routing.py",
     "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
     "daxlite/feeds/async_feed.py": "daxlite/feeds/feed.py",
-    "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
-    "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
-    "daxlite/shared/async_pool.py": "daxlite/shared/pool.py",
 }
 """The path of each source with that of its twin."""
 
@@ -49,7 +46,6 @@ REPLACEMENTS: Final = (
     (r"\bredis\.asyncio\b", "redis"),
     (r"\bdrivers\.asyncio\b", "drivers.threads"),
     (r"\bAsyncioDriver\b", "ThreadDriver"),
-    (r"\bLoopClients\b", "ThreadClient"),
     (r", sync_client\)", ")"),
     (r"\bfor asyncio\b", "for threads"),
     (r"\bcoroutine function\b", "function"),

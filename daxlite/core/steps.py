@@ -68,6 +68,10 @@ class Told(Hidden, Struct, frozen=True):
     """By shared tags."""
 
 
+class NeverSent(BaseException):
+    """Is raised in place of a call that was not sent, because the task was cancelled before."""
+
+
 class Call(Struct, frozen=True):
     """Send a call to DynamoDB. The reply is its response; its error is raised."""
 
@@ -94,6 +98,8 @@ class Run(Struct, frozen=True):
     EVALSHA where the server knows the script."""
     is_urgent: bool = False
     """Whether they are sent even where the circuit breaker is open."""
+    needs_no_reply: bool = False
+    """Whether they are to be sent even for steps that can wait for nothing any more, because they are cancelled."""
 
     def __repr__(self) -> str:
         return f"Run({', '.join(command[0] for command in self.commands)})"

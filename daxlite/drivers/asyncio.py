@@ -1,9 +1,10 @@
 """Takes steps in a task of asyncio.
 
-A task may be cancelled wherever it waits. Steps that were cancelled take no more time:
+A task may be cancelled wherever it waits. From there on its steps take no time:
 
-    in a Call, a Wait, a Sleep    the error is raised inside of the steps, which may not ask for more of those
-    in a Get, a Run               Redis is Unavailable from there on: what the steps owe it, the outbox delivers
+    Get, Run           Redis is Unavailable: what the steps owe it, the outbox delivers
+    Call               is not sent: NeverSent
+    Sleep, Wait, ...   the error is raised inside of the steps
 
 So what a write changed is applied in this process, and the error is raised when the steps are over.
 """
@@ -18,7 +19,21 @@ from msgspec import Struct
 from ..calls.hearing import NOBODY, async_hear, listeners_here, read_listeners
 from ..calls.listeners import change_listeners
 from ..core.replies import BrokenReply
-from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait, Waitable
+from ..core.steps import (
+    AboutToRead,
+    Call,
+    Compute,
+    Get,
+    NeverSent,
+    Notify,
+    Run,
+    Sleep,
+    Spawn,
+    Step,
+    Steps,
+    Wait,
+    Waitable,
+)
 from ..shared.errors import Unavailable
 from .progress import Progress, Surface, log_background
 
@@ -109,7 +124,7 @@ class AsyncioDriver:
             case Spawn(steps, when_over):
                 return self._spawn(steps, when_over)
         if interrupted.by is not None:
-            raise interrupted.by
+            raise NeverSent if isinstance(step, Call) else interrupted.by
         try:
             match step:
                 case Call():
@@ -122,13 +137,17 @@ class AsyncioDriver:
                     return await self._compute(call, listener, progress)
                 case _:
                     assert_never(step)
-        except asyncio.CancelledError as error:
-            progress.failed(error)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            interrupted.by = error
+            if isinstance(error, asyncio.CancelledError):
+                progress.failed(error)
             raise
         return None
 
     async def _ask_redis(self, step: Get | Run, progress: Progress, interrupted: _Interrupted) -> Any:
         if interrupted.by is not None:
+            if isinstance(step, Run) and step.needs_no_reply and isinstance(interrupted.by, asyncio.CancelledError):
+                self._spawn(lambda: _only(step), lambda: None)
             raise Unavailable
         try:
             match step:
@@ -233,3 +252,9 @@ class AsyncioDriver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they still had to send
+
+
+def _only(step: Step) -> Steps[None]:
+    with suppress(Unavailable):
+        yield step
