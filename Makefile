@@ -10,10 +10,13 @@ TREES ?= 100000
 COMMA := ,
 BACKENDS ?= moto,dynalite,ministack
 
+# Kept even where a shell says otherwise: the tests start many processes, and each would compile daxlite again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak soak-shared clean
 
 help:
-	@echo "make demo           the main job, on a DynamoDB server of its own"
+	@echo "make demo           the main job, on servers of its own, in seconds; DEMO=--full for minutes"
 	@echo "make test           the tests"
 	@echo "make test-lowest    the tests with the lowest versions that pyproject.toml allows, in $(VENV)-lowest"
 	@echo "make surface        records the public surface in tests/public_surface.txt"
@@ -33,13 +36,14 @@ help:
 	@echo "                    with DAXLITE_TEST_ENDPOINT=http://... against that server too"
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m daxlite demo
+	$(BIN)/python -m daxlite demo $(DEMO)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
+# Without aiobotocore, which allows a narrow range of botocore's versions.
 test-lowest: $(VENV)-lowest/.dev
-	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --edges threads
 
 surface: $(VENV)/.dev
 	$(BIN)/python -m tests.public_surface --write
@@ -101,7 +105,7 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 $(VENV)-lowest/.dev: pyproject.toml tools/lowest.py
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(PYTHON) -m tools.lowest > $(VENV)-lowest/constraints.txt
-	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]'
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install --constraint $(VENV)-lowest/constraints.txt --editable '.[tests]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.python pyproject.toml

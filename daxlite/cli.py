@@ -75,10 +75,17 @@ def daxlite(
 
 @app.command()
 def demo(
-    items: Annotated[int, typer.Option(min=10, max=1_000_000, help="The number of orders in the shop.")] = 5_000,
+    full: Annotated[
+        bool, typer.Option("--full", help="5,000 orders and 20,000 reads, which takes minutes.", show_default=False)
+    ] = False,
+    items: Annotated[
+        int | None,
+        typer.Option(min=10, max=1_000_000, help="The number of orders in the shop; 500 unless given."),
+    ] = None,
     reads: Annotated[
-        int, typer.Option(min=1, max=10_000_000, help="The number of reads that each client sends.")
-    ] = 20_000,
+        int | None,
+        typer.Option(min=1, max=10_000_000, help="The number of reads that each client sends; 2,000 unless given."),
+    ] = None,
     writes: Annotated[float, typer.Option(min=0.0, max=0.9, help="Writes as a fraction of all operations.")] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed makes the same orders and operations.")] = 1,
     endpoint_url: Annotated[
@@ -95,10 +102,16 @@ def demo(
 
     Exits with 0 if all answers agree, 1 if any answer differs, 2 if the demo could not run.
     """
-    from daxlite.demo import DemoError, Settings, run
+    from daxlite.demo import FULL, SHORT, DemoError, Settings, run
 
+    size = FULL if full else SHORT
     settings = Settings(
-        items=items, reads=reads, writes=writes, seed=seed, endpoint_url=endpoint_url, redis_url=redis_url
+        items=size.items if items is None else items,
+        reads=size.reads if reads is None else reads,
+        writes=writes,
+        seed=seed,
+        endpoint_url=endpoint_url,
+        redis_url=redis_url,
     )
     try:
         agreed = run(settings, _console())
@@ -206,7 +219,7 @@ def follow(
     permission, no Redis), 3 if it was ended and changes were lost before, 4 if a table lost its stream.
     """
     from daxlite.edges.shared import Shared
-    from daxlite.feeds.follower import check_tables
+    from daxlite.feeds.arguments import check_tables
     from daxlite.follow.command import BUDGET, Options, run
     from daxlite.follow.output import JsonOutput
     from daxlite.follow.view import view_of

@@ -78,10 +78,10 @@ def _remember(monkeypatch: pytest.MonkeyPatch, kind: type, made: list[Any]) -> N
 @pytest.fixture
 def no_collection() -> Iterator[None]:
     """The garbage collector runs only where the test asks for it: what it calls is not the work of an interrupted call.
-    It looks at what the test made, and not at the objects of all tests before, which takes long."""
+    It looks at what the test made, and not at the objects of all tests before, which takes long: those that are alive
+    now stay out of its sight for good, as in tests/conftest.py."""
     gc.collect()
     gc.freeze()
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ MakeTable = Callable[..., str]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--edges", default=",".join(EDGES), help="the edges to test, with commas between them")
-    parser.addoption("--volume", type=int, default=1, help="do this many times what `make test` does")
+    parser.addoption("--volume", type=float, default=1.0, help="do this many times what `make test` does")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +70,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempt what is collected from garbage collection: half a million objects that live to the end, through which
+    each full collection would go again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

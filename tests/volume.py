@@ -1,8 +1,8 @@
 """How much the random and the heavy tests do.
 
 `make test` does the amounts below, however long an example takes. `pytest --volume N` does N times as much, as
-`make soak` does with N = 10: more examples of each Hypothesis test, more orders in the demo. A Hypothesis test that
-states no number runs `EXAMPLES` examples.
+`make soak` does with N = 10 and CI on the wheel with less than 1: examples of each Hypothesis test, orders in the demo.
+A Hypothesis test that states no number runs `EXAMPLES` examples.
 """
 
 from typing import Final
@@ -11,8 +11,8 @@ from hypothesis import settings
 
 EXAMPLES: Final = 50
 AMOUNTS: Final = {
-    "interleavings": 60,  # of each test of threads that share a client
-    "fates of processes": 56,  # that share a tier, of each kind
+    "interleavings": 45,  # of each test of threads that share a client
+    "fates of processes": 42,  # that share a tier, of each kind
     "orders of two threads": 30,  # that Hypothesis chooses for the scheduler's own test
     "programs beside a plain client": 10,  # each of up to 30 reads and writes
     "programs of the simulator": 10,  # that a server answers, too
@@ -32,22 +32,26 @@ AMOUNTS: Final = {
     "notes of a web service": 60,  # each posted to one worker and read from another
 }
 
-_volume = 1
+_volume = 1.0
 
 
-def set_volume(volume: int) -> None:
+def set_volume(volume: float) -> None:
     """Call this before any test module is imported: decorators take their amounts then."""
     global _volume
     _volume = volume
-    settings.register_profile("volume", max_examples=EXAMPLES * volume, deadline=None)
+    settings.register_profile("volume", max_examples=_times(EXAMPLES, volume), deadline=None)
     settings.load_profile("volume")
 
 
 def is_short() -> bool:
     """Whether this is the short form, that of `make test`."""
-    return _volume == 1
+    return _volume <= 1
 
 
 def amount(of: str, shared_by: int = 1) -> int:
     """The number in `AMOUNTS`, times the volume. shared_by: so many tests do it together."""
-    return AMOUNTS[of] * _volume // shared_by
+    return _times(AMOUNTS[of], _volume / shared_by)
+
+
+def _times(number: int, volume: float) -> int:
+    return max(1, round(number * volume))

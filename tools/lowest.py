@@ -13,7 +13,7 @@ from typing import Final
 
 PYPROJECT: Final = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
-DEVELOPERS: Final = ("dev", "bench")
+DEVELOPERS: Final = ("dev", "tests", "bench")
 """The extras that no user installs."""
 
 _REQUIREMENT: Final = re.compile(

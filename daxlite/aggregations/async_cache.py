@@ -5,9 +5,9 @@ import functools
 import inspect
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from msgspec import UNSET
 
@@ -35,7 +35,9 @@ if TYPE_CHECKING:  # it imports redis, which a cache of one process need not hav
     from ..shared.clients import AsyncClient, Client
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+First = TypeVar("First")
 
 
 class AsyncAggregationCache(Base):
@@ -96,9 +98,10 @@ class AsyncAggregationCache(Base):
         random: Callable[[], float] = SYSTEM_RANDOM,
     ) -> None:
         # twin: leave out
-        """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
-        server or cluster. boto3 clients do not use asyncio, so what they read and write is noted through it, and the
-        thread listens. The rest is as for AggregationCache.
+        """server: a URL or a client of redis.asyncio. sync_client: with a redis.asyncio.RedisCluster, a
+        redis.RedisCluster of the same cluster. boto3 clients do not use asyncio, so what they read and write is noted
+        by threads, and a thread listens. Of other clients' settings both kinds of connections are made. The rest is as
+        for AggregationCache.
         """
         # twin: put in
         # """Several caches may share a server and a namespace. No connection is made yet.
@@ -339,6 +342,19 @@ class AsyncCachedFunction(Generic[P, R]):
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = await self._cache._get_or_compute(self._known.request(args, kwargs))
         return result
+
+    @overload  # under @classmethod
+    def __get__(
+        self: Callable[Concatenate[First, Q], Awaitable[R]], instance: object, owner: First
+    ) -> CachedMethod[Q, Coroutine[Any, Any, R], Coroutine[Any, Any, R | None], Coroutine[Any, Any, None]]: ...
+
+    @overload
+    def __get__(
+        self: Callable[Concatenate[First, Q], Awaitable[R]], instance: First, owner: Any = None
+    ) -> CachedMethod[Q, Coroutine[Any, Any, R], Coroutine[Any, Any, R | None], Coroutine[Any, Any, None]]: ...
+
+    @overload  # under @staticmethod, and of the class
+    def __get__(self, instance: object, owner: Any = None) -> "AsyncCachedFunction[P, R]": ...
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if isinstance(instance, type):

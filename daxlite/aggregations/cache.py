@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from msgspec import UNSET
 
@@ -36,7 +36,9 @@ if TYPE_CHECKING:  # it imports redis, which a cache of one process need not hav
     from ..shared.clients import Client
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+First = TypeVar("First")
 
 
 class AggregationCache(Base):
@@ -281,6 +283,19 @@ class CachedFunction(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._cache._get_or_compute(self._known.request(args, kwargs))
         return result
+
+    @overload  # under @classmethod
+    def __get__(
+        self: Callable[Concatenate[First, Q], R], instance: object, owner: First
+    ) -> CachedMethod[Q, R, R | None, None]: ...
+
+    @overload
+    def __get__(
+        self: Callable[Concatenate[First, Q], R], instance: First, owner: Any = None
+    ) -> CachedMethod[Q, R, R | None, None]: ...
+
+    @overload  # under @staticmethod, and of the class
+    def __get__(self, instance: object, owner: Any = None) -> "CachedFunction[P, R]": ...
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if isinstance(instance, type):

@@ -20,16 +20,17 @@ from daxlite.demo.connect import embedded_client, external_client
 from daxlite.demo.measure import Lane
 from daxlite.demo.meter import Meter
 from daxlite.demo.orders import make_orders
+from daxlite.demo.price import saving
 from daxlite.demo.progress import progress
 from daxlite.demo.redis_servers import redis_server
-from daxlite.demo.report import aggregations, latencies, sharing, totals, verdict
+from daxlite.demo.report import OF_THE_INDEX, aggregations, latencies, sharing, totals, verdict
 from daxlite.demo.server import embedded_server
-from daxlite.demo.settings import Client, DemoError, Response, Settings
+from daxlite.demo.settings import FULL, SHORT, Client, DemoError, Response, Settings
 from daxlite.demo.sharing import share
 from daxlite.demo.table import load, temporary_tables
 from daxlite.demo.workload import PlannedCall, make_workload
 
-__all__ = ["DemoError", "Settings", "run"]
+__all__ = ["FULL", "SHORT", "DemoError", "Settings", "run"]
 
 # One table for each client, with the same items: they take turns, and must not see the writes of each other.
 TABLES = ("Orders", "OrdersRaw")
@@ -69,7 +70,8 @@ def run(settings: Settings, console: Console) -> bool:
         with progress(console, "running the workload, both ways", len(workload.operations)) as advance, _long_lived():
             alternate(raw, wrapped, workload.operations, settings.seed, compare, advance)
         # Before the check, which reads through both clients too: these figures are those of the workload alone.
-        tables = latencies(raw, wrapped), totals(raw, wrapped, cache.stats(), perf_counter() - started)
+        tables = latencies(raw, wrapped), OF_THE_INDEX, totals(raw, wrapped, cache.stats(), perf_counter() - started)
+        price = saving(raw.meter.read_units, wrapped.meter.read_units, settings.reads)
         queries = workload.queries()
         with progress(console, "checking that all answers agree", len(workload.keys) + len(queries)) as advance:
             check(plain, wrapped.client, table, workload.keys, queries, result, advance)
@@ -79,8 +81,8 @@ def run(settings: Settings, console: Console) -> bool:
         with progress(console, "sharing a cache with another process", 2) as advance:
             shared = share(shop, plain, workload.keys, result, advance)
 
-    for shown in (*tables, aggregations(rows)):
-        console.print(shown)
+    for shown in (*tables, price, aggregations(rows)):
+        console.print(shown, highlight=False, markup=False)
     console.print(sharing(shared), highlight=False, markup=False)
     verdict(console, result)
     return not result.disagreements

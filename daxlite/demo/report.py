@@ -1,7 +1,7 @@
 """The tables and the verdict that the demo prints at the end."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -30,6 +30,13 @@ def duration(seconds: float) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 
+OF_THE_INDEX: Final = """\
+* A global index shows a write later than its table does. So for 5 seconds after
+  a write to a partition of it, a page of that partition is kept only as long as
+  the write is old. What nothing was written to is kept for minutes.
+"""
+
+
 def latencies(raw: Lane, wrapped: Lane) -> Table:
     """The latency of each operation through both clients, and the ratio of hits."""
     table = Table(box=box.SIMPLE_HEAD, title="latency as the caller sees it", title_justify="left", pad_edge=False)
@@ -42,7 +49,7 @@ def latencies(raw: Lane, wrapped: Lane) -> Table:
         if not before or not after:
             continue
         table.add_row(
-            kind,
+            f"{kind} *" if kind == "Query index" else kind,
             f"{len(after):,}",
             duration(percentile(before, 50)),
             duration(percentile(before, 99)),

@@ -1,7 +1,7 @@
 """The settings of the demo, its types, and its error."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 # boto3 makes client classes at run time, and a wrapped client is a proxy of one: no class is common to both.
 Client = Any
@@ -15,12 +15,25 @@ class DemoError(Exception):
     """The demo cannot run. The message is for the user."""
 
 
+class Size(NamedTuple):
+    """How much the demo does."""
+
+    items: int
+    reads: int
+
+
+SHORT: Final = Size(500, 2_000)
+"""Seconds on a machine with two cores. moto goes through its whole table for each Query."""
+FULL: Final = Size(5_000, 20_000)
+"""Minutes, for percentiles of the rarer operations that mean something."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one run. `writes` is a fraction of all operations; the two URLs replace the embedded servers."""
 
-    items: int = 5_000
-    reads: int = 20_000
+    items: int = SHORT.items
+    reads: int = SHORT.reads
     writes: float = 0.05
     seed: int = 1
     endpoint_url: str | None = None

@@ -1,7 +1,7 @@
 """`wrap`: a cache around the client, resource, Table or Session that a program already has."""
 
 import inspect
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import boto3
 from boto3.resources.base import ServiceResource
@@ -11,8 +11,7 @@ from botocore.session import Session as BotocoreSession
 from ..config import CacheConfig
 from ..core.checks import is_name, shown
 from .cache import Cache
-
-T = TypeVar("T")
+from .wrappable import T
 
 _WRAPPABLE: Final = "a DynamoDB client, resource or Table, or a Session, of boto3, aioboto3, botocore or aiobotocore"
 _OF_ASYNCIO: Final = ("aioboto3", "aiobotocore")

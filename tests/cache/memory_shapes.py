@@ -14,7 +14,7 @@ from daxlite import CacheConfig, KeySchema, TableConfig, TableSchema
 from tests.scripted_client import TABLE, Params, ScriptedClient, made
 
 MIB = 1024 * 1024
-MAX_BYTES = 48 * MIB
+MAX_BYTES = 24 * MIB
 SCHEMA = TableSchema(KeySchema.of("pk"), {"by_owner": KeySchema.of("owner")})
 PAGE = made(Items=[], Count=0, ScannedCount=0)
 
@@ -113,15 +113,15 @@ def void(value: object) -> None:
 SHAPES: dict[str, tuple[Callable[[], Callable[[int], None]], int]] = {
     shape.__name__: (shape, calls)
     for shape, calls in [
-        (items, 70_000),
-        (items_of_all_sizes, 16_000),
-        (small_items, 100_000),
-        (items_under_long_keys, 40_000),
-        (pages_of_long_partition_keys, 30_000),
-        (pages_of_an_index, 60_000),
-        (projections, 60_000),
+        (items, 35_000),
+        (items_of_all_sizes, 8_000),
+        (small_items, 50_000),
+        (items_under_long_keys, 20_000),
+        (pages_of_long_partition_keys, 15_000),
+        (pages_of_an_index, 30_000),
+        (projections, 30_000),
         (filters, 6_000),
-        (changing_partitions, 12_000),
+        (changing_partitions, 4_000),
         (settling, 15_000),
         (tables, 12_000),
     ]

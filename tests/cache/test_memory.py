@@ -11,7 +11,7 @@ from tests.cache.memory_shapes import MAX_BYTES, MIB, SHAPES
 ROOT = Path(__file__).parents[2]
 BESIDE = {"filters": 8, "settling": 16, "tables": 24}
 """MiB that are bounded apart from the entries: parsed expressions, settling tags, 10,000 tables at 2.5 KB."""
-ALLOWED = 4
+ALLOWED = 2
 """MiB for what Python and the system's allocator keep free."""
 
 

@@ -85,20 +85,6 @@ def test_the_revenue_is_that_of_the_orders(dynamodb: tuple[str, Any]) -> None:
     assert AFTERWARDS not in WEEK
 
 
-@pytest.mark.usefixtures("dynamodb_started")
-def test_the_whole_demo_with_an_external_redis_server(valkey: Valkey) -> None:
-    with valkey.client() as client:
-        before = {*client.scan_iter(count=1000)}
-        result = CliRunner().invoke(app, [*SMALL, "--redis-url", valkey.url])
-        assert result.exit_code == 0, result.output
-        made = [key for key in client.scan_iter(b"daxlite-demo-*", count=1000) if key not in before]
-        # What clear() leaves behind is not to be found any more, and ends by itself.
-        assert all(client.pttl(key) > 0 for key in made)
-    assert "in another process" in result.output
-    assert "9 aggregations: all agree" in result.output
-    assert max(map(len, result.output.splitlines())) <= 100
-
-
 @pytest.mark.usefixtures("fakeredis_only", "dynamodb_started")
 def test_an_aggregation_that_is_not_invalidated_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def deaf(self: Base, tags: Any, told: Any = None) -> Any:

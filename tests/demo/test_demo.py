@@ -1,6 +1,7 @@
 """The demo as a person starts it, against the server that it starts itself."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,11 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 import daxlite
+from daxlite import demo
 from daxlite.cli import app
 from daxlite.demo import aggregation
 from daxlite.demo.connect import embedded_client
+from daxlite.demo.price import dollars
 from daxlite.demo.server import embedded_server
-from tests.demo.small import SMALL
+from daxlite.demo.settings import FULL, SHORT, Settings
+from tests.demo.small import READS, SMALL
+from tests.valkey import Valkey
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -45,7 +50,9 @@ def ends(port: int, seconds: float = 20.0) -> bool:
     return True
 
 
-def test_all_answers_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_answers_agree_and_an_external_redis_is_left_as_it_was(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The settings of the person for AWS and for proxies are not used.
     for name in (
         "AWS_PROFILE",
@@ -56,12 +63,46 @@ def test_all_answers_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         "http_proxy",
     ):
         monkeypatch.setenv(name, "http://127.0.0.1:1/nothing-there")
-    result = CliRunner().invoke(app, SMALL)
-    assert result.exit_code == 0, result.output
-    assert "all agree" in result.output
+    with valkey.client() as client:
+        before = {*client.scan_iter(count=1000)}
+        result = CliRunner().invoke(app, [*SMALL, "--redis-url", valkey.url])
+        assert result.exit_code == 0, result.output
+        made = [key for key in client.scan_iter(b"daxlite-demo-*", count=1000) if key not in before]
+        # What clear() leaves behind is not to be found any more, and ends by itself.
+        assert all(client.pttl(key) > 0 for key in made)
+    assert "9 aggregations: all agree" in result.output
     assert "GetItem" in result.output
-    assert "read units (estimated from sizes)" in result.output
-    assert len(result.output.splitlines()) < 75
+    assert "in another process" in result.output
+    assert len(result.output.splitlines()) < 80
+    assert max(map(len, result.output.splitlines())) <= 100
+    assert "Query index *" in result.output
+    assert "* A global index" in result.output
+    # The dollars are those of the units.
+    units = re.search(r"read units \(estimated from sizes\) +([\d.]+) +([\d.]+)", result.output)
+    priced = re.search(r"\$([\d.]+) of read request units plain, \$([\d.]+)", result.output)
+    assert units
+    assert priced
+    assert [float(each) for each in priced.groups()] == [
+        round(dollars(float(each), READS), 2) for each in units.groups()
+    ]
+    assert "Assumed: $0.125" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [((), SHORT), (("--full",), FULL), (("--full", "--reads", "7"), (FULL.items, 7)), (("--items", "11"), (11, 2_000))],
+)
+def test_how_much_it_does(arguments: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+
+    def run(settings: Settings, console: object) -> bool:
+        asked.append(settings)
+        return True
+
+    monkeypatch.setattr(demo, "run", run)
+    result = CliRunner().invoke(app, ["demo", *arguments])
+    assert result.exit_code == 0, result.output
+    assert [(each.items, each.reads) for each in asked] == [size]
 
 
 class NeverInvalidates:

@@ -6,6 +6,7 @@ A failure names its seed; `python -m tests.interleavings.soak_processes --seed N
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.interleavings.fates import FEEDS
 from tests.interleavings.process_oracle import Tally, check
 from tests.interleavings.processes import Processes
 from tests.volume import amount
+
+FEW: Final = 10
+"""Fates that are enough for each of what is counted to happen once."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def world() -> Iterator[Processes]:
 
 def _check(world: Processes, kind: str, trouble: str | None = None, share: int = 1) -> Tally:
     tally = Tally()
-    for seed in range(amount("fates of processes") // share):
+    for seed in range(max(FEW, amount("fates of processes") // share)):
         tally.note(check(world, seed, kind, trouble), world)
     return tally
 

@@ -20,7 +20,7 @@ from benchmarks.workloads.ycsb import YCSB
 from daxlite import CacheConfig
 from tests.simulator import Simulator
 
-FEW = 400
+FEW = 250
 FEW_USERS = Timelines(users=20)
 
 

@@ -116,7 +116,9 @@ def test_p3_a_read_that_was_cut_at_any_byte_is_not_stored(
 ) -> None:
     read, client = READS[operation], wrapped(raw)
     whole = read(raw)
-    for at in range(len(json.dumps(REPLIES[operation]))):
+    # In legacy mode each of them raises.
+    step = 1 if raw.meta.config.retries["mode"] == "standard" else 4
+    for at in range(0, len(json.dumps(REPLIES[operation])), step):
         server.breaks = cut(operation, at, whose_length=whose_length)
         assert quietly(read, client) == quietly(read, raw), "the application gets what the plain client gets"
         server.breaks = None
