@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeVar, cast
 
 from .cache import peers
 from .cache.switch import SWITCH, VARIABLE
-from .core.checks import shown
+from .core.checks import check_decorated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,10 +39,7 @@ class _Switched:
         SWITCH.leave(vars(self)["_entered"].pop())
 
     def __call__(self, function: F) -> F:
-        if inspect.isclass(function) or inspect.isasyncgenfunction(function) or not callable(function):
-            name = type(self).__name__
-            what = "an asynchronous generator" if inspect.isasyncgenfunction(function) else shown(function)
-            raise TypeError(f"{name}() decorates functions, and this is {what}; write `with {name}():` inside")
+        check_decorated(type(self).__name__, function, is_generator_allowed=True)
         decorated: Any
 
         if inspect.iscoroutinefunction(function):

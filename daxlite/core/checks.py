@@ -104,3 +104,22 @@ def check_function(name: str, value: object, what: str) -> None:
         raise TypeError(f"{name} is {shown(value)}; it must be a function {what}")
     if inspect.iscoroutinefunction(value):
         raise TypeError(f"{name} is a coroutine function; it must be a plain function {what}")
+
+
+def check_decorated(name: str, function: object, *, is_generator_allowed: bool = False) -> None:
+    """Raises TypeError for what cannot run within a block that decorates it. name: of the block.
+
+    >>> check_decorated("bypass", int)
+    Traceback (most recent call last):
+    ...
+    TypeError: bypass() decorates functions, and this is the class int; write `with bypass():` inside
+    """
+    if inspect.isasyncgenfunction(function):
+        what = "an asynchronous generator"
+    elif inspect.isgeneratorfunction(function) and not is_generator_allowed:
+        what = "a generator"
+    elif inspect.isclass(function) or not callable(function):
+        what = shown(function)
+    else:
+        return
+    raise TypeError(f"{name}() decorates functions, and this is {what}; write `with {name}():` inside")
