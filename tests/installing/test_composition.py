@@ -200,7 +200,7 @@ def test_layers_that_a_patch_puts_back_do_not_pile_up(client: Any, cache: Cache)
     plain = vars(BaseClient)[METHOD]
     for _ in range(3):
         daxlite.install(cache)
-        with mock.patch.object(BaseClient, METHOD, lambda *_: {}):
+        with mock.patch.object(BaseClient, METHOD, return_value={}):
             daxlite.uninstall()
         assert not is_hit(get(client))
     daxlite.install(cache)
