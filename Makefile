@@ -45,7 +45,7 @@ test: $(VENV)/.dev
 
 # Without aiobotocore, which allows a narrow range of botocore's versions.
 test-lowest: $(VENV)-lowest/.dev
-	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --edges threads --ignore tests/asyncio
+	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --edges threads
 
 matrix: $(VENV)/.python
 	$(BIN)/python -m tools.matrix $(MATRIX)

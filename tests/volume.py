@@ -22,7 +22,7 @@ AMOUNTS: Final = {
     "programs of two processes": 30,  # each of up to 40 steps
     "commands of the local server": 100,  # on a few keys
     "commands of the scripted Redis": 30,  # lists of up to 30, which fakeredis answers, too
-    "histories of a stream": 500,  # each of up to 40 things that happen
+    "histories of a stream": 1000,  # each of up to 40 things that happen
     "hostile states": 150,  # each is given to all scripts, in an interpreter of Lua
     "pairs of calls of a function": 25,  # of each signature
     "results of an annotation": 25,  # of each

@@ -29,9 +29,7 @@ TWINS: Final = {
     "daxlite/edges/async_dispatcher.py": "daxlite/edges/dispatcher.py",
     "daxlite/edges/async_routing.py": "daxlite/edges/routing.py",
     "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
-    "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
-    "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
-    "daxlite/shared/async_pool.py": "daxlite/shared/pool.py",
+    "daxlite/feeds/async_feed.py": "daxlite/feeds/feed.py",
 }
 """The path of each source with that of its twin."""
 
@@ -48,10 +46,10 @@ REPLACEMENTS: Final = (
     (r"\bredis\.asyncio\b", "redis"),
     (r"\bdrivers\.asyncio\b", "drivers.threads"),
     (r"\bAsyncioDriver\b", "ThreadDriver"),
-    (r"\bLoopClients\b", "ThreadClient"),
     (r", sync_client\)", ")"),
     (r"\bfor asyncio\b", "for threads"),
     (r"\bcoroutine function\b", "function"),
+    (r"\bin a task\b", "in a thread"),
 )
 """Regular expressions, and what takes their place, in this order."""
 

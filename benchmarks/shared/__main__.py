@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             *measure.calls(valkey, wanted.seconds),
             *measure.staleness(valkey, wanted.writes),
             *measure.outage(wanted.seconds / 2),
+            *measure.tasks(valkey, wanted.seconds),
             *measure.messages(valkey, 20_000),
             *measure.sizes(valkey),
         ]

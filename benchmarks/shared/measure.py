@@ -1,17 +1,21 @@
 """The measurements, each of them one function that returns rows: what, how much, and the target if there is one."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
+import random
+import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from time import monotonic, perf_counter, sleep
 from typing import Any, NamedTuple
 
 import boto3
 import redis
+import redis.asyncio
 
 import daxlite
 from benchmarks import canned, servers
@@ -21,6 +25,7 @@ from benchmarks.servers import connection
 from daxlite.core.extents import EVERYTHING
 from daxlite.core.schema import schema_of
 from daxlite.demo.measure import percentile
+from daxlite.shared.connections import connections_of
 from daxlite.shared.messages import encode_message
 from tests.valkey import Valkey
 
@@ -171,6 +176,51 @@ def outage(seconds: float) -> list[Row]:
             "5 ms",
         ),
         Row("a put, p99 above one without", duration(max(0.0, p99["put"] - p99["plain put"])), "50 ms"),
+    ]
+
+
+def tasks(valkey: Valkey, seconds: float) -> list[Row]:
+    """Steps of tasks with the server: one after the other, and many at once."""
+    sizes = 1, 500, 5_000
+    names = [f"{{k{number}}}:{kind}" for number in range(100) for kind in ("state", "value")]
+    with redis.Redis.from_url(valkey.url) as bare:
+        bare.mset({name: b"x" * (60 if name.endswith("state") else 1000) for name in names})
+    connections = connections_of(valkey.url, BUDGET, monotonic, is_budget=True)
+    assert connections.asyncio is not None
+    connection = connections.asyncio
+    times: dict[tuple[str, int], list[float]] = {}
+
+    async def measured() -> None:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(valkey.url, max_connections=50, timeout=None)
+        async with redis.asyncio.Redis(connection_pool=pool) as client:
+            ways: dict[str, Callable[[list[str]], Awaitable[Any]]] = {
+                "": connection.get,
+                ", by redis-py's pool for asyncio": client.mget,
+                ", by threads": lambda keys: asyncio.to_thread(connections.threads.get, keys),
+            }
+            turns = [(name, size) for name in ways for size in sizes]
+            until = monotonic() + seconds
+            while monotonic() < until or len(times) < len(turns):
+                name, size = random.choice(turns)
+                asked = [names[2 * (number % 100) :][:2] for number in range(size)]
+                began = perf_counter()
+                if size == 1:
+                    for _ in range(200):
+                        await ways[name](asked[0])
+                else:
+                    await asyncio.gather(*[ways[name](keys) for keys in asked])
+                times.setdefault((name, size), []).append((perf_counter() - began) / max(size, 200))
+        await connections.async_close()
+
+    asyncio.run(measured())
+    found = {where: duration(statistics.median(each)) for where, each in times.items()}
+    return [
+        Row(
+            f"in asyncio, a value and its state: in turn, gathered by 500 and by 5,000{name}",
+            ", ".join(found[name, size] for size in sizes),
+            "30 µs gathered" if not name else "",
+        )
+        for name in sorted({name for name, _ in found}, key=len)
     ]
 
 

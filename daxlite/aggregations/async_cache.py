@@ -98,9 +98,10 @@ class AsyncAggregationCache(Base):
         random: Callable[[], float] = SYSTEM_RANDOM,
     ) -> None:
         # twin: leave out
-        """server: a URL or a client of redis.asyncio. sync_client: with such a client, a client for threads of the same
-        server or cluster. boto3 clients do not use asyncio, so what they read and write is noted through it, and the
-        thread listens. The rest is as for AggregationCache.
+        """server: a URL or a client of redis.asyncio. sync_client: with a redis.asyncio.RedisCluster, a
+        redis.RedisCluster of the same cluster. boto3 clients do not use asyncio, so what they read and write is noted
+        by threads, and a thread listens. Of other clients' settings both kinds of connections are made. The rest is as
+        for AggregationCache.
         """
         # twin: put in
         # """Several caches may share a server and a namespace. No connection is made yet.

@@ -13,7 +13,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError, ParamValidationError, StubAssertionError, StubResponseError
 
 from ..core.attempts import Answer, Attempts
-from ..core.steps import Response
+from ..core.steps import NeverSent, Response
 
 _OF_THE_WHOLE_CALL: Final = frozenset(
     {
@@ -128,8 +128,8 @@ def _is_refused_transaction(error: ClientError) -> bool:
 
 
 def was_never_sent(error: BaseException) -> bool:
-    """Whether botocore refused the call by itself."""
-    return isinstance(error, ParamValidationError | StubResponseError)
+    """Whether botocore refused the call by itself, or the task was cancelled before."""
+    return isinstance(error, ParamValidationError | StubResponseError | NeverSent)
 
 
 def code_of(error: BaseException) -> str | None:

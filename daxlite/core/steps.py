@@ -46,6 +46,8 @@ class Waitable(Protocol):
 
     def add_callback(self, callback: Callable[[], object]) -> None: ...
 
+    def remove_callback(self, callback: Callable[[], object]) -> None: ...
+
 
 class Invalidated(Protocol):
     """A cache of this process; `cache.memory.MemoryCache` is one."""
@@ -64,6 +66,10 @@ class Told(Hidden, Struct, frozen=True):
     """Equal for all who share it: the identity of its keyspace."""
     changed: Mapping[bytes, Extent]
     """By shared tags."""
+
+
+class NeverSent(BaseException):
+    """Is raised in place of a call that was not sent, because the task was cancelled before."""
 
 
 class Call(Struct, frozen=True):
@@ -92,6 +98,8 @@ class Run(Struct, frozen=True):
     EVALSHA where the server knows the script."""
     is_urgent: bool = False
     """Whether they are sent even where the circuit breaker is open."""
+    needs_no_reply: bool = False
+    """Whether they are to be sent even for steps that can wait for nothing any more, because they are cancelled."""
 
     def __repr__(self) -> str:
         return f"Run({', '.join(command[0] for command in self.commands)})"

@@ -1,9 +1,10 @@
 """Takes steps in a task of asyncio.
 
-A task may be cancelled wherever it waits. Steps that were cancelled take no more time:
+A task may be cancelled wherever it waits. From there on its steps take no time:
 
-    in a Call, a Wait, a Sleep    the error is raised inside of the steps, which may not ask for more of those
-    in a Get, a Run               Redis is Unavailable from there on: what the steps owe it, the outbox delivers
+    Get, Run           Redis is Unavailable: what the steps owe it, the outbox delivers
+    Call               is not sent: NeverSent
+    Sleep, Wait, ...   the error is raised inside of the steps
 
 So what a write changed is applied in this process, and the error is raised when the steps are over.
 """
@@ -18,7 +19,21 @@ from msgspec import Struct
 from ..calls.hearing import NOBODY, async_hear, listeners_here, read_listeners
 from ..calls.listeners import change_listeners
 from ..core.replies import BrokenReply
-from ..core.steps import AboutToRead, Call, Compute, Get, Notify, Run, Sleep, Spawn, Step, Steps, Wait, Waitable
+from ..core.steps import (
+    AboutToRead,
+    Call,
+    Compute,
+    Get,
+    NeverSent,
+    Notify,
+    Run,
+    Sleep,
+    Spawn,
+    Step,
+    Steps,
+    Wait,
+    Waitable,
+)
 from ..shared.errors import Unavailable
 from .progress import Progress, Surface, log_background
 
@@ -85,8 +100,15 @@ class AsyncioDriver:
             step = next(steps)
             while True:
                 try:
-                    reply = await self._take(step, progress, interrupted)
-                except BaseException as error:  # noqa: BLE001 - CancelledError is one of them; as in ThreadDriver
+                    if type(step) is Call and interrupted.by is None:  # most of them, without a call
+                        reply = await self._call(step, progress)
+                    else:
+                        reply = await self._take(step, progress, interrupted)
+                except BaseException as error:  # noqa: BLE001 - as in ThreadDriver
+                    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+                        interrupted.by = error
+                        if isinstance(error, asyncio.CancelledError):
+                            progress.failed(error)
                     step = steps.throw(error if surface is None else surface(error))
                 else:
                     step = steps.send(reply)
@@ -109,26 +131,24 @@ class AsyncioDriver:
             case Spawn(steps, when_over):
                 return self._spawn(steps, when_over)
         if interrupted.by is not None:
-            raise interrupted.by
-        try:
-            match step:
-                case Call():
-                    return await self._call(step, progress)
-                case Sleep(seconds):
-                    await asyncio.sleep(seconds)
-                case Wait(latch, seconds):
-                    await self._wait(latch, seconds)
-                case Compute(call, listener):
-                    return await self._compute(call, listener, progress)
-                case _:
-                    assert_never(step)
-        except asyncio.CancelledError as error:
-            progress.failed(error)
-            raise
+            raise NeverSent if isinstance(step, Call) else interrupted.by
+        match step:
+            case Call():
+                return await self._call(step, progress)
+            case Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case Wait(latch, seconds):
+                await self._wait(latch, seconds)
+            case Compute(call, listener):
+                return await self._compute(call, listener, progress)
+            case _:
+                assert_never(step)
         return None
 
     async def _ask_redis(self, step: Get | Run, progress: Progress, interrupted: _Interrupted) -> Any:
         if interrupted.by is not None:
+            if isinstance(step, Run) and step.needs_no_reply and isinstance(interrupted.by, asyncio.CancelledError):
+                self._spawn(lambda: _only(step), lambda: None)
             raise Unavailable
         try:
             match step:
@@ -189,8 +209,11 @@ class AsyncioDriver:
                 loop.call_soon_threadsafe(wake)
 
         latch.add_callback(call_back)
-        # A follower that is cancelled cancels its own future; the leader's flight goes on.
-        await asyncio.wait([opened], timeout=seconds)
+        try:
+            # A follower that is cancelled cancels its own future; the leader's flight goes on.
+            await asyncio.wait([opened], timeout=seconds)
+        finally:
+            latch.remove_callback(call_back)  # a latch may be waited at again and again
 
     async def _compute(self, call: Callable[[], Awaitable[Any]], listener: Any, progress: Progress) -> Any:
         try:
@@ -230,3 +253,9 @@ class AsyncioDriver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they still had to send
+
+
+def _only(step: Step) -> Steps[None]:
+    with suppress(Unavailable):
+        yield step

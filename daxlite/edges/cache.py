@@ -195,9 +195,7 @@ class Cache(Uncopied):
     async def aclose(self) -> None:
         """As `close`, for asyncio: the event loop goes on while the tier is left."""
         if self._joined is not None:
-            import asyncio
-
-            await asyncio.to_thread(self._joined.close)
+            await self._joined.async_close()
 
     def _invalidation(self, table: str, key: Mapping[str, Any] | None, region: str | None) -> Steps[None]:
         check_table(table, region)

@@ -25,8 +25,8 @@ class Shared:
     """
 
     server: Any = field(repr=False)  # a URL may hold a password
-    """A URL such as "redis://localhost:6379/0", a redis.Redis or a redis.RedisCluster. Of a client its settings are
-    taken, not its connections."""
+    """A URL such as "redis://localhost:6379/0", a redis.Redis, a redis.RedisCluster or a redis.asyncio.Redis. Of a
+    client its settings are taken, not its connections: threads and each event loop have connections of their own."""
     namespace: str = "daxlite"
     """What all keys begin with. Processes of one namespace share what they cache."""
     _: KW_ONLY
@@ -81,7 +81,7 @@ class Shared:
         from ..shared.envelope import Envelope
         from ..shared.keyspace import Keyspace
 
-        client_of(self.server, self.budget)
+        client_of(self.server, self.budget, takes_async=True)
         Keyspace(self.namespace)
         check_keys("encryption_keys", self.encryption_keys)
         Envelope(self.compress_above)

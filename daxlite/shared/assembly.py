@@ -1,5 +1,6 @@
 """Puts a process's part of the shared tier together, and takes it apart."""
 
+import asyncio
 import atexit
 import os
 import weakref
@@ -39,14 +40,14 @@ class Membership:
         drive: Callable[[Steps[None]], None],
     ) -> None:
         """given: the `daxlite.Shared`. drive: takes steps in the thread that calls it."""
-        self._connections = connections_of(given.server, given.budget, clock, is_budget=True)
+        self._connections = connections_of(given.server, given.budget, clock, is_budget=True, takes_async=True)
         keyspace = Keyspace(given.namespace, given.server)
         encryptor = Encryptor(given.encryption_keys) if given.encryption_keys else None
         envelope = Envelope(given.compress_above, encryptor=encryptor)
         self.faults = Faults()
         threads = self._connections.threads
         self.hearing = Hearing(
-            Servers(threads.clients),
+            Servers(threads.clients, self._connections.doubt),
             keyspace,
             threads.breaker,
             clock=clock,
@@ -63,7 +64,7 @@ class Membership:
         known.append(weakref.ref(self.tier))
         self._outbox.distrust = self.tier.distrust
         self._outbox.duties = partial(_attend, known)
-        self._connections.threads.on_broken = partial(_broken, known)
+        self._connections.on_broken(partial(_broken, known))
         self.hearing.on_message = partial(_heard, known)
         self.hearing.on_lost = partial(_lost, known)
         self.hearing.on_renewed = partial(_renewed, known, drive)
@@ -111,11 +112,19 @@ class Membership:
 
     def close(self) -> None:
         """Deliver what is pending, if the server takes it within about a second, and end the threads and the
-        connections."""
+        connections. Blocks; in an event loop, `async_close` does not."""
+        self._leave()
+        self._connections.close()
+
+    async def async_close(self) -> None:
+        """The same; the connections of this event loop are closed when it returns."""
+        await asyncio.to_thread(self._leave)
+        await self._connections.async_close()
+
+    def _leave(self) -> None:
         self.hearing.close()
         self._outbox.add(self.tier.upkeep.ripe(is_end=True))
         self._outbox.close()
-        self._connections.close()
 
     def end(self) -> None:
         """The program ends: deliver what is pending, if the server takes it within about a second."""

@@ -1,47 +1,42 @@
 """The way to Redis for asyncio: commands go out, replies come back, and every failure is Unavailable."""
 
-# twin: leave out
-import asyncio
-
-# twin: end
-import sys
-import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import redis
-
 from ..core.steps import Command
 from .breaker import Breaker
-from .clients import AsyncClient, LoopClients, is_of_a_cluster
-from .failures import FAILURES, Unavailable, answered, checked, failed, is_break, raised_by_a_signal_handler
+from .endpoints import ClusterEndpoint, Endpoint
+from .exchanges import Budget, Lost
+from .failures import FAILURES, Unavailable, answered, checked, failed, is_break
+from .loops import Loops
 from .script_forms import ScriptForms
-from .slots import by_slot
+from .slots import by_key, by_slot
 
 
 class AsyncConnection:
-    """Commands to a server or a cluster, for asyncio."""
+    """Commands to a server or a cluster, for asyncio, in any event loop."""
 
-    def __init__(self, client: AsyncClient, breaker: Breaker, budget: float | None = None) -> None:
-        """budget: seconds for one call, with all that it takes: connections, replies, redirections. None: the client's
-        timeouts hold, each time that something is waited for."""
-        self.clients = LoopClients(client, budget)
+    def __init__(self, endpoint: Endpoint | ClusterEndpoint, breaker: Breaker, budget: float | None = None) -> None:
+        """budget: seconds for one call, with all that it takes: connections, replies, redirections; the server's, not
+        those of the loop. None: the client's timeouts hold, each time that something is waited for."""
+        broken = weakref.WeakMethod(self._broken)
+        self.loops = Loops(endpoint, budget, lambda: (broken() or _nothing)())
         self.breaker = breaker
-        self.is_cluster = is_of_a_cluster(client)
+        self.is_cluster = isinstance(endpoint, ClusterEndpoint)
         self._budget = budget
         self._forms = ScriptForms()
-        self.on_broken: Callable[[], None] = lambda: None
+        self._counted: object = None
+        """The last event that the breaker knows: many commands wait for one connection, and are lost with it."""
+        self.on_broken: Callable[[], None] = _nothing
         """Is called when a connection broke, or when the server did not answer several times: there may be another one
-        in its place by the next time."""
+        in its place by the next time. Any thread with an event loop may call it."""
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What stands under these keys, in one round trip (in a cluster, one to each node). Raises Unavailable."""
         if self.is_cluster:
             groups = by_slot(keys)
-            several = await self._guarded([("MGET", *group) for group in groups], is_read=True)
-            values = {
-                key: value for group in zip(groups, several, strict=True) for key, value in zip(*group, strict=True)
-            }
+            values = by_key(groups, await self._guarded([("MGET", *group) for group in groups], is_read=True))
             return [values[key] for key in keys]
         (found,) = await self._guarded([("MGET", *keys)], is_read=True)
         return found  # type: ignore[no-any-return]
@@ -55,59 +50,51 @@ class AsyncConnection:
         self, commands: Sequence[Command], *, is_urgent: bool = False, is_read: bool = False
     ) -> list[Any]:
         """Send if the breaker allows it, and report the outcome to the breaker. What is no failure of Redis is raised
-        as it is, such as what a signal handler raises."""
+        as it is."""
         if not self.breaker.allows(is_urgent):
             raise Unavailable
-        outer = sys.exc_info()[1]
-        deadline = None if self._budget is None else time.monotonic() + self._budget
+        budget = Budget(self._budget)
         while True:
-            lease = self.clients.lease(deadline)
             try:
-                # twin: leave out
-                async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
-                    replies = await self._replies(lease, commands)
-                # twin: put in
-                # replies = self._replies(lease, commands)
-                # twin: end
-            except BaseException as error:
-                of_a_handler = raised_by_a_signal_handler(error, outer)
-                if of_a_handler is None and isinstance(error, lease.harmless):
-                    lease.give_back()
-                else:
-                    await lease.discard()
-                if of_a_handler is not None:
-                    raise of_a_handler from None
-                # A read changes nothing, and a connection that was idle may have been closed while this was on its way.
-                if is_read and lease.was_open and isinstance(error, redis.ConnectionError):
+                replies = await self._replies(commands, budget)
+            except Lost as lost:
+                if lost.error is None:
+                    raise Unavailable from None
+                if is_read and lost.may_ask_again:  # a read changes nothing
                     is_read = False
-                    self.on_broken()
                     continue
-                if isinstance(error, FAILURES):
-                    unavailable = failed(self.breaker, error, commands)
-                    if is_break(error) or self.breaker.is_open:
-                        self.on_broken()
-                    raise unavailable from error
-                raise
-            lease.give_back()
-            if lease.was_broken:
-                self.on_broken()
+                if not isinstance(lost.error, FAILURES):
+                    raise lost.error from None
+                raise self._failed(lost.error, lost.event, commands) from lost.error
+            except FAILURES as error:
+                raise self._failed(error, error, commands) from error
             answered(self.breaker, commands)
             return replies
 
-    async def _replies(self, lease: Any, commands: Sequence[Command]) -> list[Any]:
+    async def _replies(self, commands: Sequence[Command], budget: Budget) -> list[Any]:
         """The replies to all of them. Raises the first error among them."""
-        forms = self._forms
-        sent = [forms.first(command) for command in commands]
-        replies = await lease.exchange(sent)
-        while True:
-            again: dict[int, Command] = {}
-            for place, reply in enumerate(replies):
-                if isinstance(reply, Exception):
-                    form = forms.next(commands[place], sent[place], reply)
-                    if form is not None:
-                        again[place] = form
-            if not again:
-                return checked(replies)
-            # Those alone: the others have run.
-            for place, reply in zip(again, await lease.exchange([*again.values()]), strict=True):
-                sent[place], replies[place] = again[place], reply
+        way = self.loops.here()
+        exchange = self._forms.exchange(commands)
+        try:
+            sent = next(exchange)
+            while True:
+                sent = exchange.send(await way.exchange(sent, budget))
+        except StopIteration as over:
+            return checked(over.value)
+
+    def _failed(self, error: Exception, event: object, commands: Sequence[Command]) -> Unavailable:
+        if event is self._counted:
+            self.breaker.errors += 1
+            return Unavailable(error)
+        self._counted = event
+        unavailable = failed(self.breaker, error, commands)
+        if self.breaker.is_open and not is_break(error):  # of a break it has heard
+            self.on_broken()
+        return unavailable
+
+    def _broken(self) -> None:
+        self.on_broken()
+
+
+def _nothing() -> None:
+    pass

@@ -1,17 +1,14 @@
 """Clients of redis-py: made from what the application gives, and the connections to use now."""
 
-import asyncio
 import time
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
 
 from ..core.checks import shown
-from .async_cluster import AsyncCluster, AsyncClusterLease
-from .async_pool import AsyncLease, AsyncPool
 from .cluster import Cluster, ClusterLease
+from .endpoints import ClusterEndpoint, Endpoint, Untranslatable, endpoint_of, for_threads, server_of
 from .pool import Lease, Pool
 from .urls import check_url
 
@@ -60,42 +57,12 @@ class ThreadClient:
         return self._way.client_of(server) if isinstance(self._way, Cluster) else self.client
 
     def doubt(self) -> None:
-        """Find out which servers there are before the next use."""
-        if isinstance(self._way, Cluster):
-            self._way.doubt()
+        """Find out which servers there are, and connect anew, before the next use."""
+        self._way.doubt()
 
     def close(self) -> None:
         """Close the connections that are idle."""
         self._way.close()
-
-
-class LoopClients:
-    """Connections for each event loop: they belong to the loop in which they were made."""
-
-    def __init__(self, client: Any, budget: float | None = None) -> None:
-        """budget: as for `AsyncConnection`."""
-        self.client: Any = client
-        self._budget = budget
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool | AsyncCluster] = WeakKeyDictionary()
-        self._new()  # raises for wrong settings
-
-    def _new(self) -> AsyncPool | AsyncCluster:
-        kind = AsyncCluster if is_of_a_cluster(self.client) else AsyncPool
-        return kind(self.client, self._budget)
-
-    def lease(self, deadline: float | None = None) -> AsyncLease | AsyncClusterLease:
-        """Connections for one caller. deadline: by `time.monotonic`."""
-        loop = asyncio.get_running_loop()
-        way = self._by_loop.get(loop)
-        if way is None:
-            way = self._by_loop[loop] = self._new()
-        return way.lease(deadline)
-
-    async def close(self) -> None:
-        """Close the connections of this loop that are idle."""
-        way = self._by_loop.pop(asyncio.get_running_loop(), None)
-        if way is not None:
-            await way.close()
 
 
 def is_of_a_cluster(client: Any) -> bool:
@@ -103,8 +70,9 @@ def is_of_a_cluster(client: Any) -> bool:
     return not hasattr(client, "connection_pool")
 
 
-def client_of(server: Any, timeout: float, name: str = "server") -> Any:
-    """A client for threads. One of the application's keeps its own timeouts. name: the argument's.
+def client_of(server: Any, timeout: float, name: str = "server", *, takes_async: bool = False) -> Any:
+    """A client for threads. One of the application's keeps its own timeouts. name: the argument's. takes_async: of a
+    client of redis.asyncio one for threads is made.
 
     Raises TypeError for what is none, ValueError for a URL that is none, or has options that are not allowed.
     """
@@ -113,21 +81,43 @@ def client_of(server: Any, timeout: float, name: str = "server") -> Any:
         times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         return _checked(redis.Redis.from_url(server, **times))
     if isinstance(server, AsyncClient):
-        raise TypeError("this is a client of asyncio: AsyncAggregationCache takes it")
+        if not takes_async:
+            raise TypeError("this is a client of asyncio: AsyncAggregationCache takes it")
+        client = client_beside(server)
+        if client is None:
+            raise TypeError(f"{name} is a {_name(server)} whose settings are for asyncio alone; give {_SYNC}")
+        return _checked(client)
     if not isinstance(server, Client):
         raise TypeError(f"{name} is {shown(server)}; it must be {_SYNC}")
     return _checked(server)
 
 
-def async_client_of(server: Any, timeout: float) -> Any:
-    """The same for asyncio."""
-    if isinstance(server, str):
-        check_url(server)
-        times: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        return _checked(redis.asyncio.Redis.from_url(server, **times))
+def client_beside(server: AsyncClient) -> redis.Redis | None:
+    """A client for threads of the server of one for asyncio; None where that cannot be made."""
+    checked_for_asyncio(server)
+    try:
+        return None if isinstance(server, redis.asyncio.RedisCluster) else for_threads(server)
+    except Untranslatable:
+        return None
+
+
+def checked_for_asyncio(server: Any) -> AsyncClient:
+    """A client for asyncio. Raises TypeError for what is none, ValueError for settings that are not allowed."""
     if not isinstance(server, AsyncClient):
         raise TypeError(f"server is {shown(server)}; it must be {_ASYNC}")
-    return _checked(server)
+    return _checked(server)  # type: ignore[no-any-return]
+
+
+def endpoint_beside(client: Client | AsyncClient) -> Endpoint | ClusterEndpoint | None:
+    """How asyncio reaches the server of a client; None where it has to do so by threads."""
+    try:
+        return endpoint_of(client)
+    except Untranslatable:
+        return None
+
+
+def _name(client: Any) -> str:
+    return f"{type(client).__module__.rpartition('.')[0]}.{type(client).__name__}"
 
 
 def _checked(client: Any) -> Any:
@@ -143,7 +133,9 @@ def _checked(client: Any) -> Any:
     if not getattr(pool, "is_master", True):
         raise ValueError("this client is of a Sentinel's replicas, which take no writes; give it master_for(...)")
     try:
-        Pool(client)
+        Pool(client) if isinstance(client, redis.Redis) else server_of(client).new()
     except TypeError as error:  # redis-py passes options on that it does not know
         raise ValueError(f"redis-py does not take an option of the server: {error}") from None
+    except Untranslatable as error:
+        raise TypeError(f"this client of redis.asyncio has a {error}, which daxlite cannot make anew") from None
     return client

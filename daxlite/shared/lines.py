@@ -34,7 +34,7 @@ class Primaries(Protocol):
         """A new wire to one of them. Raises one of `failures.FAILURES`."""
 
     def look_again(self) -> None:
-        """Find out which they are. Raises one of `failures.FAILURES`."""
+        """Have commands go over new connections: another server may be the primary, though the one before answers."""
 
     @property
     def may_be_proxies(self) -> bool:

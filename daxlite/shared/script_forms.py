@@ -6,6 +6,7 @@ A server that refuses has run nothing, so that the script runs once.
 """
 
 import hashlib
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +42,24 @@ class ScriptForms:
     def __init__(self) -> None:
         self._takes_headers = True
         self._takes_digests = True
+
+    def exchange(self, commands: Sequence[Command]) -> Generator[Sequence[Command], list[Any], list[Any]]:
+        """The reply to each of these commands, or the error that is its reply. Yields what is sent for them, and
+        receives the replies."""
+        sent = [self.first(command) for command in commands]
+        replies = yield sent
+        while True:
+            again: dict[int, Command] = {}
+            for place, reply in enumerate(replies):
+                if isinstance(reply, Exception):
+                    form = self.next(commands[place], sent[place], reply)
+                    if form is not None:
+                        again[place] = form
+            if not again:
+                return replies
+            # Those alone: the others have run.
+            for place, reply in zip(again, (yield [*again.values()]), strict=True):
+                sent[place], replies[place] = again[place], reply
 
     def first(self, command: Command) -> Command:
         """What is sent for a command."""

@@ -1,11 +1,13 @@
 """Slots of a cluster: which one a command is for, and which server has it."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from redis.crc import key_slot
 
 from ..core.steps import Command
+
+T = TypeVar("T")
 
 
 class Address(NamedTuple):
@@ -47,6 +49,16 @@ def by_slot(keys: Iterable[str]) -> list[list[str]]:
     for key in keys:
         groups.setdefault(slot_of_key(key), []).append(key)
     return [*groups.values()]
+
+
+def by_key(groups: Iterable[Sequence[str]], values: Iterable[Sequence[T]]) -> dict[str, T]:
+    """The values of keys that were asked for in groups.
+
+    >>> by_key([["a", "b"], ["c"]], [[1, 2], [3]])
+    {'a': 1, 'b': 2, 'c': 3}
+    """
+    asked = zip(groups, values, strict=True)
+    return {key: value for group, found in asked for key, value in zip(group, found, strict=True)}
 
 
 def primaries_of(reply: Any, asked: Address, reached: Callable[[Address], Address]) -> dict[int, Address]:

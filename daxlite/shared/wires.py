@@ -124,8 +124,10 @@ _OWN: Final = {
 class Servers:
     """The servers that publish changes, as the client of redis-py knows them."""
 
-    def __init__(self, clients: ThreadClient) -> None:
+    def __init__(self, clients: ThreadClient, doubt: Callable[[], None] = lambda: None) -> None:
+        """doubt: has asyncio look again, too."""
         self._clients = clients
+        self._doubt = doubt
 
     @property
     def is_cluster(self) -> bool:
@@ -158,5 +160,6 @@ class Servers:
         self._clients.close()
 
     def look_again(self) -> None:
-        """Have the cluster be asked for its nodes."""
+        """Have all commands from here on go to the servers that there are now."""
         self._clients.doubt()
+        self._doubt()

@@ -306,12 +306,17 @@ class ScriptedServers:
     def close(self) -> None: ...
 
 
+class ForThreadsAlone(redis.Connection):
+    """Connections of which none is made; nor does asyncio make one like it."""
+
+
 class Client(redis.Redis):
     """redis-py's client of a scripted server."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
         self.server = server
+        self.connection_pool.connection_class = ForThreadsAlone
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.server.execute(args)
@@ -348,15 +353,38 @@ class Pipeline:
             return error
 
 
-class AsyncPipeline(Pipeline):
-    async def __aenter__(self) -> "AsyncPipeline":
-        return self
+class AsyncScriptedConnection:
+    """As a connection of redis.asyncio: a server answers at once, and its answers wait until they are read."""
 
-    async def __aexit__(self, *exception: object) -> None:
-        self.commands = []
+    socket_timeout = None
 
-    async def execute(self, raise_on_error: bool = True) -> Any:
-        return super().execute(raise_on_error)
+    def __init__(self, server: Server, **options: Any) -> None:
+        self.server = server
+        self.replies: asyncio.Queue[Any] = asyncio.Queue()
+        self._writer: Any = self
+        self._reader = None
+
+    async def connect(self) -> None: ...
+
+    async def disconnect(self, nowait: bool = False) -> None: ...
+
+    def pack_commands(self, commands: Iterable[Command]) -> list[Command]:
+        return [*commands]
+
+    def get_extra_info(self, name: str) -> None: ...
+
+    def writelines(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            try:
+                self.replies.put_nowait(self.server.execute(command))
+            except BaseException as error:  # noqa: BLE001 - raised where it is read
+                self.replies.put_nowait(error)
+
+    async def read_response(self, timeout: float, disconnect_on_error: bool) -> Any:
+        reply = await self.replies.get()
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
 
 
 class AsyncClient(redis.asyncio.Redis):
@@ -365,13 +393,9 @@ class AsyncClient(redis.asyncio.Redis):
     def __init__(self, server: Server) -> None:
         super().__init__()
         self.server = server
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:
-        return self.server.execute(args)
-
-    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
-        assert not transaction
-        return AsyncPipeline(self.server)
+        self.response_callbacks = {}  # type: ignore[assignment] # its replies are as redis-py gives them
+        self.connection_pool.connection_class = AsyncScriptedConnection  # type: ignore[assignment]
+        self.connection_pool.connection_kwargs["server"] = server
 
 
 class ScriptedHearing(Hearing):

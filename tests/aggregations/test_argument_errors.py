@@ -103,7 +103,7 @@ WRONG: dict[str, tuple[Callable[[AggregationCache], Any], type[Exception], str]]
         "sync_client",
     ),
     "no client beside it": (
-        lambda cache: AsyncAggregationCache(redis.asyncio.Redis(), "shop"),
+        lambda cache: AsyncAggregationCache(fakeredis.FakeAsyncRedis(), "shop"),
         TypeError,
         "give also sync_client",
     ),

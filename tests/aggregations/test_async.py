@@ -414,7 +414,9 @@ def test_no_more_is_computed_in_the_background_than_is_allowed(world: World) -> 
                 await asyncio.sleep(0)
             while process.cache._engine.refreshing:
                 await asyncio.sleep(0)
+            gate.clear()
             await ask()
+            gate.set()
             while process.cache._engine.refreshing:
                 await asyncio.sleep(0)
             assert process.cache.stats().total.computations == computed + 3, "the next ones take their turns"

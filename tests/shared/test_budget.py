@@ -18,9 +18,10 @@ from redis.sentinel import Sentinel
 
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import Breaker
-from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.clients import client_of
 from daxlite.shared.connection import Connection
 from daxlite.shared.connections import connections_of
+from daxlite.shared.endpoints import endpoint_of
 from daxlite.shared.failures import Unavailable
 from tests.aggregations.scripted import Clock
 from tests.proxy import Mode, Proxy, bad_line, self_signed
@@ -48,7 +49,8 @@ class Line:
             if kind.endswith("client"):
                 retry: Any = AsyncRetry(NoBackoff(), 3)
                 given = redis.asyncio.Redis(**place, **STUBBORN, retry=retry, retry_on_error=errors)
-            self.connection = AsyncConnection(async_client_of(given, 5.0), Breaker(Clock()), budget)
+            source = client_of(url, 5.0) if given is url else given
+            self.connection = AsyncConnection(endpoint_of(source), Breaker(Clock()), budget)
         else:
             client = redis.Redis(**place, **STUBBORN, retry=Retry(NoBackoff(), 3), retry_on_error=errors)
             given = client if kind.endswith("client") else url
@@ -68,7 +70,10 @@ class Line:
         return self._ask(self.connection.run(commands))
 
     def close(self) -> None:
-        self._ask(self.connection.clients.close())
+        if self.is_async:
+            self.runner.run(self.connection.loops.async_close())
+        else:
+            self.connection.clients.close()
         self.runner.close()
 
 

@@ -20,8 +20,9 @@ import daxlite.shared
 from daxlite.shared import async_cluster, cluster
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import Breaker
-from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.clients import checked_for_asyncio, client_of
 from daxlite.shared.connection import Connection
+from daxlite.shared.endpoints import endpoint_of
 from daxlite.shared.failures import Unavailable, raised_by_a_signal_handler
 from daxlite.shared.slots import slot_of_key
 from tests.aggregations.scripted import Clock
@@ -52,7 +53,7 @@ class Way:
                 return redis.asyncio.RedisCluster(startup_nodes=nodes, **options)
 
             self.client = self.runner.run(make())
-            self.connection = AsyncConnection(async_client_of(self.client, 5.0), Breaker(Clock()), budget)
+            self.connection = AsyncConnection(endpoint_of(checked_for_asyncio(self.client)), Breaker(Clock()), budget)
         self.is_async = kind != "threads"
 
     def _ask(self, question: Any) -> Any:
@@ -68,10 +69,11 @@ class Way:
         return self._ask(self.connection.run(commands))  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        self._ask(self.connection.clients.close())
         if self.is_async:
-            self._ask(self.client.aclose())
+            self.runner.run(self.connection.loops.async_close())
+            self.runner.run(self.client.aclose())
         else:
+            self.connection.clients.close()
             self.client.close()
         self.runner.close()
 
@@ -101,21 +103,22 @@ def way(request: pytest.FixtureRequest, servers: Cluster) -> Iterator[Way]:
 def rounds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """What was sent, and to which server, by round trips."""
     sent: list[tuple[str, ...]] = []
-    plain, async_plain = cluster.ClusterLease._send, async_cluster.AsyncClusterLease._send
+    plain, async_plain = cluster.ClusterLease._send, async_cluster.AsyncCluster._send
 
     def note(place: Any, commands: Any) -> None:
-        sent.append((str(place.port), *[command[0] for command in commands]))
+        if commands[0][0] != "CLUSTER":
+            sent.append((str(place.port), *[command[0] for command in commands]))
 
     def send(self: Any, place: Any, commands: Any) -> None:
         note(place, commands)
         plain(self, place, commands)
 
-    async def async_send(self: Any, place: Any, commands: Any) -> None:
+    def async_send(self: Any, place: Any, commands: Any, budget: Any) -> Any:
         note(place, commands)
-        await async_plain(self, place, commands)
+        return async_plain(self, place, commands, budget)
 
     monkeypatch.setattr(cluster.ClusterLease, "_send", send)
-    monkeypatch.setattr(async_cluster.AsyncClusterLease, "_send", async_send)
+    monkeypatch.setattr(async_cluster.AsyncCluster, "_send", async_send)
     return sent
 
 
@@ -398,7 +401,7 @@ def test_p7_commands_that_are_interrupted_at_any_moment_leave_no_reply_for_the_n
         raise limit
 
     def ask() -> None:
-        learning = way.connection.clients._way
+        learning = way.connection.clients._way.routing
         learning._is_stale, learning._learned_at = True, -math.inf
         way.connection.run([("GET", key) for key in keys[:3]])
 

@@ -14,8 +14,9 @@ from redis.sentinel import Sentinel
 
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import FAILURES_TO_OPEN, Breaker
-from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.clients import checked_for_asyncio, client_of
 from daxlite.shared.connection import Connection
+from daxlite.shared.endpoints import endpoint_of
 from daxlite.shared.failures import Unavailable
 from tests.aggregations.scripted import AsyncClient, Client, Clock, Pipeline, Server, World
 
@@ -32,7 +33,7 @@ def test_commands_and_their_replies() -> None:
 def test_commands_and_their_replies_over_asyncio() -> None:
     async def main() -> None:
         client = fakeredis.FakeAsyncRedis()
-        connection = AsyncConnection(client, Breaker(Clock()))
+        connection = AsyncConnection(endpoint_of(client), Breaker(Clock()))
         assert await connection.run([("SET", "a", b"1", "PX", 1000)]) == [True]
         assert await connection.run([("SET", "a", b"2", "NX", "PX", 1000), ("GET", "a"), ("DEL", "b")]) == [
             None,
@@ -40,7 +41,7 @@ def test_commands_and_their_replies_over_asyncio() -> None:
             0,
         ]
         assert await connection.get(["a", "b"]) == [b"1", None]
-        await client.aclose()
+        await connection.loops.async_close()
 
     asyncio.run(main())
 
@@ -63,7 +64,7 @@ def test_what_goes_wrong_is_unavailable_and_a_server_that_answers_is_left_alone_
     server = Server(Clock())
     connection, async_link = (
         Connection(Client(server), Breaker(server.clock)),
-        AsyncConnection(AsyncClient(server), Breaker(server.clock)),
+        AsyncConnection(endpoint_of(AsyncClient(server)), Breaker(server.clock)),
     )
     asks: list[Callable[[], Any]] = [
         lambda: connection.get(["a"]),
@@ -99,25 +100,25 @@ def test_what_is_no_fault_of_redis_is_raised_as_it_is(error: BaseException) -> N
 
 
 def test_what_is_not_a_client() -> None:
-    for make in (client_of, async_client_of):
-        for server in (None, 5, object()):
+    for server in (None, 5, object()):
+        for make in (lambda server: client_of(server, 1.0), checked_for_asyncio):
             with pytest.raises(TypeError, match="it must be"):
-                make(server, 1.0)
-        with pytest.raises(ValueError):
-            make("http://localhost", 1.0)
+                make(server)
+    with pytest.raises(ValueError):
+        client_of("http://localhost", 1.0)
     with pytest.raises(TypeError, match="AsyncAggregationCache"):
         client_of(redis.asyncio.Redis(), 1.0)
     with pytest.raises(TypeError, match="it must be"):
-        async_client_of(redis.Redis(), 1.0)
-    for client, make in ((redis.Redis, client_of), (redis.asyncio.Redis, async_client_of)):
-        with pytest.raises(ValueError, match="decode_responses"):
-            make(client(decode_responses=True), 1.0)
+        checked_for_asyncio(redis.Redis())
+    with pytest.raises(ValueError, match="decode_responses"):
+        client_of(redis.Redis(decode_responses=True), 1.0)
+    with pytest.raises(ValueError, match="decode_responses"):
+        checked_for_asyncio(redis.asyncio.Redis(decode_responses=True))
 
 
 def test_a_url_makes_a_client_that_waits_no_longer_than_told() -> None:
-    for make in (client_of, async_client_of):
-        client = make("rediss://user:secret@example.org:6380/2", 0.25)
-        options = client.connection_pool.connection_kwargs
+    client = client_of("rediss://user:secret@example.org:6380/2", 0.25)
+    for options in (client.connection_pool.connection_kwargs, endpoint_of(client).options):  # type: ignore[union-attr]
         assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.25, 0.25)
         assert (options["username"], options["password"], options["db"]) == ("user", "secret", 2)
 
@@ -128,13 +129,13 @@ def test_a_client_of_the_applications_is_used_as_it_is() -> None:
 
 
 def test_each_event_loop_has_connections_of_its_own(world: World) -> None:
-    connection = AsyncConnection(AsyncClient(world.server), Breaker(world.clock))
+    connection = AsyncConnection(endpoint_of(AsyncClient(world.server)), Breaker(world.clock))
     loops = [asyncio.new_event_loop() for _ in range(2)]
 
-    async def pool() -> Any:
-        return connection.clients.lease()._pool  # type: ignore[union-attr]
+    async def here() -> Any:
+        return connection.loops.here()
 
-    used = [[loop.run_until_complete(pool()) for loop in loops] for _ in range(5)]
+    used = [[loop.run_until_complete(here()) for loop in loops] for _ in range(5)]
     assert all(one is used[0][0] for one, _ in used)
     assert all(other is used[0][1] for _, other in used)
     assert used[0][0] is not used[0][1]
@@ -184,7 +185,7 @@ def test_p7_what_is_urgent_is_sent_though_the_breaker_is_open(kind: str) -> None
         connection: Any = Connection(Client(server), breaker)
         ask: Callable[..., Any] = lambda method, *arguments: getattr(connection, method)(*arguments)  # noqa: E731
     else:
-        connection = AsyncConnection(AsyncClient(server), breaker)
+        connection = AsyncConnection(endpoint_of(AsyncClient(server)), breaker)
         ask = lambda method, *arguments: asyncio.run(getattr(connection, method)(*arguments))  # noqa: E731
     begin = [("SET", "a", b"1", "PX", 1000)]
     with server.down():

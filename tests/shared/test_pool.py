@@ -17,8 +17,9 @@ import redis.asyncio
 import daxlite.shared
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import Breaker
-from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.clients import client_of
 from daxlite.shared.connection import Connection
+from daxlite.shared.endpoints import endpoint_of
 from daxlite.shared.failures import Unavailable, raised_by_a_signal_handler
 from daxlite.shared.pool import Pool
 from tests.aggregations.scripted import Clock
@@ -169,6 +170,18 @@ def test_one_caller_takes_no_second_connection(pool: Pool) -> None:
     assert len(pool._idle) == 2
 
 
+def test_after_a_doubt_all_commands_go_over_new_connections(pool: Pool) -> None:
+    """A primary that was cut off from the others answers, and does not know that it is none any more."""
+    used, idle = pool.lease(), pool.lease()
+    in_use, kept = used.get_connection(), idle.get_connection()
+    idle.give_back()
+    pool.doubt()
+    assert (in_use.closed, kept.closed) == (0, 1)
+    used.give_back()
+    assert in_use.closed == 1
+    assert pool.lease().get_connection() not in (in_use, kept)
+
+
 def test_no_more_connections_than_the_client_allows(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     leases = [pool.lease() for _ in range(3)]
     taken = [lease.get_connection() for lease in leases]
@@ -188,62 +201,24 @@ def test_no_more_connections_than_the_client_allows(pool: Pool, monkeypatch: pyt
 
 def test_two_event_loops_one_after_the_other_with_a_client_of_the_applications() -> None:
     client = fakeredis.FakeAsyncRedis()
-    connection = AsyncConnection(client, Breaker(Clock()))
+    connection = AsyncConnection(endpoint_of(client), Breaker(Clock()))
 
     async def main(value: bytes) -> None:
         assert await connection.run([("SET", "a", value, "PX", 1000)]) == [True]
         assert await connection.get(["a"]) == [value]
-        await connection.clients.close()
+        await connection.loops.async_close()
 
     asyncio.run(main(b"1"))
     asyncio.run(main(b"2"))
     assert connection.breaker.errors == 0
 
 
-def test_a_task_that_is_cancelled_leaves_no_reply_for_the_next(valkey: Valkey, namespace: str) -> None:
-    async def main() -> None:
-        connection = AsyncConnection(async_client_of(f"{valkey.url}?max_connections=1", 5.0), Breaker(Clock()))
-        keys = [f"{namespace}:{number}" for number in range(3)]
-        for key in keys:
-            await connection.run([("SET", key, key, "PX", 10_000)])
-        for steps in range(40):
-            task = asyncio.create_task(connection.get(keys[:1]))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            for key in keys:
-                assert await connection.get([key]) == [key.encode()]
-        await connection.run([("DEL", key) for key in keys])
-        await connection.clients.close()
-        assert connection.breaker.errors == 0
-
-    asyncio.run(main())
-
-
-def test_a_connection_that_the_event_loop_closed_is_replaced(valkey: Valkey, namespace: str) -> None:
-    async def main() -> None:
-        connection = AsyncConnection(async_client_of(valkey.url, 5.0), Breaker(Clock()))
-        for _ in range(3):
-            assert await connection.get([namespace]) == [None]
-            lease: Any = connection.clients.lease()
-            (idle,) = lease._pool._idle
-            idle._writer.transport.abort()
-            await asyncio.sleep(0.01)
-            assert await connection.run([("GET", namespace)]) == [None]
-        await connection.clients.close()
-        assert connection.breaker.errors == 0
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("make", [client_of, async_client_of])
-def test_an_option_of_a_url_that_redis_py_does_not_know_is_refused(make: Callable[..., Any]) -> None:
+def test_an_option_of_a_url_that_redis_py_does_not_know_is_refused() -> None:
     for option in ("nonsense=1", "max_connections=many"):
         with pytest.raises(ValueError, match=option.partition("=")[0]) as raised:
-            make(f"redis://user:secret@localhost/0?{option}", 1.0)
+            client_of(f"redis://user:secret@localhost/0?{option}", 1.0)
         assert "secret" not in str(raised.value)
-    make("redis://localhost/0?max_connections=1&client_name=me&health_check_interval=3", 1.0)
+    client_of("redis://localhost/0?max_connections=1&client_name=me&health_check_interval=3", 1.0)
 
 
 def test_a_thread_waits_no_longer_for_a_connection_than_for_a_moment() -> None:

@@ -13,8 +13,9 @@ from daxlite.aggregations import AggregationCache, AggregationConfig
 from daxlite.core.steps import Command
 from daxlite.shared.async_connection import AsyncConnection
 from daxlite.shared.breaker import Breaker
-from daxlite.shared.clients import async_client_of, client_of
+from daxlite.shared.clients import client_of
 from daxlite.shared.connection import Connection
+from daxlite.shared.endpoints import endpoint_of
 from daxlite.shared.failures import Unavailable
 from daxlite.shared.script_forms import ALLOW_OOM, ScriptForms, digest
 from tests.aggregations.scripted import Clock
@@ -49,9 +50,9 @@ def ask(request: pytest.FixtureRequest, server: Valkey) -> Iterator[Ask]:
         connection.clients.close()
         return
     with asyncio.Runner() as runner:
-        other = AsyncConnection(async_client_of(server.url, 5.0), Breaker(Clock()))
+        other = AsyncConnection(endpoint_of(client_of(server.url, 5.0)), Breaker(Clock()))
         yield lambda *commands: runner.run(other.run(commands))
-        runner.run(other.clients.close())
+        runner.run(other.loops.async_close())
 
 
 def calls(server: Valkey) -> dict[str, int]:

@@ -94,9 +94,10 @@ class Soak:
         *,
         processes: int,
         threads: int,
+        tasks: int = 0,
         seed: int,
     ) -> None:
-        """nodes: a Valkey server, or those of a cluster."""
+        """nodes: a Valkey server, or those of a cluster. threads, tasks: of each process."""
         self.setup = Setup(endpoint, nodes[0].url, f"s{secrets.token_hex(6)}", config=CONFIG, timeout=TIMEOUT)
         if len(nodes) > 1:
             self.setup = self.setup.but(cluster=tuple((node.host, node.port) for node in nodes))
@@ -108,7 +109,8 @@ class Soak:
         self.with_transactions = True
         self.surveyed_partitions = soaking.PARTITIONS
         self.pause = 0.0
-        self._table, self._directory, self._threads, self._seed = table, directory, threads, seed
+        self._table, self._directory, self._seed = table, directory, seed
+        self._threads, self._tasks = threads, tasks
         self._numbers = itertools.count()
         self._logs: list[tuple[int, Path]] = []
         self._until = 0.0
@@ -151,7 +153,15 @@ class Soak:
         log.touch()
         self._logs.append((number, log))
         plan = Plan(
-            self._table, number, self._until, log, self._threads, self._seed, self.with_transactions, self.pause
+            self._table,
+            number,
+            self._until,
+            log,
+            self._threads,
+            self._tasks,
+            self._seed,
+            self.with_transactions,
+            self.pause,
         )
         process.send("run", soaking.load, plan)
 
@@ -228,7 +238,15 @@ def make_table(endpoint: str) -> str:
 
 
 def soak(
-    backend: str, seconds: float, faults: list[str], *, processes: int, threads: int, seed: int, is_cluster: bool
+    backend: str,
+    seconds: float,
+    faults: list[str],
+    *,
+    processes: int,
+    threads: int,
+    tasks: int,
+    seed: int,
+    is_cluster: bool,
 ) -> Report:
     """One run, with servers of its own."""
     with (
@@ -238,7 +256,16 @@ def soak(
     ):
         table = make_table(dynamodb.endpoint)
         nodes = [valkey] if isinstance(valkey, Valkey) else valkey.nodes
-        run = Soak(dynamodb.endpoint, nodes, table, Path(directory), processes=processes, threads=threads, seed=seed)
+        run = Soak(
+            dynamodb.endpoint,
+            nodes,
+            table,
+            Path(directory),
+            processes=processes,
+            threads=threads,
+            tasks=tasks,
+            seed=seed,
+        )
         run.with_transactions = dynamodb.can("transactions")
         try:
             return run.run(seconds, faults)
@@ -251,7 +278,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0, help="how long (default: %(default)s)")
     parser.add_argument("--backend", default="moto", help="which DynamoDB-compatible server (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=4, help="of each process (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="of each process (default: %(default)s)")
+    parser.add_argument("--tasks", type=int, default=2, help="of each process, beside them (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of the schedule")
     parser.add_argument("--faults", nargs="*", choices=list(OF_A_CLUSTER), metavar="FAULT")
     parser.add_argument("--cluster", action="store_true", help="three nodes instead of one server")
@@ -264,6 +292,7 @@ def main() -> int:
             list(OF_A_CLUSTER if asked.cluster else FAULTS) if asked.faults is None else asked.faults,
             processes=asked.processes,
             threads=asked.threads,
+            tasks=asked.tasks,
             seed=asked.seed,
             is_cluster=asked.cluster,
         )

@@ -1,4 +1,4 @@
-"""The load of one process of the soak: threads that read and write, and a log of what each saw, and when.
+"""The load of one process of the soak: threads and tasks that read and write, and a log of what each saw, and when.
 
 Each line of the log is JSON and is written with one system call, so that a process that is killed leaves whole lines:
 
@@ -17,6 +17,8 @@ import os
 import random
 import threading
 import time
+from concurrent.futures import CancelledError
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ class Plan:
     """By the monotonic clock, which all processes share."""
     log: Path
     threads: int
+    tasks: int
+    """Beside them, in one event loop."""
     seed: int
     with_transactions: bool = True
     pause: float = 0.0
@@ -49,6 +53,13 @@ class Plan:
 
 
 ANSWERS_OF_A_PARTITION = IN_EACH + len(RANGES)
+
+CANCELLED = 0.05
+"""The part of the calls of tasks that are cancelled on their way."""
+FAILURES = (BotoCoreError, ClientError, CancelledError)
+
+_made: ContextVar[list[str]] = ContextVar("made", default=[])  # noqa: B039 - nobody reads what is made elsewhere
+"""The ids of the operations that this call makes at the tier."""
 
 
 def name_of(key: tuple[str, str]) -> str:
@@ -86,12 +97,12 @@ def get_ready(worker: Worker, table: str) -> None:
 
 def load(worker: Worker, plan: Plan) -> int:
     """Read and write until the end of the plan. Returns how many calls were made."""
-    log, ids, tier = Log(plan.log), threading.local(), worker.cache._tier
+    log, tier = Log(plan.log), worker.cache._tier
     new_operation, heard = tier.new_operation, tier.heard
 
     def noted_operation() -> bytes:
         id: bytes = new_operation()
-        getattr(ids, "made", []).append(id.hex())
+        _made.get().append(id.hex())
         return id
 
     def noted_message(message: Any) -> None:
@@ -100,17 +111,21 @@ def load(worker: Worker, plan: Plan) -> int:
             log.write("h", time.monotonic(), message.id.hex())
 
     tier.new_operation, tier.heard = noted_operation, noted_message
-    threads = [Load(worker, plan, log, ids, thread) for thread in range(plan.threads)]
-    run_all([threading.Thread(target=each.run) for each in threads])
+    loads = [Load(worker.client, plan, log, thread) for thread in range(plan.threads)]
+    with worker.tasks() if plan.tasks else contextlib.nullcontext() as tasks:
+        for task in range(plan.threads, plan.threads + plan.tasks):
+            chance = random.Random(f"{plan.seed} {plan.number} {task} is cancelled")
+            loads.append(Load(tasks.client(chance, CANCELLED), plan, log, task))
+        run_all([threading.Thread(target=each.run) for each in loads])
     tier.new_operation, tier.heard = new_operation, heard
-    return sum(each.calls for each in threads)
+    return sum(each.calls for each in loads)
 
 
 class Load:
-    """One thread of it."""
+    """One thread of it, or one task."""
 
-    def __init__(self, worker: Worker, plan: Plan, log: Log, ids: Any, thread: int) -> None:
-        self._client, self._plan, self._log, self._ids = worker.client, plan, log, ids
+    def __init__(self, client: Any, plan: Plan, log: Log, thread: int) -> None:
+        self._client, self._plan, self._log = client, plan, log
         self._random = random.Random(f"{plan.seed} {plan.number} {thread}")
         self._numbers = (f"{plan.number}.{thread}.{number}" for number in itertools.count())
         self.calls = 0
@@ -145,7 +160,7 @@ class Load:
         key, start = self._key(), time.monotonic()
         try:
             item = self._client.get_item(TableName=self._plan.table, Key=typed(key)).get("Item")
-        except (BotoCoreError, ClientError):
+        except FAILURES:
             return
         self._read("get", start, {name_of(key): None if item is None else item["v"]["S"]})
 
@@ -155,7 +170,7 @@ class Load:
         start = time.monotonic()
         try:
             shown = query(self._client, self._plan.table, partition, low, high)
-        except (BotoCoreError, ClientError):
+        except FAILURES:
             return
         self._read("query", start, shown)
 
@@ -165,7 +180,7 @@ class Load:
             response = self._client.batch_get_item(
                 RequestItems={self._plan.table: {"Keys": [typed(key) for key in keys]}}
             )
-        except (BotoCoreError, ClientError):
+        except FAILURES:
             return
         if response.get("UnprocessedKeys"):
             return
@@ -179,14 +194,15 @@ class Load:
     def _write(
         self, keys: list[tuple[str, str]], value: str | None, number: str, operation: str, **params: Any
     ) -> None:
-        self._ids.made = []
+        made: list[str] = []
+        _made.set(made)
         self._log.write("w", number, [name_of(key) for key in keys], value, time.monotonic())
         try:
             response = getattr(self._client, operation)(**params)
             outcome = "unknown" if response.get("UnprocessedItems") else "ok"
-        except (BotoCoreError, ClientError):
+        except FAILURES:
             outcome = "unknown"
-        self._log.write("d", number, time.monotonic(), outcome, self._ids.made)
+        self._log.write("d", number, time.monotonic(), outcome, made)
 
     def _put(self) -> None:
         key, number = self._key(), next(self._numbers)

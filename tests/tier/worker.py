@@ -113,6 +113,12 @@ class Worker:
             self._plain[made_for] = _plain_client(setup)
         self.client = daxlite.wrap(self._plain[made_for], cache=self.cache, **setup.wrap)
 
+    def tasks(self) -> contextlib.AbstractContextManager[Any]:
+        """Tasks of an event loop that use the cache; see `tasks.Tasks`."""
+        from tests.tier.tasks import tasks
+
+        return tasks(_connection(self._setup), self.cache)
+
     def reopen(self) -> None:
         """The same again."""
         self.open(self._setup)
@@ -214,6 +220,11 @@ class Worker:
 
 
 def _plain_client(setup: Setup) -> Any:
+    return boto3.Session().client("dynamodb", **_connection(setup))
+
+
+def _connection(setup: Setup) -> dict[str, Any]:
+    """How a client is made."""
     timeouts = Config(
         retries={"total_max_attempts": 1},
         connect_timeout=setup.timeout,
@@ -221,17 +232,14 @@ def _plain_client(setup: Setup) -> Any:
         proxies={},
         max_pool_connections=64,
     )
-    session = boto3.Session()
-    client: Any = session.client(
-        "dynamodb",
-        endpoint_url=setup.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=timeouts,
+    return {
+        "endpoint_url": setup.endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "testing",
+        "aws_secret_access_key": "testing",
+        "config": timeouts,
         **({} if setup.account is None else {"aws_account_id": setup.account}),
-    )
-    return client
+    }
 
 
 def run_all(threads: list[threading.Thread]) -> None:

@@ -191,4 +191,5 @@ class Store:
 
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
         """Release a lock, if it is still the caller's."""
-        yield Run(self._server, (("EVAL", UNLOCK, 1, self.keyspace.lock(key), token),))
+        command = "EVAL", UNLOCK, 1, self.keyspace.lock(key), token
+        yield Run(self._server, (command,), needs_no_reply=True)

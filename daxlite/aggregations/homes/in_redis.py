@@ -35,7 +35,7 @@ class InRedis(Home):
         self._breaker = connections.threads.breaker
         self.faults = Faults()
         self.hearing = Hearing(
-            Servers(connections.threads.clients),
+            Servers(connections.threads.clients, connections.doubt),
             self.keyspace,
             self._breaker,
             clock=clock,
