@@ -10,6 +10,9 @@ from .config import CacheConfig, TableConfig
 from .core.schema import KeySchema, TableSchema
 from .core.shared_stats import SharedStats
 from .edges.cache import Cache
+from .edges.cache_of import cache_of
+from .edges.installation import Installation
+from .edges.installing import install, uninstall
 from .edges.shared import Shared
 from .edges.wrapping import wrap
 from .shared.errors import SharedUnavailable
@@ -19,6 +22,7 @@ __all__ = [
     "CacheConfig",
     "CacheCounts",
     "CacheStats",
+    "Installation",
     "KeySchema",
     "Shared",
     "SharedStats",
@@ -26,5 +30,8 @@ __all__ = [
     "TableConfig",
     "TableSchema",
     "bypass",
+    "cache_of",
+    "install",
+    "uninstall",
     "wrap",
 ]

@@ -1,5 +1,5 @@
-"""The command line: `daxlite demo`, `daxlite doctor` and `daxlite follow`. Each is imported when its command runs, so
-that `--help` stays fast."""
+"""The command line: `daxlite demo`, `daxlite doctor`, `daxlite follow` and `daxlite run`. Each is imported when its
+command runs, so that `--help` stays fast."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -219,3 +219,36 @@ def follow(
     output = JsonOutput(every) if json else view_of(_console(), every)
     options = Options(tables, tier, region or None, endpoint_url, poll, start, look_every, health_file)
     raise typer.Exit(run(options, output))
+
+
+@app.command(context_settings={"allow_interspersed_args": False}, no_args_is_help=True)
+def run(
+    command: Annotated[
+        list[str], typer.Argument(help="The command and its arguments, such as `gunicorn app:app`.", metavar="COMMAND")
+    ],
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="A table that is answered from the cache; all of them unless given. May be given often."),
+    ] = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(help="For whom the calls are made. Unless given, clients of other credentials share nothing."),
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Let all clients of an account share what they read.")] = False,
+) -> None:
+    """Run a command in whose Python programs every DynamoDB client answers from a cache, without a change of their
+    code: `daxlite run -- gunicorn app:app`. If daxlite cannot be installed there, they log that, and run without it.
+
+    The command takes the place of this process, so signals and the exit status are its own. Exits with 127 if there is
+    no such command, 126 if it cannot be run.
+    """
+    from os import environ
+
+    from daxlite.edges.install_from_env import variables
+    from daxlite.startup.command import become, environment
+
+    try:
+        settings = variables(table, principal, share=share)
+    except (TypeError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from None
+    become(command, environment(environ, settings))

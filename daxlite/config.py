@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from .core.checks import MOST_BYTES, is_name, is_number, is_whole, shown
+from .core.patterns import PATTERN_RULE, ambiguity, find, is_name_or_pattern
 from .core.schema import TableSchema
-from .core.tables import NAME_RULE, is_table_name
+from .core.tables import is_table_name
 
 MIB: Final = 1024 * 1024
 _MAX_ENTRY_BYTES: Final = 4 * MIB
+TTLS: Final = ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,7 @@ class TableConfig:
     def __post_init__(self) -> None:
         _check_type("enabled", self.enabled, bool, "True or False")
         _check_type("shared", self.shared, bool, "True or False")
-        for name in ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"):
+        for name in TTLS:
             if getattr(self, name) is not UNSET:
                 _check_ttl(name, getattr(self, name))
         if self.schema is not None:
@@ -103,14 +106,13 @@ class CacheConfig:
     """"exact": a write drops every cached query whose answer it could change. "ttl": writes leave cached queries alone,
     as DAX does; they are stale until they expire."""
     tables: Mapping[str, TableConfig] = field(default_factory=dict)
-    """Settings per table, by name."""
+    """Settings per table, by name or by a pattern such as "Orders-*", in which `*` stands for any characters and `?`
+    for one. A name goes before patterns; of several patterns the one with the most characters of its own holds."""
 
     def __post_init__(self) -> None:
-        _check_ttl("item_ttl", self.item_ttl)
-        _check_ttl("query_ttl", self.query_ttl)
-        _check_ttl("expired_item_ttl", self.expired_item_ttl)
-        if self.negative_ttl is not UNSET:
-            _check_ttl("negative_ttl", self.negative_ttl)
+        for name in TTLS:
+            if name != "negative_ttl" or self.negative_ttl is not UNSET:
+                _check_ttl(name, getattr(self, name))
         if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is {shown(self.jitter)}; it must be a fraction from 0 to 1")
         if not is_number(self.settle_window) or not 0 <= self.settle_window < math.inf:
@@ -136,31 +138,33 @@ class CacheConfig:
         for table, settings in self.tables.items():
             if isinstance(table, str) and table.startswith("arn:"):
                 raise ValueError(f"tables[{shown(table)}] must be under the table's name, which holds for its ARN too")
-            if isinstance(table, str) and not is_table_name(table):
-                raise ValueError(f"tables[{shown(table)}] must be under a table's name, which has {NAME_RULE}")
+            if isinstance(table, str) and not is_name_or_pattern(table):
+                raise ValueError(f"tables[{shown(table)}] must be under a table's name, which has {PATTERN_RULE}")
             if not isinstance(table, str) or not isinstance(settings, TableConfig):
                 raise TypeError(
                     f"tables[{shown(table)}] is {shown(settings)}; it must be a daxlite.TableConfig under a "
                     "table's name"
                 )
+        if (same := ambiguity(self.tables)) is not None:
+            one, other, name = same
+            raise ValueError(
+                f"tables[{shown(one)}] and tables[{shown(other)}] are equally specific, and both match {shown(name)}; "
+                "one of them must have more characters of its own"
+            )
+        # A copy: what the application does to its own mapping from here on was not checked.
+        object.__setattr__(self, "tables", dict(self.tables))
 
     def for_table(self, name: str) -> "TableSettings":
-        """What holds for one table. Raises TypeError for what is not a name."""
+        """What holds for one table. Raises TypeError for what is not a name.
+
+        A cache asks once for each table, and again when its settings change.
+
+        >>> CacheConfig(tables={"Orders-*": TableConfig(item_ttl=5)}).for_table("Orders-eu").item_ttl
+        5
+        """
         if not is_name(name):
             raise TypeError(f"name is {shown(name)}; it must be a table's name")
-        table = self.tables.get(name) or TableConfig()
-        item_ttl = _first_set(table.item_ttl, self.item_ttl)
-        return TableSettings(
-            enabled=table.enabled,
-            shared=table.shared,
-            item_ttl=item_ttl,
-            negative_ttl=_first_set(table.negative_ttl, self.negative_ttl, item_ttl),
-            query_ttl=_first_set(table.query_ttl, self.query_ttl),
-            expired_item_ttl=_first_set(table.expired_item_ttl, self.expired_item_ttl),
-            exact=self.query_invalidation == "exact",
-            schema=table.schema,
-            ttl_attribute=table.ttl_attribute,
-        )
+        return settings_for(self, find(self.tables, name) or TableConfig())
 
 
 class TableSettings(Struct, frozen=True):
@@ -175,6 +179,43 @@ class TableSettings(Struct, frozen=True):
     exact: bool
     schema: TableSchema | None
     ttl_attribute: str | None
+
+    def switched_off(self) -> "TableSettings":
+        """The same for clients that are not answered from the cache."""
+        return replace(self, enabled=False, item_ttl=0.0, negative_ttl=0.0, query_ttl=0.0, expired_item_ttl=0.0)
+
+    def differs_by_ttls(self, other: "TableSettings") -> bool:
+        """Whether these settings differ from others by TTLs alone, if at all."""
+        return self == replace(other, **{name: getattr(self, name) for name in TTLS})
+
+    def shortens(self, other: "TableSettings") -> bool:
+        """Whether one of the TTLs is shorter than by others."""
+        return any(getattr(self, name) < getattr(other, name) for name in TTLS)
+
+
+def settings_for(config: CacheConfig, table: TableConfig) -> TableSettings:
+    """What holds for a table with these settings of its own. One that is off has TTLs of 0, so that a call that began
+    before it was switched off stores nothing either."""
+    ttls = {name: _first_set(getattr(table, name), getattr(config, name)) for name in TTLS if name != "negative_ttl"}
+    ttls["negative_ttl"] = _first_set(table.negative_ttl, config.negative_ttl, ttls["item_ttl"])
+    return TableSettings(
+        enabled=table.enabled,
+        shared=table.shared,
+        **(ttls if table.enabled else dict.fromkeys(ttls, 0.0)),
+        exact=config.query_invalidation == "exact",
+        schema=table.schema,
+        ttl_attribute=table.ttl_attribute,
+    )
+
+
+def differ_by_ttls(one: CacheConfig, other: CacheConfig) -> bool:
+    """Whether these settings of tables differ by TTLs alone, if at all, for every table that there may be."""
+    names = {*one.tables, *other.tables}
+    added = one.tables.keys() ^ other.tables.keys()
+    # Another pattern may take tables out of any pattern that overlaps with it.
+    return all(is_table_name(name) for name in added) and all(
+        one.for_table(name).differs_by_ttls(other.for_table(name)) for name in names
+    )
 
 
 def _first_set(*ttls: float | UnsetType | None) -> float:

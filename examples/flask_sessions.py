@@ -1,10 +1,12 @@
-"""Sessions of Flask in a wrapped table: `python examples/flask_sessions.py`.
+"""Sessions of Flask in a wrapped table: `python examples/flask_sessions.py PREFIX`.
 
-It makes a small table with the credentials and the region that boto3 finds, and deletes it at the end. Without an AWS
-account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
-It needs `pip install "flask-session[dynamodb]"`.
+It makes a small table, whose name begins with PREFIX, with the credentials and the region that boto3 finds, and deletes
+it at the end. Without an AWS account: `moto_server -p 5000`, and
+AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
+It needs `pip install flask-session`.
 """
 
+import sys
 from uuid import uuid4
 
 import boto3
@@ -34,8 +36,8 @@ def make_app(table: str, cache: daxlite.Cache) -> Flask:
     return app
 
 
-def main() -> None:
-    table, cache = f"daxlite-example-{uuid4().hex[:8]}", daxlite.Cache()
+def main(prefix: str) -> None:
+    table, cache = f"{prefix}-{uuid4().hex[:8]}", daxlite.Cache()
     app = make_app(table, cache)
     try:
         browser = app.test_client()
@@ -52,4 +54,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/flask_sessions.py PREFIX")
+    main(sys.argv[1])

@@ -1,10 +1,12 @@
-"""Powertools for AWS Lambda on a wrapped client: `python examples/powertools.py`.
+"""Powertools for AWS Lambda on a wrapped client: `python examples/powertools.py PREFIX`.
 
-It makes two small tables with the credentials and the region that boto3 finds, and deletes them at the end. Without an
-AWS account: `moto_server -p 5000`, and AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
+It makes two small tables, whose names begin with PREFIX, with the credentials and the region that boto3 finds, and
+deletes them at the end. Without an AWS account: `moto_server -p 5000`, and
+AWS_ENDPOINT_URL_DYNAMODB=http://localhost:5000 with any credentials and region.
 It needs `pip install aws-lambda-powertools`.
 """
 
+import sys
 from uuid import uuid4
 
 import boto3
@@ -14,11 +16,11 @@ from aws_lambda_powertools.utilities.parameters import DynamoDBProvider
 import daxlite
 
 
-def main() -> None:
+def main(prefix: str) -> None:
     plain = boto3.resource("dynamodb")
     tables = [
         plain.create_table(
-            TableName=f"daxlite-example-{uuid4().hex[:8]}",
+            TableName=f"{prefix}-{uuid4().hex[:8]}",
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -77,4 +79,6 @@ def idempotency(table: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/powertools.py PREFIX")
+    main(sys.argv[1])

@@ -15,7 +15,10 @@ from daxlite import Cache
 from daxlite.shared.errors import Unavailable
 from tests.shared.test_membership import Process, power
 
-NAMES = {"aclear", "aclose", "ainvalidate", "bulk", "clear", "close", "config", "invalidate", "stats"}
+NAMES = {
+    *("aclear", "aclose", "ainvalidate", "bulk", "clear", "close", "config", "configure", "invalidate", "stats"),
+    *("from_env", "from_mapping", "from_toml"),
+}
 
 CALLS: dict[str, Callable[[Cache], Coroutine[Any, Any, None]]] = {
     "ainvalidate": lambda cache: cache.ainvalidate(TABLE, native_key(number=0)),

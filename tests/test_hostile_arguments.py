@@ -5,7 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import boto3
@@ -208,6 +208,18 @@ def in_bulk(**given: Any) -> None:
         pass
 
 
+def install(**given: Any) -> None:
+    try:
+        daxlite.install(**given)
+    finally:
+        daxlite.uninstall()
+
+
+def of_a_file(**given: Any) -> None:
+    with suppress(FileNotFoundError):
+        Cache.from_toml(**given)
+
+
 CLIENT = boto3.client("dynamodb", **HERE)
 SCHEMA = TableSchema(KeySchema.of("pk"))
 TTLS = dict.fromkeys(("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl"), TTL)
@@ -216,6 +228,12 @@ ROWS: dict[str, Row] = {
     **settings("Cache", Cache, config="None", clock="function", wall_clock="function", random="None|function"),
     **settings("Cache", Cache, shared="None"),
     **settings("Cache.bulk", in_bulk, table=TABLE),
+    **settings("Cache.configure", lambda **given: Cache().configure(**given), tables="{}"),
+    **settings(
+        "Cache.from_env", Cache.from_env, environ="None|{}|{'x': 1}|{None: 1}|{'x': 10**400}|{'x': ''}|{'x': None}"
+    ),
+    "Cache.from_mapping.mapping": Row(Cache.from_mapping, "{}", says="setting"),
+    **settings("Cache.from_toml", of_a_file, path="'x'"),
     **tables("Cache.invalidate", lambda **given: Cache().invalidate(**given), key=f"None|{ITEM_KEY}"),
     **tables("Cache.ainvalidate", lambda **given: asyncio.run(Cache().ainvalidate(**given)), key=f"None|{ITEM_KEY}"),
     **settings(
@@ -243,6 +261,9 @@ ROWS: dict[str, Row] = {
         "TableSchema", lambda **given: TableSchema(SCHEMA.key, **given), global_indexes="{}", local_indexes="{}"
     ),
     **settings("TableSchema.extends", SCHEMA.extends, other=""),
+    "cache_of.x": Row(daxlite.cache_of, "", says="has no cache"),
+    **settings("install", install, cache="None", tables="None|['x']|('x',)|generator", share=SWITCH),
+    **settings("install", install, principal="None|'x'|function"),
     **settings(
         "wrap",
         lambda **given: daxlite.wrap(**{"x": CLIENT, **given}),
@@ -279,7 +300,15 @@ ROWS: dict[str, Row] = {
     **tables("on_table", aggregations.on_table),
 }
 
-MADE_BY_DAXLITE = ("CacheCounts", "CacheStats", "SharedStats", "AggregationCounts", "AggregationStats", "Dependency")
+MADE_BY_DAXLITE = (
+    "CacheCounts",
+    "CacheStats",
+    "SharedStats",
+    "AggregationCounts",
+    "AggregationStats",
+    "Dependency",
+    "Installation",
+)
 """What an application reads and does not make."""
 OF_THE_FUNCTION = ("CachedFunction", "AsyncCachedFunction")
 """Made by `cached`; their arguments are those of the application's function."""

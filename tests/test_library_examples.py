@@ -21,10 +21,10 @@ sessions were read 21 times; DynamoDB was asked 0 times
 
 
 def test_powertools(embedded: str) -> None:
-    assert run_example("powertools.py", embedded) == ("", POWERTOOLS)
+    assert run_example("powertools.py", embedded, "daxlite-example") == ("", POWERTOOLS)
 
 
 def test_sessions_of_flask(embedded: str) -> None:
     # Flask-Session asks for the time as Python 3.12 would not have it.
     utcnow = "::DeprecationWarning:flask_session.dynamodb.dynamodb"
-    assert run_example("flask_sessions.py", embedded, ignored=utcnow) == ("", FLASK)
+    assert run_example("flask_sessions.py", embedded, "daxlite-example", ignored=utcnow) == ("", FLASK)

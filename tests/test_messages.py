@@ -28,7 +28,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a bool in a key": (lambda: on_item("T", {"pk": True}), r"key\['pk'\] is a bool; it must be a string"),
     "None in a key": (lambda: on_item("T", {"pk": None}), r"key\['pk'\] is a NoneType; it must be a string"),
     "no key of a partition": (lambda: on_partition("T", 3), "key is an int; it must map"),  # type: ignore[arg-type]
-    "a pattern in tables": (lambda: CacheConfig(tables={"Orders*": TableConfig()}), "patterns are not supported"),
+    "no pattern in tables": (lambda: CacheConfig(tables={"Orders[12]": TableConfig()}), r"'\*' for any of them"),
     "no name in tables": (lambda: CacheConfig(tables={"": TableConfig()}), "under a table's name"),
     "a pattern to invalidate": (lambda: Cache().invalidate("Orders*"), "patterns are not supported"),
     "a pattern to depend on": (lambda: on_table("Orders*"), "patterns are not supported"),

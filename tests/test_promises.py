@@ -22,7 +22,7 @@ from tests.feeds.world import World as Followed
 from tests.responses import essence, is_hit
 from tests.scripted_client import ScriptedClient, made
 from tests.simulated_client import KEY, LAG, NEW, OLD, TABLE, SimulatedClient
-from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, Fault
+from tests.simulator.faults import LOST_REPLY, SERVER_ERROR_AFTER, THROTTLED, TIMEOUT, Fault
 from tests.simulator.history import Call
 
 
@@ -203,6 +203,37 @@ def test_p9_unknown_outcome_counts_as_a_change(
     assert essence(response) == essence(read(simulated, client=simulated.raw))
 
 
+@any_read
+def test_p9_unknown_outcome_a_write_that_is_applied_after_its_failure_was_reported_shows(
+    simulated: SimulatedClient, read: Callable[..., Any]
+) -> None:
+    """Its caller waited no longer, as a task that is cancelled; the request was still on its way."""
+    read(simulated)
+    simulated.simulator.faults.append(Fault(TIMEOUT, {"PutItem"}))
+    with pytest.raises((ReadTimeoutError, asyncio.CancelledError)):
+        simulated.put(NEW)
+    assert not is_hit(read(simulated))
+    assert not is_hit(read(simulated)), "nothing is kept that it may change"
+    simulated.put(NEW, client=simulated.raw)  # now it arrives
+    assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
+    simulated.simulator.clock.advance(5.0)  # a settle window after its caller gave up
+    read(simulated)
+    assert is_hit(read(simulated))
+    assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
+
+
+def test_p9_unknown_outcome_a_later_write_does_not_hide_one_that_is_applied_after_it(
+    simulated: SimulatedClient,
+) -> None:
+    simulated.get()
+    simulated.simulator.faults.append(Fault(TIMEOUT, {"PutItem"}))
+    with pytest.raises((ReadTimeoutError, asyncio.CancelledError)):
+        simulated.put(NEW)
+    simulated.put({**NEW, "v": {"N": "3"}})
+    simulated.put(NEW, client=simulated.raw)  # now the first one arrives
+    assert simulated.get()["Item"] == NEW
+
+
 def test_p9_unknown_outcome_a_failed_condition_counts_as_a_change(simulated: SimulatedClient) -> None:
     simulated.get()
     simulated.put(NEW, client=simulated.raw)
@@ -287,6 +318,18 @@ def test_p2_read_your_writes_of_a_result() -> None:
         shop.put(0, note)
         for _ in range(3):
             assert shop.totals[0]() == note
+
+
+def test_p9_unknown_outcome_a_result_that_is_computed_before_a_write_arrives_is_not_kept() -> None:
+    shop = Shop()
+    client = shop.clients[0]
+    shop.totals[0]()
+    client.dynamodb.answers["PutItem"] = ReadTimeoutError(endpoint_url="")
+    with pytest.raises(ReadTimeoutError):
+        shop.put(0, "old")
+    assert shop.totals[0]() == "old"
+    shop.note = "new"  # now it arrives
+    assert shop.totals[0]() == "new"
 
 
 def test_p3_no_resurrection_of_a_result_that_overlapped_a_write() -> None:

@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TWINS: Final = {
     "daxlite/aggregations/async_cache.py": "daxlite/aggregations/cache.py",
     "daxlite/edges/async_dispatcher.py": "daxlite/edges/dispatcher.py",
+    "daxlite/edges/async_routing.py": "daxlite/edges/routing.py",
     "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
     "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
     "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
@@ -44,7 +45,7 @@ REPLACEMENTS: Final = (
     (r"\basyncio\.current_task\b", "threading.get_ident"),
     (r"^import asyncio$", "import threading"),
     (r"\bredis\.asyncio\b", "redis"),
-    (r"\bdrivers\.asyncio import AsyncioDriver\b", "drivers.threads import ThreadDriver"),
+    (r"\bdrivers\.asyncio\b", "drivers.threads"),
     (r"\bAsyncioDriver\b", "ThreadDriver"),
     (r"\bLoopClients\b", "ThreadClient"),
     (r", sync_client\)", ")"),

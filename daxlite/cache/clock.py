@@ -13,6 +13,13 @@ tags that it bumps, however many entries depend on them, and no stamp is forgott
 it.
 
 A tag is *settling* for a while after a change: DynamoDB's replicas may not have heard of it yet.
+
+A change is *awaited* where the request of a write may still be on its way, because its caller waits no longer. Its
+moment is then the end of the settle window: no read that starts before that is kept.
+
+    writer   |-- PutItem --(cancelled)--| bump, awaited for a window ------------|
+    DynamoDB                                   applied
+    reader                                |- (old) not kept -|                     |-- kept --|
 """
 
 import math
@@ -131,6 +138,8 @@ class ChangeClock:
         self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
+        self.awaited_until = -math.inf
+        """The moment of the last change that is awaited, or was."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
@@ -172,12 +181,15 @@ class ChangeClock:
         age: float = 0.0,
         extents: Mapping[Any, Extent] | None = None,
     ) -> int:
-        """Note, at this moment, a change of these tags so many seconds ago; returns its tick.
+        """Note, at this moment, a change of these tags so many seconds ago; returns its tick. age: less than 0 for one
+        that is awaited.
 
         extents: what the change touched of each tag; None if it touched everything.
         """
         self.now += 1
         changed_at = moment - age
+        if age < 0:
+            self.awaited_until = max(self.awaited_until, changed_at)
         self.latest = max(self.latest, changed_at)
         is_settling = age < self.window
         record = Record(self.now, changed_at)
@@ -250,8 +262,11 @@ class ChangeClock:
         """Whether a change made after that moment, of a tag that was not held, may be forgotten by now."""
         return self._floor >= since or now - since >= self.window
 
-    def raise_floor(self, moment: float) -> None:
-        """Let every tag count as settling for a window from this moment on: any of them may have changed."""
+    def raise_floor(self, moment: float, *, is_awaited: bool = False) -> None:
+        """Let every tag count as settling for a window from this moment on: any of them may have changed. is_awaited:
+        until this moment, any of them may change."""
+        if is_awaited:
+            self.awaited_until = max(self.awaited_until, moment)
         self._floor = max(self._floor, moment)
         self.latest = max(self.latest, moment)
 

@@ -153,7 +153,7 @@ class Entries:
         return len(self._by_key)
 
     def __iter__(self) -> Iterator[EntryKey]:
-        return iter(self._by_key)
+        return iter(list(self._by_key))  # at once, for others change them
 
     def __contains__(self, key: EntryKey) -> bool:
         return key in self._by_key

@@ -93,7 +93,7 @@ class _Flight(Struct, eq=False):
         self._started = True
         state.in_flight += 1
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._started:
             self.is_abandoned = kind is not None and not issubclass(kind, Exception)
             with self._state.locked():
@@ -112,10 +112,13 @@ class _Flight(Struct, eq=False):
     @property
     def is_overtaken(self) -> bool:
         """Whether something that it depends on changed since it started, or may have: a flight that has landed watches
-        no more. To be asked under the cache's lock."""
+        no more, and a change may be awaited. To be asked under the cache's lock."""
         if not self._started or self._changes is not self._state.changes:
             return True
-        return changed_since(self._held, self._tick, self._extent)
+        changes, held, extent, began = self._changes, self._held, self._extent, self._began.clock
+        if changes.awaited_until > began and changes.last_change(held, extent) > began:
+            return True
+        return changed_since(held, self._tick, extent)
 
     def _stored(self, item: Item | None) -> tuple[bytes, float, float]:
         """The stored form of an item, or of there being none; its TTL; and the seconds, from the start of the flight,
@@ -224,7 +227,7 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
     def _may_be_joined(self, now: Moment) -> bool:
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
-        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table.place):
+        if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 

@@ -49,6 +49,9 @@ MAX_NAMES: Final = 2 * MAX_TABLES
 """So many names are known, in all scopes together: each table may have one and an ARN, and scopes of one account share
 their tables, not their names."""
 
+FREED_AT_ONCE: Final = 500
+"""So many entries of a table that is switched off are freed under the cache's lock at a time."""
+
 _UNCOUNTED: Final = KindCounters()
 """Takes the counts of look-ups that are not to be counted."""
 
@@ -70,8 +73,7 @@ class MemoryCache(Uncopied):
         check_function("wall_clock", wall_clock, SECONDS)
         if random is not None:
             check_function("random", random, NUMBERS)
-        self._config: Final = config if config is not None else CacheConfig()
-        self._state = State(self._config, clock, wall_clock, random or SYSTEM_RANDOM)
+        self._state = State(config or CacheConfig(), clock, wall_clock, random or SYSTEM_RANDOM)
         self._bulk: dict[object, str] = {}
         """The tables that callers write many items of now, one by one. Single operations, so it needs no lock."""
         self.tell: Tell | None = None
@@ -85,12 +87,37 @@ class MemoryCache(Uncopied):
 
     @property
     def config(self) -> CacheConfig:
-        """The settings. They hold for the whole life of the cache."""
-        return self._config
+        """The settings. Those of tables hold until `configure` replaces them."""
+        return self._state.wanted()
 
     def moment(self) -> Moment:
         """The moment by both clocks."""
         return self._state.moment()
+
+    def configure(self, config: CacheConfig) -> None:
+        """Let other settings of tables hold, at one moment for all of them. config: the present one with other tables.
+
+        Where a signal handler calls it within a change of its own thread, everything is dropped, and they hold as soon
+        as that change is over.
+        """
+        state = self._state
+        emptied: list[Table] = []
+        try:
+            state.pending.append(config)
+            with suppress(Reentered), state.locked():
+                emptied = state.configure()
+            self._free(emptied)
+        except BaseException:  # of a signal handler's: they hold all the same, and everything goes
+            self.invalidate_all(everywhere=False)
+            raise
+
+    def _free(self, tables: Collection[Table]) -> None:
+        """Free the memory of what is stale of these tables: nobody may ask for it again."""
+        numbers = {table.number for table in tables}
+        keys = [key for key in self._state.entries if key[0] in numbers] if numbers else []
+        for start in range(0, len(keys), FREED_AT_ONCE):
+            with suppress(Reentered), self._state.locked():
+                self._state.drop_stale(keys[start : start + FREED_AT_ONCE])
 
     # Lookup
 
@@ -237,6 +264,13 @@ class MemoryCache(Uncopied):
         with suppress(Reentered), self._state.locked():  # a call within a call drops everything anyway
             self._state.invalidate_tags(changes)
 
+    def expect(self, tags: Mapping[Tag, Extent] | None) -> None:
+        """Await a change of these tags, or of anything, in all caches of this process: a write of unknown outcome may
+        be applied later. Within the settle window nothing is kept of what it may change."""
+        for state in (self._state, *self._state.others()):
+            with suppress(Reentered), state.locked():  # a call within a call drops everything anyway
+                state.expect(tags)
+
     def invalidate_all(self, *, everywhere: bool = True) -> dict[Tag, Extent] | None:
         """Drop everything: anything at all may have changed. Returns None, as no list of tags could hold that.
 
@@ -288,6 +322,17 @@ class MemoryCache(Uncopied):
             return self._state.ages_for_tags(tags)
         return 0.0  # within another change
 
+    def awaits(self, tags: Collection[Tag]) -> bool:
+        """Whether a write that may change any of these tags may still be on its way; see `expect`."""
+        state = self._state
+        now = state.now()
+        if state.changes.awaited_until <= now:
+            return False
+        with suppress(Reentered), state.locked():
+            tags = {*tags, *{table_tag(tag.table) for tag in tags}}
+            return state.changes.settles_for(tags, now) > state.settle_window
+        return True  # within another change
+
     def begin_bulk(self, name: str) -> object:
         """From here on, writes of a table leave nothing in the cache. Returns what ends it."""
         one = object()
@@ -311,6 +356,10 @@ class MemoryCache(Uncopied):
             return known
         with self._state.locked():
             return self._state.table(id)
+
+    def table_names(self) -> set[str]:
+        """The names of all tables that are known."""
+        return {id.name for id in list(self._state.tables)}
 
     def names(self, scope: Scope) -> TableNames:
         """The table names of a scope."""

@@ -5,12 +5,13 @@ Every method of State but `fault` expects the lock to be held, and none of them 
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ..config import CacheConfig
+from ..config import CacheConfig, TableSettings, differ_by_ttls
 from ..core.changes import Change, bumped_tags, shows
 from ..core.extents import EVERYTHING, Extent, hulls
 from ..core.not_cacheable import NotCacheable
@@ -62,6 +63,13 @@ class State:
         random: Callable[[], float],
     ) -> None:
         self._config = config
+        """The settings that hold."""
+        self.pending: deque[CacheConfig] = deque()
+        """Those that are to hold as soon as the lock is free, one after the other."""
+        self.configured: Callable[[CacheConfig], object] = _always
+        """Is called, under the lock, with settings that come to hold."""
+        self._since = -math.inf
+        """`Table.since` of a table that is used for the first time."""
         self._max_entry_bytes = min(config.max_entry_bytes, config.max_bytes)
         self.now = now
         self.wall_clock = wall_clock
@@ -80,8 +88,8 @@ class State:
         self._faults = Faults()
         self.causes = causes()
         """Why entries were found to be stale."""
-        self.may_keep: Callable[[Place], bool] = _always
-        """Whether this process hears of all changes of the table at a place, so that it may keep what it reads. Where a
+        self.may_keep: Callable[[Table], bool] = _always
+        """Whether this process hears of all changes of a table, so that it may keep what it reads. Where a
         tier is shared with other processes, that brings its own."""
         self.echoes = Echoes()
         """The excuses of writes, for a follower in this process."""
@@ -108,6 +116,7 @@ class State:
         """Start with nothing cached and nothing in flight. Flights of before leave no mark, and store nothing."""
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
+        self._take_pending()
         self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
         self.entries = Entries(self._config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
@@ -144,8 +153,8 @@ class State:
             if len(self.tables) >= MAX_TABLES:
                 raise TooManyTables("a table too many")
             note_region(id.place.region)
-            settings = self._config.for_table(id.name)
-            table = Table(id, len(self.tables), settings, self.changes.hold((table_tag(id.place),)))
+            own = self.changes.hold((table_tag(id.place),))
+            table = Table(id, len(self.tables), _settings(self._config, id), own, self._since)
             if table.schema is not None:
                 self.doubt_what_settles(table.place)
             # It is found last of all: what an exception of a signal handler leaves unfinished here, nothing can have
@@ -171,6 +180,54 @@ class State:
         for table in self.tables_at(place):
             table.forget()
         return bumped
+
+    # Settings
+
+    def wanted(self) -> CacheConfig:
+        """The settings that hold once the lock is free. Takes no lock."""
+        try:
+            return self.pending[-1]
+        except IndexError:
+            return self._config
+
+    def configure(self) -> list[Table]:
+        """Let pending settings hold. Returns the tables that are not as they were, but for longer TTLs. Of these,
+        nothing is served from here on that was cached before, and nothing stored that is being read or written."""
+        emptied, others = [], []
+        for table, keeps, schema in self._take_pending():
+            if not keeps:
+                emptied.append(table)
+            if table.schema != schema:
+                others.append(table)
+        # Nothing changed, so nothing is settling; but what was read or written before has another tick.
+        self.changes.bump([table_tag(table.place) for table in emptied], self.now(), math.inf)
+        for each in others:
+            self.doubt_what_settles(each.place)
+        return emptied
+
+    def _take_pending(self) -> list[tuple[Table, bool, TableSchema | None]]:
+        """Let pending settings hold. Returns the tables whose settings changed, whether what is cached may stay, and
+        the schema of before."""
+        changed = []
+        while self.pending:
+            config, now = self.pending[0], self.now()
+            for table in self.tables.values():
+                settings, schema = _settings(config, table.id), table.schema
+                if settings != table.settings:
+                    changed.append((table, table.configure(settings, now), schema))
+            if not differ_by_ttls(config, self._config):
+                self._since = now
+            self.configured(config)
+            self._config = config
+            self.pending.popleft()  # last of all: what an exception of a signal handler leaves unfinished is done again
+        return changed
+
+    def drop_stale(self, keys: Iterable[EntryKey]) -> None:
+        """Drop those of these entries that are stale, uncounted."""
+        for key in keys:
+            entry = self.entries.get(key)
+            if entry is not None and entry.is_stale:
+                self.entries.drop(key)
 
     # Entries
 
@@ -321,6 +378,16 @@ class State:
             extents = {scan_tag(tag.table, None): EVERYTHING, tag: extent}
             self._bump(extents, age, extents)
 
+    def expect(self, tags: Mapping[Tag, Extent] | None) -> None:
+        """Await a change of these extents, or of anything, for a settle window: the request of a write may still be on
+        its way. Until then nothing is kept of what it may change."""
+        if not self.settle_window:
+            return
+        if tags is None:
+            self.changes.raise_floor(self.now() + self.settle_window, is_awaited=True)
+        else:
+            self._bump(tags, -self.settle_window, tags)
+
     def ages_for(self, held: Stamps, extent: Extent, moment: float) -> float:
         """Seconds for which an answer may be kept that a settling index gave at this moment: as long again as the last
         change that it covers was old then, but not beyond that change's settle window. So an answer that the index had
@@ -380,3 +447,8 @@ def _bumped(change: Change, schema: TableSchema | None) -> dict[Tag, Extent]:
         return bumped_tags(change, schema)
     except NotCacheable:
         return {table_tag(change.table): EVERYTHING}  # a key that is not one: the whole table covers it
+
+
+def _settings(config: CacheConfig, id: TableId) -> TableSettings:
+    settings = config.for_table(id.name)
+    return settings.switched_off() if id.is_off else settings

@@ -1,5 +1,6 @@
 """What a cache knows of one table: its settings, its keys as far as they are known, its counts."""
 
+import math
 from collections.abc import Set
 from typing import Final
 
@@ -30,7 +31,9 @@ def _off(settings: TableSettings, kind: Kind) -> str | None:
 class Table:
     """One table in a cache. The cache's lock guards what changes."""
 
-    def __init__(self, id: TableId, number: int, settings: TableSettings, own: Stamps) -> None:
+    def __init__(
+        self, id: TableId, number: int, settings: TableSettings, own: Stamps, since: float = -math.inf
+    ) -> None:
         self.id = id
         self.place = id.place
         """Where changes of it are felt."""
@@ -39,6 +42,8 @@ class Table:
         self.settings = settings
         self.off: dict[Kind, str | None] = {kind: _off(settings, kind) for kind in KINDS}
         """Why reads of a kind never touch the cache, by name; None where they do."""
+        self.since = since
+        """The moment of the cache's clock at which settings came to hold that make void what was cached before."""
         self.schema: TableSchema | None = settings.schema
         self.key_names: frozenset[str] | None = frozenset(self.schema.key.names) if self.schema else None
         """The primary key's attributes: they show in every request with a Key, schema or not."""
@@ -62,6 +67,22 @@ class Table:
         """The moment at which DynamoDB is to be asked once more what table this is."""
         self._ask_again_at = LONG_AGO
         self.counters: dict[Kind, KindCounters] = {kind: KindCounters() for kind in KINDS}
+
+    def configure(self, settings: TableSettings, now: float) -> bool:
+        """Let other settings hold from this moment on. Returns whether what is cached may stay."""
+        before = self.settings
+        self.off = {kind: _off(settings, kind) for kind in KINDS}
+        keeps = settings.differs_by_ttls(before)
+        if not keeps:
+            self.since = now
+            if settings.schema is not None:
+                self.schema, self.key_names = settings.schema, frozenset(settings.schema.key.names)
+            if settings.ttl_attribute != before.ttl_attribute:
+                self.ttl_attribute = settings.ttl_attribute
+            self.described_until = LONG_AGO if settings.schema is None else NEVER
+            self._ask_again_at = LONG_AGO
+        self.settings = settings  # last of all: what an exception of a signal handler leaves unfinished is done again
+        return keeps and not settings.shortens(before)
 
     # Keys of entries
 

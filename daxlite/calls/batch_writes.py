@@ -145,7 +145,7 @@ def _write(
 
 def _after(context: Context, write: _Write, certain: Collection[_Write]) -> Change:
     """What became of a write: the change, with the item that it has certainly left."""
-    if write not in certain or not write.table.settings.enabled:
+    if write not in certain:
         return write.change
     _, new = images(context, write.operation, write.request, "NONE", None)
     return replace(write.change, new=new)

@@ -56,6 +56,10 @@ class Context(Struct):
         """The table that a request names. Raises NotCacheable for what is not a name."""
         return self.names.table(name)
 
+    def tier_of(self, table: Table) -> Tier | None:
+        """The tier in which a table has part; None if it has none."""
+        return self.tier if table.settings.shared else None
+
     def outcome(self, result: Response | BaseException, *, is_batch: bool = False) -> Outcome:
         """What became of the write that has just returned or raised this. To be asked before anything else is sent."""
         return outcome_of(result, self.attempts(result), is_batch=is_batch)
@@ -78,7 +82,9 @@ class Context(Struct):
         """The table, after a DescribeTable if one is due. If that fails, invalidation is only coarser than it could
         be."""
         table = self.table(name)
-        if not table.settings.enabled or not self.cache.is_description_due(table, index):
+        # The writes of a table that is off are told to others, in the same words as those of any other table.
+        is_used = table.settings.enabled or self.tier_of(table) is not None
+        if not is_used or not self.cache.is_description_due(table, index):
             return table
         with self.cache.read_flight(table, None) as flight:
             try:
@@ -108,8 +114,8 @@ class Context(Struct):
 
     def warn_of_unknown_account(self, table: Table) -> None:
         """Log, once for a table, that the tier stores nothing of it because its account is not known, if that is so."""
-        tier = self.tier
-        if tier is not None and table.settings.shared and tier.account(table.id) is None:
+        tier = self.tier_of(table)
+        if tier is not None and tier.account(table.id) is None:
             warn_of_unknown_account(self.cache, table.id.name)
 
     def send(self, table: Table, operation: str, params: Params) -> Steps[Response]:

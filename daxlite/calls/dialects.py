@@ -103,12 +103,13 @@ class Native:
         return typed_item(item) if self._serializer is None else typed_item(item, self._serialize)
 
 
-def dialect_of(client: Any) -> Dialect:
-    """The dialect of a client: native if boto3 registered its converting handlers there, as it does for resources."""
+def dialect_of(meta: Any) -> Dialect:
+    """The dialect of a client, by its `meta`: native if boto3 registered its converting handlers there, as it does for
+    resources."""
     # botocore has no public way to ask for a handler; a test holds this against the boto3 that is installed.
-    emitter = getattr(client.meta.events, "_emitter", client.meta.events)
+    emitter = getattr(meta.events, "_emitter", meta.events)
     entry = getattr(emitter, "_unique_id_handlers", {}).get(_CONVERTING_HANDLER)
     if entry is None:
         return Typed()
     handler = entry["handler"] if isinstance(entry, dict) else entry
-    return Native(client.meta.service_model, getattr(handler, "__self__", None))
+    return Native(meta.service_model, getattr(handler, "__self__", None))

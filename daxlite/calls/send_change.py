@@ -49,17 +49,23 @@ def send_change(
         except BaseException as error:
             if is_missing_table(error) or context.outcome(error, is_batch=is_batch) is not Outcome.REFUSED:
                 told = yield from leave(context, writes, changes)
-                yield from announce(context.cache, apply(None), is_told=bool(writes), told=told)
+                bumped = apply(None)
+                context.cache.expect(bumped)
+                yield from announce(context.cache, bumped, is_told=bool(writes), told=told)
             else:
                 yield from refuse(context, writes)
             raise
-        if not context.outcome(response, is_batch=is_batch).is_certain:
+        is_certain = context.outcome(response, is_batch=is_batch).is_certain
+        if not is_certain:
             told = yield from leave(context, writes, changes)
         elif finish_all is None:
             told = yield from finish(context, writes, changes)
         else:
             told = yield from finish_all(writes, response)
-        yield from announce(context.cache, apply(response), is_told=bool(writes), told=told)
+        bumped = apply(response)
+        if not is_certain:
+            context.cache.expect(bumped)
+        yield from announce(context.cache, bumped, is_told=bool(writes), told=told)
         return response
     finally:
         leave_to_the_outbox(*writes)

@@ -18,7 +18,7 @@ from ..core.requests import PageRead
 from ..core.steps import Steps, Told
 from ..core.tables import Place
 from ..core.tags import Tag, item_tag
-from ..shared.reads import Keeping, LoneRead, SharedRead, find, item_read, keep, lone_read, page_read
+from ..shared.reads import Keeping, Limits, LoneRead, SharedRead, find, item_read, keep, lone_read, page_read
 from ..shared.tier import SharedTable, Tier
 from ..shared.values import Value
 from ..shared.writes import (
@@ -35,12 +35,6 @@ from .context import Context
 
 _WHOLE = b""
 """Stands for a whole item among projections."""
-
-
-def tier_of(context: Context, table: Table) -> Tier | None:
-    """The tier in which a table has part; None if it has none."""
-    tier: Tier | None = context.tier
-    return tier if tier is not None and table.settings.shared else None
 
 
 # Reads
@@ -84,7 +78,7 @@ def _part_of(data: bytes, projection: Projection | None) -> bytes | None:
 
 def find_page(context: Context, table: Table, flight: ReadFlight, page: PageRead) -> Steps[bytes | None]:
     """What the tier has of this page, encoded."""
-    tier = tier_of(context, table)
+    tier = context.tier_of(table)
     if tier is None:
         return None
     if page.kind == "scan":
@@ -117,7 +111,9 @@ def _item_read(
     if shared is None:
         return None
     signatures = (_WHOLE,) if projection is None else (_WHOLE, projection.signature)
-    return item_read(tier, shared, item_tag(table.place, key), EVERYTHING, signatures)
+    settings = table.settings
+    limits = Limits(settings.item_ttl, settings.negative_ttl, table.since)
+    return item_read(tier, shared, item_tag(table.place, key), EVERYTHING, signatures, limits)
 
 
 def _page_read(context: Context, tier: Tier, table: Table, page: PageRead) -> SharedRead | None:
@@ -127,7 +123,8 @@ def _page_read(context: Context, tier: Tier, table: Table, page: PageRead) -> Sh
     partition = _partition(page.tags(table.place, table.schema))
     if partition is None:
         return None
-    return page_read(tier, shared, partition, page.extent(table.schema), page.signature)
+    limits = Limits(table.settings.query_ttl, since=table.since)
+    return page_read(tier, shared, partition, page.extent(table.schema), page.signature, limits)
 
 
 def _watch_scan(context: Context, tier: Tier, table: Table, flight: ReadFlight, page: PageRead) -> None:

@@ -17,7 +17,6 @@ from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps
 from ..core.tags import Tag
 from ..core.values import canonical_item
-from .bypass import Bypassed
 from .context import Context
 from .listeners import announce, has_change_listeners
 from .outcomes import Outcome
@@ -32,16 +31,22 @@ def write_item(context: Context, params: Params, *, operation: str) -> Steps[Res
     dialect = context.dialect
     request = params if dialect.is_typed else dialect.request(operation, params)
     table = context.names.table(request["TableName"])
-    if table.settings.enabled:
-        return _write(context, operation, params, request, table)
-    if not has_change_listeners() and context.cache.is_alone:
-        raise Bypassed("table_off")
+    write = _write if table.settings.enabled else _write_uncached
+    return write(context, operation, params, request, table)
+
+
+def _write_uncached(
+    context: Context, operation: str, params: Params, request: Request, table: Table
+) -> Steps[Response]:
+    """A write of a table that is off. It makes others true again, and this cache, too: the table may be switched on
+    while the write is under way."""
+    table = yield from context.described(request["TableName"])
 
     def apply(response: Response | None) -> dict[Tag, Extent]:
         return context.cache.apply(change_of(table, operation, request))
 
     before = [(table, change_of(table, operation, request))]
-    return send_change(context, operation, params, apply, before, is_batch=False)
+    return (yield from send_change(context, operation, params, apply, before, is_batch=False))
 
 
 def key_of_write(table: Table, operation: str, request: Request) -> bytes | None:
@@ -111,7 +116,9 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
                     yield from refuse(context, [shared])
                 else:
                     told = yield from leave(context, [shared], [change])
-                    yield from announce(context.cache, flight.apply(change), is_told=True, told=told)
+                    bumped = flight.apply(change)
+                    context.cache.expect(bumped)
+                    yield from announce(context.cache, bumped, is_told=True, told=told)
                 raise
             returned = additions["ReturnValues"] if is_added else request.get("ReturnValues", "NONE")
             attributes = response.pop("Attributes", None) if is_added else response.get("Attributes")
@@ -133,6 +140,8 @@ def _write(context: Context, operation: str, params: Params, request: Request, t
             else:
                 told = yield from leave(context, [shared], [change])
             bumped = flight.apply(change, is_kept=is_kept(context, shared, table.place))
+            if not is_certain:
+                context.cache.expect(bumped)
     finally:
         if shared is not None:
             leave_to_the_outbox(shared)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .not_cacheable import NotCacheable
 
@@ -73,6 +74,8 @@ class Scope(NamedTuple):
     """The AWS account of the credentials, where it is known."""
     principal: str | None = None
     """For whom the application asks, by a name of its own."""
+    only: frozenset[str] | None = None
+    """The names of the tables that this client is answered from the cache; None for all."""
 
     def __repr__(self) -> str:
         return f"<scope: {self.endpoint}, {self.region}>"  # without the credentials, which are not for logs
@@ -96,6 +99,8 @@ class TableId(Struct, frozen=True, cache_hash=True):
     name: str
     principal: str | None = None
     """For whom the application asks, by a name of its own; answers for another one are not shared."""
+    is_off: bool = False
+    """Whether it is a table for clients that are not answered from the cache. Their writes count all the same."""
 
     def __repr__(self) -> str:
         return f"<table: {self.name}, {self.region}, {self.endpoint}>"  # without the owner, which may be credentials
@@ -136,6 +141,11 @@ def table_id(scope: Scope, name_or_arn: str) -> TableId:
     >>> table_id(scope, arn) == table_id(scope, "Orders")
     True
     """
+    id = _identity(scope, name_or_arn)
+    return id if scope.only is None or id.name in scope.only else replace(id, is_off=True)
+
+
+def _identity(scope: Scope, name_or_arn: str) -> TableId:
     if not isinstance(name_or_arn, str) or not name_or_arn:
         raise NotCacheable("table name")
     if name_or_arn.startswith("arn:"):

@@ -5,12 +5,14 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from ..core.steps import Params, Response
 from .async_dispatcher import AsyncDispatcher
-from .async_sending import async_call_checked
+from .async_sending import async_call_checked, async_call_plainly
 from .cache import Cache
-from .client import CachingClient, caching_client, context_of
+from .client import CachingClient, caching_client
+from .context import context_of
 from .hooks import Hooks
+from .replies import look_at
+from .scope import scope_of
 from .stand_in import StandIn
 
 
@@ -28,24 +30,19 @@ class AsyncCachingClient(CachingClient):
 def wrap_async_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """As `wrap_client`, for asyncio. The client may be used by tasks of one event loop, the cache by any number of
     loops and threads."""
-
-    async def plain(operation: str, params: Params) -> Response:
-        # Looked up at each call: instrumentation may replace the method on the class at any time.
-        response: Response = await client._make_api_call(operation, params)
-        return response
-
-    context = context_of(client, cache, principal)
+    look_at(client)
+    context = context_of(client, cache, scope_of(client, principal))
     context.is_blocking = False
-    send = partial(async_call_checked, client)
-    dispatcher = AsyncDispatcher(context, send, plain=plain, hooks=Hooks(client))
-    return caching_client(client, dispatcher, AsyncCachingClient)
+    plain = partial(async_call_plainly, client)
+    dispatcher = AsyncDispatcher(context, partial(async_call_checked, client), plain=plain, hooks=Hooks(client))
+    return caching_client(client, dispatcher, cache, AsyncCachingClient)
 
 
 class CachingCreator(StandIn):
     """A stand-in for what `session.client("dynamodb")` returns: `async with` enters it, and gives a wrapped client."""
 
-    def __init__(self, creator: Any, wrap: Callable[[Any], Any]) -> None:
-        super().__init__(creator)
+    def __init__(self, creator: Any, cache: Cache, wrap: Callable[[Any], Any]) -> None:
+        super().__init__(creator, cache)
         self._self_wrap = wrap
 
     async def __aenter__(self) -> Any:

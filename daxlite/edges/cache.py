@@ -1,16 +1,17 @@
 """The cache as the application sees it."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from ..cache.lock import Reentered
 from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
 from ..cache.stats import CacheStats
 from ..calls.listeners import announce
-from ..config import CacheConfig
+from ..config import CacheConfig, TableConfig
 from ..core.extents import Extent
 from ..core.native import key_argument
 from ..core.steps import Steps
@@ -21,7 +22,7 @@ from ..drivers.threads import ThreadDriver
 from ..shared.tier import Tier
 from .bulk import Bulk
 from .joining import join
-from .shared import Shared
+from .shared import Shared, check_parts
 
 
 class Cache(Uncopied):
@@ -58,10 +59,84 @@ class Cache(Uncopied):
             self._joined = join(self._memory, shared, clock, wall_clock)
             self._tier = self._joined.tier
 
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """A cache with the settings in a mapping, such as `model_dump()` of a pydantic model returns: those of
+        `CacheConfig`, with a mapping of `TableConfig`'s under each name in "tables", and those of `Shared` under
+        "shared". "none" stands for None, "256 MiB" for a number of bytes.
+
+        Raises TypeError or ValueError for a wrong setting, ModuleNotFoundError for "shared" without redis.
+
+        >>> cache = Cache.from_mapping({"item_ttl": 60, "tables": {"Audit-*": {"enabled": False}}})
+        >>> cache.config.item_ttl, cache.config.for_table("Audit-eu").enabled
+        (60, False)
+        """
+        from .settings.mapping import read
+
+        config, shared = read(mapping)
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """The same from a TOML file: one of its own, or the table `[tool.daxlite]` of a pyproject.toml.
+
+        Raises OSError for a file that cannot be read, and as `from_mapping` does.
+
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile(suffix=".toml") as file:
+        ...     _ = file.write(b'item_ttl = "none"'), file.flush()
+        ...     print(Cache.from_toml(file.name).config.item_ttl)
+        None
+        """
+        from .settings.mapping import read
+        from .settings.toml import load
+
+        config, shared = read(*load(path))
+        return cls(config, shared=shared)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The same from variables such as DAXLITE_ITEM_TTL, DAXLITE_SHARED and DAXLITE_SHARED_NAMESPACE, on top of the
+        TOML file in DAXLITE_CONFIG, if it is set. A variable that is empty counts as not set.
+
+        environ: the variables; `os.environ` unless given. Raises what `from_toml` raises, and ValueError for a variable
+        that is no setting.
+
+        >>> Cache.from_env({"DAXLITE_ITEM_TTL": "60", "DAXLITE_QUERY_TTL": "none"}).config.item_ttl
+        60.0
+        """
+        from .settings.environment import load_environment
+        from .settings.mapping import read
+
+        config, shared = read(*load_environment(environ))
+        return cls(config, shared=shared)
+
     @property
     def config(self) -> CacheConfig:
-        """The settings. They hold for the whole life of the cache."""
+        """The settings. Those of tables hold until `configure` replaces them, the others for the cache's whole life."""
         return self._memory.config
+
+    def configure(self, *, tables: Mapping[str, TableConfig | Mapping[str, Any]]) -> None:
+        """Replace the settings of all tables, at one moment and without I/O: `tables` of a CacheConfig, or as a mapping
+        has them. A call that is under way goes by the old ones or by the new ones.
+
+        A table that is switched off is dropped, and starts empty once it is on again. One whose TTLs became longer
+        keeps what is cached; any other change empties it. What is being read or written meanwhile is not stored.
+
+        Raises TypeError or ValueError for a wrong setting, and for a table that would enter or leave the shared tier;
+        then nothing changes.
+
+        >>> cache = Cache()
+        >>> cache.configure(tables={**cache.config.tables, "Orders": {"enabled": False}})
+        >>> cache.config.for_table("Orders").enabled
+        False
+        """
+        from .settings.mapping import tables_of
+
+        config = replace(self.config, tables=tables_of(tables))
+        if self._tier is not None:
+            check_parts(self.config, config, self._memory.table_names())
+        self._memory.configure(config)
 
     def stats(self) -> CacheStats:
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.

@@ -3,25 +3,18 @@
 import copy
 import inspect
 from functools import partial
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from botocore.client import BaseClient
-from botocore.credentials import Credentials
 
-from ..calls.context import Context
-from ..calls.dialects import dialect_of
-from ..core.steps import Params, Response
-from ..core.tables import Scope, canonical_endpoint
 from .cache import Cache
+from .context import context_of
 from .dispatcher import Dispatcher
 from .hooks import Hooks
-from .replies import attempts_of, look_at, what_was_sent
-from .sending import call_checked
+from .replies import look_at
+from .scope import scope_of
+from .sending import call_checked, call_plainly
 from .stand_in import StandIn
-
-UNLIMITED: Final = 300.0
-"""Seconds that stand for a timeout of a client that has none."""
 
 
 class CachingClient(StandIn):
@@ -32,12 +25,12 @@ class CachingClient(StandIn):
     that it stands for; `caching_client` sees to that.
     """
 
-    def __init__(self, client: BaseClient, dispatcher: Any) -> None:
-        super().__init__(client)
+    def __init__(self, client: BaseClient, dispatcher: Any, cache: Cache) -> None:
+        super().__init__(client, cache)
         self._self_dispatcher = dispatcher
 
 
-def caching_client(client: BaseClient, dispatcher: Any, kind: type[CachingClient] = CachingClient) -> Any:
+def caching_client(client: BaseClient, dispatcher: Any, cache: Cache, kind: type[CachingClient] = CachingClient) -> Any:
     """The client with a cache around it; the client itself stays as it is. dispatcher: a Dispatcher, or one for
     asyncio, which goes with another kind of stand-in.
 
@@ -51,34 +44,16 @@ def caching_client(client: BaseClient, dispatcher: Any, kind: type[CachingClient
     }
     # Found on the class: an attribute of a stand-in is looked up in two objects, and this is each call's way.
     methods["_make_api_call"] = staticmethod(dispatcher.call)
-    return type(type(client).__name__, (kind,), methods)(client, dispatcher)
+    return type(type(client).__name__, (kind,), methods)(client, dispatcher, cache)
 
 
 def wrap_client(client: Any, cache: Cache, principal: str | None = None) -> Any:
     """A stand-in for a client that answers from this cache, what was read for this principal."""
-
-    def plain(operation: str, params: Params) -> Response:
-        # Looked up at each call: instrumentation may replace the method on the class at any time.
-        response: Response = client._make_api_call(operation, params)
-        return response
-
-    context = context_of(client, cache, principal)
-    dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
-    return caching_client(client, dispatcher)
-
-
-def context_of(client: Any, cache: Cache, principal: str | None) -> Context:
-    """What plans need to know of a client, whose requests and replies are looked at from now on."""
     look_at(client)
-    return Context(
-        cache._memory,
-        dialect_of(client),
-        cache._memory.names(scope_of(client, principal)),
-        what_was_sent,
-        attempts_of,
-        tier=cache._tier,
-        record_lasts=record_lasts(client, cache.config.settle_window),
-    )
+    context = context_of(client, cache, scope_of(client, principal))
+    plain = partial(call_plainly, client)
+    dispatcher = Dispatcher(context, partial(call_checked, client), plain=plain, hooks=Hooks(client))
+    return caching_client(client, dispatcher, cache)
 
 
 def with_client(resource: Any, client: Any) -> Any:
@@ -88,42 +63,3 @@ def with_client(resource: Any, client: Any) -> Any:
     wrapped.meta = copy.copy(resource.meta)
     wrapped.meta.client = client
     return wrapped
-
-
-def record_lasts(client: Any, settle_window: float) -> float:
-    """Seconds for which a record of a write of this client's lasts: as long as one attempt may take, and the window."""
-    config = client.meta.config
-    timeouts = [getattr(config, name, None) or UNLIMITED for name in ("connect_timeout", "read_timeout")]
-    return float(sum(timeouts)) + settle_window
-
-
-def scope_of(client: Any, principal: str | None = None) -> Scope:
-    """Where the client looks up table names."""
-    # botocore has no public way to ask a client for its credentials.
-    credentials: Any = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    endpoint, region = canonical_endpoint(client.meta.endpoint_url), client.meta.region_name
-    if type(credentials) is Credentials or _is_static_of_asyncio(type(credentials)):
-        account = getattr(credentials, "account_id", None)  # botocore has it since 1.35
-        return Scope(endpoint, region, credentials.access_key, account or None, principal)
-    # The account of credentials that are refreshed, if they have been fetched: the property would fetch them.
-    account = getattr(credentials, "__dict__", {}).get("_account_id")
-    return Scope(endpoint, region, _token_of(credentials), account or None, principal)
-
-
-def _is_static_of_asyncio(kind: type) -> bool:
-    """Whether it is aiobotocore's class for credentials that never change, which is not imported here."""
-    return kind.__module__ == "aiobotocore.credentials" and kind.__name__ == "AioCredentials"
-
-
-_tokens: WeakKeyDictionary[object, object] = WeakKeyDictionary()
-
-
-def _token_of(credentials: object) -> object:
-    """What stands for credentials that must not be read, for that may fetch them; clients of one session share them.
-
-    It is not the object itself, which may refer to the client, and through it to the cache, which would never be freed.
-    """
-    try:
-        return _tokens.setdefault(credentials, object())
-    except TypeError:  # None, or an object that takes no weak references
-        return credentials

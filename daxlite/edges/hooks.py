@@ -48,7 +48,7 @@ class Hooks:
     """What is known of one client's hooks. It is looked up again only when one was added or removed."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._meta = client.meta  # not the client, which may refer to this
         # botocore has no public way to ask for handlers; a test holds this against the botocore that is installed.
         events = client.meta.events
         self.emitter: Any = getattr(events, "_emitter", events)
@@ -78,7 +78,7 @@ class Hooks:
 
     def dialect(self) -> Dialect:
         """The form of values of the client, which follows from the hooks that boto3 has registered by now."""
-        return dialect_of(self._client)
+        return dialect_of(self._meta)
 
     def _foreign(self, events: tuple[str, ...], operation: str) -> Iterator[str]:
         for event in events:

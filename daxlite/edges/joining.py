@@ -4,12 +4,15 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..cache.indexes import hash_of
 from ..cache.memory import MemoryCache
+from ..cache.table import Table
+from ..config import CacheConfig
 from ..core.checks import shown
 from ..core.extents import Extent
 from ..core.steps import Steps, Told
-from ..core.tables import Place
 from ..core.tags import Tag
 from ..drivers.threads import ThreadDriver
 from ..shared.leases import Lease
@@ -40,11 +43,18 @@ def join(memory: MemoryCache, shared: Shared, clock: Callable[[], float], wall_c
     # The hearing refers to the state, which is not to refer back by way of the tier.
     known = weakref.ref(tier)
 
-    def may_keep(place: Place) -> bool:
-        if not config.for_table(place.name).shared:
+    def may_keep(table: Table) -> bool:
+        if not table.settings.shared:
             return True
         tier = known()
-        return tier is not None and tier.may_keep_of(place)
+        return tier is not None and tier.may_keep_of(table.place)
+
+    def configured(config: CacheConfig) -> None:
+        tier = known()
+        if tier is not None:
+            # Never a shorter one: what stands there already may live as long as it was to.
+            longest = max(tier.settings.longest_ttl, settings_of(shared, config).longest_ttl)
+            tier.settings = replace(tier.settings, longest_ttl=longest)
 
     def tell(tags: Mapping[Tag, Extent] | None) -> Steps[Told | None]:
         return membership.tier.tell(tags, hash_of)
@@ -52,6 +62,7 @@ def join(memory: MemoryCache, shared: Shared, clock: Callable[[], float], wall_c
     hearing.on_serves = serve
     serve(hearing.serves)
     state.may_keep = may_keep
+    state.configured = configured
     state.name_overhead = NAME_OVERHEAD
     memory.tell = tell
     return membership

@@ -21,6 +21,8 @@ from ..core.steps import Params
 class Seen:
     """What was seen of one call. Defaults stand on the class, so that most calls cost no more than they use."""
 
+    is_made: bool = False
+    """Whether the call has come as far as the client's own method; see `is_own_call`."""
     requests: int = 0
     """More than one if a hook of the application's made another call within this one. Then replies and attempts are of
     either, and nothing follows from them."""
@@ -32,9 +34,16 @@ class Seen:
     result: int | None = None
     """The id of what the call returned or raised, which lives for as long as it is asked about."""
 
+    def __init__(self, *call: Any) -> None:
+        self.call: Any = call
+        """The client, the operation and the parameters; None once the call is over."""
+
 
 under_way: Final[ContextVar[Seen | None]] = ContextVar("daxlite_under_way", default=None)
 """The call that is being made in this context."""
+
+call_under_way: Final = under_way.get
+"""Whether `is_own_call` has to be asked at all: one call of C's, for every hit under `install`."""
 
 last: Final[ContextVar[Seen | None]] = ContextVar("daxlite_last", default=None)
 """The last call in this context that is over."""
@@ -43,9 +52,17 @@ last: Final[ContextVar[Seen | None]] = ContextVar("daxlite_last", default=None)
 def look_at(client: Any) -> None:
     """Have the client's requests and replies looked at as they pass. It changes nothing about them."""
     service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
-    events.register_last(f"before-call.{service}", _look_at_request, unique_id="daxlite-requests")
-    events.register_first(f"before-parse.{service}", _look_at_reply, unique_id="daxlite-replies")
-    events.register_first(f"needs-retry.{service}", _look_at_attempt, unique_id="daxlite-attempts")
+    events.register_last(f"before-call.{service}", _look_at_request, "daxlite-requests", unique_id_uses_count=True)
+    events.register_first(f"before-parse.{service}", _look_at_reply, "daxlite-replies", unique_id_uses_count=True)
+    events.register_first(f"needs-retry.{service}", _look_at_attempt, "daxlite-attempts", unique_id_uses_count=True)
+
+
+def look_away(client: Any) -> None:
+    """Undo one `look_at`."""
+    service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
+    events.unregister(f"before-call.{service}", _look_at_request, "daxlite-requests", unique_id_uses_count=True)
+    events.unregister(f"before-parse.{service}", _look_at_reply, "daxlite-replies", unique_id_uses_count=True)
+    events.unregister(f"needs-retry.{service}", _look_at_attempt, "daxlite-attempts", unique_id_uses_count=True)
 
 
 def what_was_sent() -> Params:
@@ -87,3 +104,23 @@ def _look_at_attempt(response: Any, **_: Any) -> None:
             reply, parsed = response
             answer = Answer(reply.status_code, parsed.get("Error", {}).get("Code"))
         seen.attempts = (*seen.attempts, answer)
+
+
+def is_own_call(client: Any, operation: str, params: Params) -> bool:
+    """Whether a dispatcher makes this call here and now, so that it is not to be cached once more: it has come by way
+    of the client's class, which instrumentation, and `install`, can get in between.
+
+    A wrapper may hand on a copy of the parameters, or try again with the same. Another call on the client within this
+    one, such as a hook's, is no call of the dispatcher's.
+    """
+    seen = under_way.get()
+    call = None if seen is None else seen.call
+    if seen is None or call is None:
+        return False
+    its_client, its_operation, its_params = call
+    if its_client is not client or its_operation != operation:
+        return False
+    if its_params is params or (not seen.is_made and its_params == params):
+        seen.is_made = True
+        return True
+    return False

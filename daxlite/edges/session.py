@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, Self
 
+from .cache import Cache
 from .stand_in import StandIn
 
 
@@ -12,8 +13,8 @@ class CachingSession(StandIn):
 
     Its copies are copies of the session, and what they make shares the cache."""
 
-    def __init__(self, session: Any, wrap: Callable[[Any], Any]) -> None:
-        super().__init__(session)
+    def __init__(self, session: Any, cache: Cache, wrap: Callable[[Any], Any]) -> None:
+        super().__init__(session, cache)
         self._self_session: Any = session
         self._self_wrap = wrap
 
@@ -22,10 +23,10 @@ class CachingSession(StandIn):
         return self._self_wrap(made) if service_name == "dynamodb" else made
 
     def __copy__(self) -> Self:
-        return type(self)(copy.copy(self._self_session), self._self_wrap)
+        return type(self)(copy.copy(self._self_session), self._self_cache, self._self_wrap)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return type(self)(copy.deepcopy(self._self_session, memo), self._self_wrap)
+        return type(self)(copy.deepcopy(self._self_session, memo), self._self_cache, self._self_wrap)
 
 
 class CachingBoto3Session(CachingSession):

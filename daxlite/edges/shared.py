@@ -1,11 +1,11 @@
 """`Shared`: the Redis or Valkey in which processes share what they cache."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
-from ..config import CacheConfig
+from ..config import CacheConfig, TableConfig, settings_for
 from ..core.checks import check_function, is_name, is_number, shown
 from ..core.shared_stats import SharedStats
 from ..shared.tier import Settings, WriteThrough
@@ -87,9 +87,24 @@ class Shared:
         Envelope(self.compress_above)
 
 
+def check_parts(before: CacheConfig, after: CacheConfig, names: Iterable[str]) -> None:
+    """Raise ValueError for a table that other settings would let into the tier, or out of it. Processes do not change
+    at one moment, and those that share it would not hear of the writes of those that do not.
+
+    names: of the tables that are in use.
+    """
+    for name in {**before.tables, **after.tables, **dict.fromkeys(names)}:
+        shared = before.for_table(name).shared
+        if shared is not after.for_table(name).shared:
+            raise ValueError(
+                f"shared of {shown(name)} must stay {shared} for as long as the cache has a tier; "
+                "enabled=False is allowed at any time"
+            )
+
+
 def settings_of(shared: Shared, config: CacheConfig) -> Settings:
     """What the tier is told to do, by the settings of the tier and of the cache."""
-    tables = [config.for_table(name) for name in (*config.tables, "any")]
+    tables = [settings_for(config, table) for table in (TableConfig(), *config.tables.values())]
     return Settings(
         reads=shared.reads,
         local=shared.local,

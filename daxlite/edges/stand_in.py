@@ -6,13 +6,16 @@ takes, and pass special methods on that clients and sessions do not have, so tha
 
 from typing import Any, NoReturn
 
+from .cache import Cache
+
 
 class StandIn:
     """Looks like the object that it stands for. Its own are attributes whose names begin with `_self_`, and those that
     its class has."""
 
-    def __init__(self, wrapped: Any) -> None:
-        object.__setattr__(self, "__wrapped__", wrapped)
+    def __init__(self, thing: object, cache: Cache) -> None:
+        object.__setattr__(self, "__wrapped__", thing)
+        self._self_cache = cache
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # for isinstance()

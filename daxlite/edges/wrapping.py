@@ -11,6 +11,9 @@ from botocore.session import Session as BotocoreSession
 from ..config import CacheConfig
 from ..core.checks import is_name, shown
 from .cache import Cache
+from .client import with_client, wrap_client
+from .session import CachingBoto3Session, CachingBotocoreSession
+from .stand_in import StandIn
 
 T = TypeVar("T")
 
@@ -56,11 +59,6 @@ def cache_for(cache: Cache | None, config: CacheConfig | None, principal: str | 
 
 
 def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
-    # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
-    from .client import with_client, wrap_client
-    from .session import CachingBoto3Session, CachingBotocoreSession
-    from .stand_in import StandIn
-
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
     if issubclass(kind, StandIn):
         raise TypeError("this is wrapped already")
@@ -81,13 +79,13 @@ def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
     if issubclass(kind, ServiceResource):
         return with_client(x, wrap_made(x.meta.client))
     if issubclass(kind, boto3.Session):
-        return CachingBoto3Session(x, wrap_made)
+        return CachingBoto3Session(x, cache, wrap_made)
     if issubclass(kind, BotocoreSession):
-        return CachingBotocoreSession(x, wrap_made)
+        return CachingBotocoreSession(x, cache, wrap_made)
     if is_of_asyncio(kind) and hasattr(kind, "__aenter__"):  # what their sessions return for a client or a resource
         from .async_client import CachingCreator
 
-        return CachingCreator(x, wrap_made)
+        return CachingCreator(x, cache, wrap_made)
     raise TypeError(f"{named(x)} cannot be wrapped; it must be {_WRAPPABLE}")
 
 

@@ -12,7 +12,8 @@ from ..core.checks import shown
 from ..core.hidden import Hidden
 from ..core.tables import AWS, canonical_endpoint
 from ..edges.cache import Cache
-from ..edges.client import CachingClient, scope_of
+from ..edges.client import CachingClient
+from ..edges.scope import scope_of
 from ..edges.wrapping import is_of_asyncio
 
 _STREAMS: Final = frozenset({"DescribeStream", "GetShardIterator", "GetRecords"})

@@ -37,6 +37,20 @@ class Name(Hidden, Struct, frozen=True):
     bound_to: bytes
 
 
+class Limits(Struct, frozen=True):
+    """How old an answer may be that another process has stored, by the settings of this one."""
+
+    ttl: float = math.inf
+    """Seconds, from its note."""
+    negative_ttl: float = math.inf
+    """The same for "there is no such item"."""
+    since: float = -math.inf
+    """The moment of this process's clock before which nothing may have been noted."""
+
+
+NO_LIMITS: Final = Limits()
+
+
 class SharedRead(Hidden, Struct, eq=False):
     """One answer that this process looks for at the shared tier."""
 
@@ -70,6 +84,7 @@ class SharedRead(Hidden, Struct, eq=False):
     """Whether a writer could not change its state: then nothing of Redis's is believed."""
     window: float = 0.0
     factor: float = 1.0
+    limits: Limits = NO_LIMITS
 
     @property
     def is_strong(self) -> bool:
@@ -118,14 +133,18 @@ class LoneRead(Hidden, Struct, frozen=True):
     """Whether a change of it was heard of lately, so that DynamoDB is to be asked for a strongly consistent read."""
 
 
-def item_read(tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signatures: Sequence[bytes]) -> SharedRead:
+def item_read(
+    tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signatures: Sequence[bytes], limits: Limits = NO_LIMITS
+) -> SharedRead:
     """The read of an item, or of a projection. signatures: of the projection; empty for the whole item."""
-    return _read(tier, table, tag, "item", signatures, extent, None)
+    return _read(tier, table, tag, "item", signatures, extent, None, limits)
 
 
-def page_read(tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signature: bytes) -> SharedRead:
+def page_read(
+    tier: Tier, table: SharedTable, tag: Tag, extent: Extent, signature: bytes, limits: Limits = NO_LIMITS
+) -> SharedRead:
     """The read of a page of a Query. tag: its partition."""
-    return _read(tier, table, tag, "query", (signature,), extent, _global_index(table, tag))
+    return _read(tier, table, tag, "query", (signature,), extent, _global_index(table, tag), limits)
 
 
 def lone_read(tier: Tier, table: SharedTable, tag: Tag) -> LoneRead:
@@ -143,7 +162,14 @@ def _global_index(table: SharedTable, tag: Tag) -> str | None:
 
 
 def _read(
-    tier: Tier, table: SharedTable, tag: Tag, kind: str, signatures: Sequence[bytes], extent: Extent, index: str | None
+    tier: Tier,
+    table: SharedTable,
+    tag: Tag,
+    kind: str,
+    signatures: Sequence[bytes],
+    extent: Extent,
+    index: str | None,
+    limits: Limits,
 ) -> SharedRead:
     shared = tier.shared(table, tag)
     tier.known.note(shared, tag)
@@ -157,6 +183,7 @@ def _read(
         is_of_global_index=index is not None,
         window=tier.settings.settle_window,
         factor=tier.settings.index_settle_factor,
+        limits=limits,
     )
 
 
@@ -316,12 +343,21 @@ def _first(tier: Tier, read: SharedRead, values: Sequence[bytes | None], is_true
             continue
         with suppress(CorruptValue):
             value = decode_value(stored, read.owner, tier.envelope, name.bound_to)
-            if value.until > now and is_true(value) and not (value.is_on_probation and read.was_heard):
-                read.found, read.place, read.left = value, place, value.until - now
+            left = _left(tier, read.limits, value, now)
+            if left > 0 and is_true(value) and not (value.is_on_probation and read.was_heard):
+                read.found, read.place, read.left = value, place, left
                 tier.counts.hits += 1
                 tier.counts.bytes_read += len(stored)
                 return True
     return False
+
+
+def _left(tier: Tier, limits: Limits, value: Value, now: float) -> float:
+    """Seconds for which a value may be served."""
+    age = now - value.noted_at
+    if age >= tier.clock() - limits.since:
+        return 0.0
+    return min(value.until - now, (limits.ttl if value.data else limits.negative_ttl) - age)
 
 
 class Keeping(Hidden, Struct, frozen=True):

@@ -17,7 +17,7 @@ from daxlite.core.extents import EVERYTHING
 from daxlite.core.schema import item_key, partition_value
 from daxlite.core.tables import table_id
 from daxlite.core.tags import item_tag, partition_tag, scan_tag
-from daxlite.edges.client import scope_of
+from daxlite.edges.scope import scope_of
 from daxlite.shared.errors import Unavailable
 from daxlite.shared.keyspace import Keyspace
 from daxlite.shared.scripts import begin, begins, finish

@@ -58,8 +58,11 @@ def test_followers_of_a_leader_that_fails_get_their_own_answers(
     assert results["leader 0"] is error
     assert len({id(results[name]) for name in names}) == 3
     assert all("ResponseMetadata" in results[name] for name in names)
-    assert len(threads.dynamodb.sent) == 4
-    assert threads.cache.stats().total.joined == 0
+    if isinstance(error, Exception):
+        assert len(threads.dynamodb.sent) == 4
+        assert threads.cache.stats().total.joined == 0
+    else:  # one of them leads those that have not asked for themselves by then
+        assert 2 <= len(threads.dynamodb.sent) <= 4
     sent = len(threads.dynamodb.sent)
     read(threads)
     assert len(threads.dynamodb.sent) == sent, "the cache is usable, and holds what the followers read"

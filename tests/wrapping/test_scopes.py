@@ -10,7 +10,7 @@ import botocore.session
 from botocore.credentials import DeferredRefreshableCredentials, RefreshableCredentials
 
 from daxlite.core.tables import AWS, Scope, table_id
-from daxlite.edges.client import scope_of
+from daxlite.edges.scope import scope_of
 from tests.scripted_client import ACCOUNT, TABLE, ScriptedClient, description, made
 
 OURS = "123456789012"

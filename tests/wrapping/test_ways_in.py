@@ -42,7 +42,7 @@ def test_the_call_that_pynamodb_makes(client: Any) -> None:
 
 def test_a_wrapped_table_takes_native_values(resource: Any) -> None:
     table = daxlite.wrap(resource).Table(TABLE)
-    assert isinstance(dialect_of(table.meta.client), Native)
+    assert isinstance(dialect_of(table.meta.client.meta), Native)
     dynamodb = answer(
         resource.meta.client,
         DescribeTable=description("pk", arn=None),
@@ -58,7 +58,7 @@ def test_a_wrapped_table_takes_native_values(resource: Any) -> None:
 
 
 def test_a_client_and_a_resource_share_one_cache(client: Any, resource: Any) -> None:
-    assert isinstance(dialect_of(client), Typed)
+    assert isinstance(dialect_of(client.meta), Typed)
     cache = Cache()
     typed, table = daxlite.wrap(client, cache), daxlite.wrap(resource.Table(TABLE), cache)
     # The text in which DynamoDB returns small numbers is not the one in which Decimal writes them.

@@ -242,6 +242,8 @@ class Capture:
             self.depend({each: tags[tag] for each, tag in shared.items()})
         if late:
             self.lags_until = min(self.lags_until, self._wall_clock() + cache.ages_for(late))
+        if cache.awaits(tags):  # what it reads now may be changed by a request that is on its way
+            self.lags_until = min(self.lags_until, self._wall_clock())
 
     def _note(self, tags: Collection[bytes]) -> Steps[bool]:
         """Note states. Returns whether that worked; if not, this capture does not ask Redis again."""
