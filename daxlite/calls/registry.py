@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..cache.stats import Kind
+from ..cache.counters import Kind
 from ..core.steps import Params, Response, Steps
 from .batch_get_item import batch_get_item
 from .batch_writes import batch_write_item, transact_write_items

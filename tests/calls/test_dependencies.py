@@ -15,8 +15,8 @@ import daxlite
 from daxlite import KeySchema, TableConfig, TableSchema
 from daxlite.cache import state
 from daxlite.calls import dependencies
-from daxlite.calls.dialects import Native
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
+from daxlite.calls.native import Native
 from daxlite.core.changes import ABSENT, UNKNOWN, Change
 from daxlite.core.extents import EVERYTHING
 from daxlite.core.requests import ItemRead, PageRead
