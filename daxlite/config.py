@@ -181,8 +181,8 @@ class TableSettings(Struct, frozen=True):
     ttl_attribute: str | None
 
     def switched_off(self) -> "TableSettings":
-        """The same for clients that are not answered from the cache."""
-        return replace(self, enabled=False, item_ttl=0.0, negative_ttl=0.0, query_ttl=0.0, expired_item_ttl=0.0)
+        """The same where nothing is answered from the cache."""
+        return replace(self, enabled=False, **dict.fromkeys(TTLS, 0.0))
 
     def differs_by_ttls(self, other: "TableSettings") -> bool:
         """Whether these settings differ from others by TTLs alone, if at all."""

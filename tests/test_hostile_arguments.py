@@ -177,6 +177,8 @@ def of_an_aggregation_cache(
     options = {**OPTIONS, "ttl": "None|1|1.5"}
     compute_with = call("get_or_compute", key="k", compute=compute)
 
+    local = AggregationCache.local if make is threads else AsyncAggregationCache.local
+
     def invalidate(value: Any) -> None:
         if make is threads:
             with closing(threads()) as cache:
@@ -186,6 +188,7 @@ def of_an_aggregation_cache(
 
     return {
         **settings(name, closed(make), server="", namespace="'x'", config="None", on_error="", **clocks),
+        **settings(f"{name}.local", closed(local), namespace="'x'", config="None", **clocks),
         **settings(f"{name}.cached", call("cached", name="f"), tags=LIST, depends_on=f"{LIST}|{FUNCTION}"),
         **settings(f"{name}.cached", call("cached", name="f"), version="None|''|'x'|-1|0|1|10**400|10**5000"),
         **settings(f"{name}.cached", call("cached", name="f"), key=f"None|{FUNCTION}", returns=TYPE, **options),

@@ -55,14 +55,14 @@ def shown() -> dict[str, str]:
     def total(argument: str) -> str:
         return argument
 
-    bound = functools.partial(total, SECRET)
+    bound, server = functools.partial(total, SECRET), threads._home.server
     objects: list[Any] = [
         *(config, client, wrapped, cache, threads, tasks, threads.cached()(total), threads.stats()),
-        *(threads.cached()(total).refresh, threads._connections, threads._connections.threads, threads._engine),
-        *(threads._engine.store, threads._near, threads._outbox, threads._hearing, tasks._connections.asyncio),
+        *(threads.cached()(total).refresh, server, server.threads, threads._engine, threads._home),
+        *(threads._engine.store, threads._near, threads._outbox, threads._home.hearing, tasks._home.server.asyncio),
         *(Encryptor([KEY]), redis.Redis.from_url("redis://127.0.0.1:1")),
         *(stored, NearEntry(stored, (), 0, 0), Call("PutItem", {"Item": {"a": {"S": SECRET}}})),
-        *(Run(threads._connections, (("SET", "key", SECRET.encode()),)), BrokenReply({"Item": {"a": {"S": SECRET}}})),
+        *(Run(server, (("SET", "key", SECRET.encode()),)), BrokenReply({"Item": {"a": {"S": SECRET}}})),
         *(daxlite.CacheConfig(), *tags, AboutToRead(cache, tags, tags), Notify(cache, tags)),
         *(on_item("Orders", ITEM), on_partition("Orders", ITEM), *on_item("Orders", ITEM).tags),
         *(unbind(bound), Compute(bound, None), scope, table_id(scope, "Orders")),
@@ -107,6 +107,7 @@ ALL = (
     *OF_FEEDS,
 )
 SHOWN = {
+    "_Interrupted": "by",
     "AboutToRead": "cache tags lagging",
     "AggregationConfig": "ttl near_bytes max_value_bytes compress_above timeout on_error max_background "
     "capture_threads",
@@ -115,6 +116,7 @@ SHOWN = {
     "Answer": "status code",
     "Call": "operation",
     "Default": "name otherwise",
+    "Limits": "ttl negative_ttl since",
     "Lease": "until wall_since wall_until",
     "Dependency": "kind table region index",
     "Entry": "size",

@@ -18,8 +18,9 @@ AMOUNTS: Final = {
     "programs of the simulator": 10,  # that a server answers, too
     "updates of an item": 60,  # that the simulator makes, too
     "updates of an item by a server": 25,
-    "orders of callers and writers": 150,  # of one result
+    "orders of callers and writers": 200,  # of one result
     "programs of two processes": 30,  # each of up to 40 steps
+    "commands of the local server": 100,  # on a few keys
     "commands of the scripted Redis": 30,  # lists of up to 30, which fakeredis answers, too
     "histories of a stream": 1000,  # each of up to 40 things that happen
     "hostile states": 150,  # each is given to all scripts, in an interpreter of Lua

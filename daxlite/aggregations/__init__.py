@@ -2,10 +2,9 @@
 
 With clients that are wrapped by `daxlite.wrap`, dependencies are found automatically: what a computation reads through
 them becomes a dependency, and what they write makes results stale. Without them, the application names dependencies and
-invalidates them. Needs the `redis` extra.
+invalidates them. Needs the `redis` extra, but for what `local` makes.
 """
 
-from . import _requires as _requires
 from .async_cache import AsyncAggregationCache, AsyncCachedFunction
 from .cache import AggregationCache, CachedFunction
 from .dependencies import Dependency, on_item, on_partition, on_table

@@ -7,19 +7,18 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from types import MethodType
-from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from msgspec import UNSET
 
 from ..cache.memory import SYSTEM_RANDOM
+from ..cache.switch import SWITCH
 from ..calls.bypass import bypass
 from ..calls.hearing import async_hear
 from ..core.steps import Steps
 from ..drivers.asyncio import AsyncioDriver
 from ..drivers.progress import Progress
-from ..shared.clients import AsyncClient, Client
-from ..shared.connections import async_connections_of
-from ..shared.failures import Unavailable
+from ..shared.errors import Unavailable
 from ..shared.tags import EVERYTHING, everything_of, result_tag
 from .base import Base
 from .dependencies import Dependency, named_tags
@@ -27,7 +26,13 @@ from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
 from .engine.request import ComputeRequest
 from .functions.function import DependsOn, Function
 from .functions.method import CachedMethod
+from .homes.home import Home
+from .homes.in_process import InProcess
+from .homes.opening import async_home_in_redis
 from .settings import AggregationConfig, OptionNames, config_of
+
+if TYPE_CHECKING:  # it imports redis, which a cache of one process need not have
+    from ..shared.clients import AsyncClient, Client
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,12 +83,12 @@ class AsyncAggregationCache(Base):
 
     def __init__(
         self,
-        server: str | AsyncClient,
+        server: "str | AsyncClient",
         namespace: str,
         config: AggregationConfig | None = None,
         *,
         # twin: leave out
-        sync_client: Client | None = None,
+        sync_client: "Client | None" = None,
         # twin: end
         on_error: Any = UNSET,
         clock: Callable[[], float] = time.monotonic,
@@ -109,8 +114,56 @@ class AsyncAggregationCache(Base):
         # """
         # twin: end
         config = config_of(config, on_error)
-        connections = async_connections_of(server, config.timeout, clock, sync_client)
-        super().__init__(connections, namespace, config, clock, wall_clock, random, asyncio.current_task)
+        home = async_home_in_redis(server, namespace, config, clock, wall_clock, sync_client)
+        self._begin_at(home, config, clock, wall_clock, random)
+
+    @classmethod
+    def local(
+        cls,
+        namespace: str = "local",
+        config: AggregationConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = SYSTEM_RANDOM,
+    ) -> Self:
+        # twin: leave out
+        """As AggregationCache.local, for functions that are coroutines.
+
+        >>> async def main() -> None:
+        ...     aggregations = AsyncAggregationCache.local()
+        ...     async def total() -> int:
+        ...         return sum([1, 2])
+        ...     print(await aggregations.get_or_compute("total", total), await aggregations.peek("total"))
+        >>> asyncio.run(main())
+        3 3
+        """
+        # twin: put in
+        # """The same without Redis, for a program of one process: results stand in its memory, at most `near_bytes` of
+        # them, and the writes of this process make them stale. Neither Redis nor the `redis` package is needed.
+        #
+        # The rest is as for a cache in Redis; what concerns the server, as `timeout`, `on_error`, `compress_above` and
+        # `encryption_keys` do, has no effect. Two such caches have nothing in common, even with one namespace.
+        #
+        # >>> aggregations = AggregationCache.local()
+        # >>> aggregations.get_or_compute("total", lambda: sum([1, 2])), aggregations.peek("total")
+        # (3, 3)
+        # """
+        # twin: end
+        made = cls.__new__(cls)
+        config = config_of(config)
+        made._begin_at(InProcess(namespace, config, clock), config, clock, wall_clock, random)
+        return made
+
+    def _begin_at(
+        self,
+        home: Home,
+        config: AggregationConfig,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        super().__init__(home, config, clock, wall_clock, random, asyncio.current_task)
         self._driver = AsyncioDriver()
 
     def cached(
@@ -208,11 +261,13 @@ class AsyncAggregationCache(Base):
         await self._driver.close()  # what is computed in the background
         # twin: end
         await asyncio.to_thread(self._close)
-        await self._connections.async_close()
+        await self._home.async_close()
 
     # For AsyncCachedFunction
 
     async def _get_or_compute(self, request: ComputeRequest) -> Any:
+        if SWITCH.is_off:
+            return await request.compute()
         progress = Progress()
         try:
             hit = near_hit(self._engine, request)
@@ -225,6 +280,9 @@ class AsyncAggregationCache(Base):
         return await self._compute_alone(request, progress)
 
     async def _refresh(self, request: ComputeRequest) -> Any:
+        if SWITCH.is_off:
+            await self._invalidate((result_tag(request.key),))  # the caller knows of something newer
+            return await request.compute()
         progress = Progress()
         try:
             return await self._driver.drive(refresh(self._engine, request), progress, surface=self._surface)
@@ -244,6 +302,8 @@ class AsyncAggregationCache(Base):
             capture.close()
 
     async def _peek(self, request: ComputeRequest, default: Any) -> Any:
+        if SWITCH.is_off:
+            return default
         return await self._drive(peek(self._engine, request, default), default)
 
     async def _invalidate(self, tags: tuple[bytes, ...]) -> None:

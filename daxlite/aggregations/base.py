@@ -22,26 +22,19 @@ from ..core.steps import Steps, Told
 from ..core.tags import Tag
 from ..core.uncopied import Uncopied
 from ..drivers.progress import Progress
-from ..drivers.threads import ThreadDriver
-from ..faults import Faults
-from ..shared.connections import Connections
-from ..shared.encryption import Encryptor
-from ..shared.envelope import Envelope
-from ..shared.failures import FAILURES, Unavailable, raised_by_a_signal_handler, surfaced
-from ..shared.hearing import Hearing
-from ..shared.keyspace import Keyspace
+from ..shared.errors import Unavailable
 from ..shared.outbox import Outbox
-from ..shared.tags import EVERY_TABLE, EVERYTHING, result_tag, shared_tags
-from ..shared.wires import Servers
-from .capture.capture import Capture, KnownTokens
+from ..shared.signal_handlers import raised_by_a_signal_handler
+from ..shared.tags import EVERYTHING, result_tag, shared_tags
+from .capture.capture import Capture
 from .capture.threads import capture_in_threads
 from .dependencies import Dependency, named_tags, tags_of
 from .engine.engine import Engine
 from .engine.flights import ComputeFlights
-from .engine.near import NearCache
 from .engine.request import ComputeRequest
 from .engine.store import Store
 from .functions.function import DependsOn, Function, check_type, may_differ, name_of
+from .homes.home import Home
 from .options import AggregationOptions
 from .serialization.canonical import digest
 from .serialization.codec import Codec
@@ -59,8 +52,7 @@ class Base(Uncopied):
 
     def __init__(
         self,
-        connections: Connections,
-        namespace: str,
+        home: Home,
         config: AggregationConfig,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -71,39 +63,21 @@ class Base(Uncopied):
         check_function("wall_clock", wall_clock, SECONDS)
         check_function("random", random, NUMBERS)
         self._config: Final = config
-        self._namespace: Final = namespace
         self._defaults = AggregationOptions(ttl=self.config.ttl)
-        keyspace = self._keyspace = Keyspace(namespace, connections.given)
-        encryptor = Encryptor(self.config.encryption_keys) if self.config.encryption_keys else None
-        envelope = Envelope(self.config.compress_above, self.config.max_value_bytes, encryptor)
-        self._connections = connections
-        threads = connections.threads
-        self._hearing = Hearing(
-            Servers(threads.clients),
-            keyspace,
-            threads.breaker,
-            clock=clock,
-            wall_clock=wall_clock,
-            tables=frozenset((EVERY_TABLE,)),
-        )
-        self._near = NearCache(self.config.near_bytes, self._hearing, clock)
-        self._faults = Faults()
-        self._hearing.on_fault = self._faults.note
-        self._outbox = Outbox(
-            keyspace,
-            partial(_bump, keyspace),
-            connections,
-            self._faults,
-            ThreadDriver().drive,
-        )
+        self._home = home
+        keyspace, server = home.keyspace, home.server
+        self._keyspace = keyspace
+        self._near = home.near
+        self._faults = home.faults
+        self._outbox = home.outbox
         self._flights = ComputeFlights()
         self._engine = Engine(
-            store=Store(keyspace, connections, envelope, self._near, self._outbox),
+            store=Store(keyspace, server, home.envelope, self._near, self._outbox),
             near=self._near,
             flights=self._flights,
             keyspace=keyspace,
-            server=connections,
-            known_tokens=KnownTokens(),
+            server=server,
+            known_tokens=home.known_tokens,
             clock=clock,
             wall_clock=wall_clock,
             random=random,
@@ -111,7 +85,7 @@ class Base(Uncopied):
             max_background=self.config.max_background,
             current_caller=current_caller,
         )
-        self._surface = surfaced if self.config.on_error == "raise" else None
+        self._surface = home.surface
         self._counters: dict[str, FunctionCounters] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         if self.config.capture_threads:
@@ -120,7 +94,7 @@ class Base(Uncopied):
         _caches.add(self)
         # The threads do not keep this alive, and nothing in it refers to it, so it goes with the last reference even
         # where the garbage collector is off; then they end. `_end` sees to the end of the program.
-        weakref.finalize(self, _stop, self._hearing, self._outbox).atexit = False
+        weakref.finalize(self, _stop, home, self._outbox).atexit = False
 
     # For the application
 
@@ -132,18 +106,18 @@ class Base(Uncopied):
     @property
     def namespace(self) -> str:
         """What all keys begin with."""
-        return self._namespace
+        return self._keyspace.namespace
 
     def stats(self) -> AggregationStats:
         """A snapshot of all counts of this process."""
         near_entries, near_bytes = self._near.size()
-        breaker = self._connections.threads.breaker
+        home = self._home
         return AggregationStats(
             functions={name: counters.snapshot() for name, counters in list(self._counters.items())},
-            redis_errors=breaker.errors,
-            skipped=breaker.skipped,
-            is_available=not breaker.is_open and not breaker.troubles.are_there,
-            is_listening=self._hearing.hears(EVERY_TABLE),
+            redis_errors=home.errors,
+            skipped=home.skipped,
+            is_available=home.is_available,
+            is_listening=home.is_listening,
             pending_invalidations=len(self._outbox),
             near_entries=near_entries,
             near_bytes=near_bytes,
@@ -162,7 +136,7 @@ class Base(Uncopied):
         changed = shared_tags(tags, hash_of)
         if told is not None and told.where == self._keyspace.identity:
             # Redis knows it. Once more would make what the write has just stored there stale.
-            _bump(self._keyspace, changed)
+            self._home.bump(changed)
             changed = {tag: extent for tag, extent in changed.items() if not _covers(told.changed.get(tag), extent)}
             if not changed:
                 return
@@ -269,7 +243,7 @@ class Base(Uncopied):
         if progress.error is not None and progress.replies is None:
             self._faults.note(error)
             raise progress.error
-        if self.config.on_error == "raise" and isinstance(error, FAILURES):
+        if self.config.on_error == "raise" and self._home.is_failure(error):
             raise error
         self._faults.note(error)
 
@@ -289,15 +263,19 @@ class Base(Uncopied):
 
     def _close(self) -> None:
         remove_change_listener(self)
-        self._hearing.close()
+        self._home.leave()
         self._outbox.close()
         self._near.clear()
 
+    def _start_over(self) -> None:
+        """Forget what this process keeps, and count from zero. What Redis keeps stays."""
+        self._home.start_over()
+        for counters in list(self._counters.values()):
+            counters.start_over()
+
     def _begin(self) -> None:
         """Begin anew in a child process: the threads of the parent are not there any more."""
-        self._connections.begin()
-        self._hearing.begin()
-        self._near.begin()
+        self._home.begin()
         self._flights.begin()
         self._outbox.begin()
         self._engine.refreshing.clear()
@@ -309,14 +287,6 @@ def _covers(told: Extent | None, extent: Extent) -> bool:
     return told is not None and told.hull(extent) == told
 
 
-def _bump(keyspace: Keyspace, changed: Mapping[bytes, Extent]) -> None:
-    """Note a change of these extents of tags in all caches of this process and this keyspace, which are not to wait for
-    their messages."""
-    for cache in list(_caches):
-        if cache._keyspace.identity == keyspace.identity:
-            cache._near.bump(changed)
-
-
 def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:
     """Log, once for each function, why its results are not stored. reported: the names of those that were."""
     if name not in reported:
@@ -324,9 +294,9 @@ def _report_unstorable(reported: set[str], name: str, error: Exception) -> None:
         _logger.warning("the results of %s are not stored: %s", name, error)
 
 
-def _stop(hearing: Hearing, outbox: Outbox) -> None:
+def _stop(home: Home, outbox: Outbox) -> None:
     """Let the threads end. The garbage collector may call it at any moment, so nothing here takes a lock."""
-    hearing.stop()
+    home.stop()
     outbox.stop()
 
 
@@ -352,6 +322,12 @@ def _codec(returns: Any) -> Codec:
 _caches: Final[weakref.WeakSet[Base]] = weakref.WeakSet()
 
 
+def start_over() -> None:
+    """Let every aggregation cache of this process forget what it keeps here, and count from zero."""
+    for cache in list(_caches):
+        cache._start_over()
+
+
 def _begin_in_child() -> None:
     for cache in list(_caches):
         cache._begin()
@@ -361,7 +337,7 @@ def _begin_in_child() -> None:
 def _end() -> None:
     """The program ends: send what is pending, if Redis takes it."""
     for cache in list(_caches):
-        _stop(cache._hearing, cache._outbox)
+        _stop(cache._home, cache._outbox)
         cache._outbox.try_again()
 
 

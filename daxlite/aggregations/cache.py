@@ -8,19 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import MethodType
-from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from msgspec import UNSET
 
 from ..cache.memory import SYSTEM_RANDOM
+from ..cache.switch import SWITCH
 from ..calls.bypass import bypass
 from ..calls.hearing import hear
 from ..core.steps import Steps
 from ..drivers.progress import Progress
 from ..drivers.threads import ThreadDriver
-from ..shared.clients import Client
-from ..shared.connections import connections_of
-from ..shared.failures import Unavailable
+from ..shared.errors import Unavailable
 from ..shared.tags import EVERYTHING, everything_of, result_tag
 from .base import Base
 from .dependencies import Dependency, named_tags
@@ -28,7 +27,13 @@ from .engine.get_or_compute import get_or_compute, near_hit, peek, refresh
 from .engine.request import ComputeRequest
 from .functions.function import DependsOn, Function
 from .functions.method import CachedMethod
+from .homes.home import Home
+from .homes.in_process import InProcess
+from .homes.opening import home_in_redis
 from .settings import AggregationConfig, OptionNames, config_of
+
+if TYPE_CHECKING:  # it imports redis, which a cache of one process need not have
+    from ..shared.clients import Client
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +62,7 @@ class AggregationCache(Base):
 
     def __init__(
         self,
-        server: str | Client,
+        server: "str | Client",
         namespace: str,
         config: AggregationConfig | None = None,
         *,
@@ -78,8 +83,43 @@ class AggregationCache(Base):
         Raises TypeError or ValueError for a setting that is not allowed.
         """
         config = config_of(config, on_error)
-        connections = connections_of(server, config.timeout, clock)
-        super().__init__(connections, namespace, config, clock, wall_clock, random, threading.get_ident)
+        home = home_in_redis(server, namespace, config, clock, wall_clock)
+        self._begin_at(home, config, clock, wall_clock, random)
+
+    @classmethod
+    def local(
+        cls,
+        namespace: str = "local",
+        config: AggregationConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = SYSTEM_RANDOM,
+    ) -> Self:
+        """The same without Redis, for a program of one process: results stand in its memory, at most `near_bytes` of
+        them, and the writes of this process make them stale. Neither Redis nor the `redis` package is needed.
+
+        The rest is as for a cache in Redis; what concerns the server, as `timeout`, `on_error`, `compress_above` and
+        `encryption_keys` do, has no effect. Two such caches have nothing in common, even with one namespace.
+
+        >>> aggregations = AggregationCache.local()
+        >>> aggregations.get_or_compute("total", lambda: sum([1, 2])), aggregations.peek("total")
+        (3, 3)
+        """
+        made = cls.__new__(cls)
+        config = config_of(config)
+        made._begin_at(InProcess(namespace, config, clock), config, clock, wall_clock, random)
+        return made
+
+    def _begin_at(
+        self,
+        home: Home,
+        config: AggregationConfig,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        super().__init__(home, config, clock, wall_clock, random, threading.get_ident)
         self._driver = ThreadDriver()
 
     def cached(
@@ -167,11 +207,13 @@ class AggregationCache(Base):
         """Stop listening, and close the connections that a URL made. Calls still work, but keep nothing here, and
         writes of this process make nothing stale any more."""
         self._close()
-        self._connections.close()
+        self._home.close()
 
     # For CachedFunction
 
     def _get_or_compute(self, request: ComputeRequest) -> Any:
+        if SWITCH.is_off:
+            return request.compute()
         progress = Progress()
         try:
             hit = near_hit(self._engine, request)
@@ -184,6 +226,9 @@ class AggregationCache(Base):
         return self._compute_alone(request, progress)
 
     def _refresh(self, request: ComputeRequest) -> Any:
+        if SWITCH.is_off:
+            self._invalidate((result_tag(request.key),))  # the caller knows of something newer
+            return request.compute()
         progress = Progress()
         try:
             return self._driver.drive(refresh(self._engine, request), progress, surface=self._surface)
@@ -203,6 +248,8 @@ class AggregationCache(Base):
             capture.close()
 
     def _peek(self, request: ComputeRequest, default: Any) -> Any:
+        if SWITCH.is_off:
+            return default
         return self._drive(peek(self._engine, request, default), default)
 
     def _invalidate(self, tags: tuple[bytes, ...]) -> None:

@@ -114,6 +114,11 @@ class FunctionCounters:
         # Reentrant for a signal handler that computes: the most that it can see half done is one addition.
         self._lock = threading.RLock()
 
+    def start_over(self) -> None:
+        """Count from zero."""
+        with self._lock:
+            self._numbers.update(dict.fromkeys(_NAMES, 0))
+
     def add(self, name: str, amount: float = 1) -> None:
         """Add to the count of this name."""
         with self._lock:

@@ -19,6 +19,7 @@ from ..core.tags import Tag, table_tag
 from .clock import Stamp
 from .lock import Reentered
 from .state import State
+from .switch import SWITCH
 
 
 class Peers:
@@ -52,6 +53,24 @@ class Peers:
 
 PROCESS = Peers()
 """The caches of this process. Tests that stand for several processes put others in its place."""
+
+
+def start_over() -> None:
+    """Let every cache of this process begin anew: nothing cached, no table known, all counts at zero."""
+    for state in PROCESS.states():
+        dropped = None
+        with suppress(Reentered), state.locked():  # a call within a call drops everything anyway
+            dropped = state.start_over()
+        del dropped  # outside of the lock, for it takes its time
+
+
+def _switch_tables() -> None:
+    for state in PROCESS.states():
+        for table in [*state.tables.values()]:  # one that is made meanwhile looks by itself
+            table.switch()
+
+
+SWITCH.on_change = _switch_tables
 
 
 def tell_others(

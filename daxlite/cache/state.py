@@ -161,6 +161,7 @@ class State:
             # used.
             self._at.setdefault(table.place, []).append(table)
             self.tables[id] = table
+            table.switch()  # which may have been changed since it looked, before it could be found
         return self.tables[id]
 
     def tables_at(self, place: Place) -> list[Table]:
@@ -213,7 +214,7 @@ class State:
             config, now = self.pending[0], self.now()
             for table in self.tables.values():
                 settings, schema = _settings(config, table.id), table.schema
-                if settings != table.settings:
+                if settings != table.given:
                     changed.append((table, table.configure(settings, now), schema))
             if not differ_by_ttls(config, self._config):
                 self._since = now
@@ -426,6 +427,13 @@ class State:
         self._start_anew()
         for leader in leaders:
             leader.release_followers()
+        return dropped
+
+    def start_over(self) -> object:
+        """As `drop_all`, with what is known of tables, and with the counts."""
+        dropped = self.drop_all()
+        for table in self.tables.values():
+            table.start_over()
         return dropped
 
     def _bump(self, tags: Collection[Tag], age: float = 0.0, extents: Mapping[Tag, Extent] | None = None) -> None:

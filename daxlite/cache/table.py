@@ -5,14 +5,16 @@ from collections.abc import Set
 from typing import Final
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from ..config import TableSettings
 from ..core.schema import TableSchema
-from ..core.tables import TableId
+from ..core.tables import MOCKED, TableId
 from .clock import Stamps
 from .counters import KINDS, Kind, KindCounters
 from .entries import EntryKey
 from .moment import LONG_AGO, NEVER, Moment
+from .switch import SWITCH
 
 # After a DescribeTable that failed, the table is described again no sooner than this. A missing permission may be
 # granted, a throttled call may pass; until then invalidation is right, only coarser.
@@ -20,12 +22,15 @@ DESCRIBE_AGAIN: Final = 60.0  # seconds
 DESCRIPTION_TTL: Final = 3600.0
 """Seconds for which a description is believed."""
 
+ZERO_TTL: Final = "zero_ttl"
+"""Why reads of a kind that is kept for no time do not touch the cache."""
+
 
 def _off(settings: TableSettings, kind: Kind) -> str | None:
     if not settings.enabled:
         return "table_off"
     ttl = max(settings.item_ttl, settings.negative_ttl) if kind == "item" else settings.query_ttl
-    return "zero_ttl" if ttl <= 0 else None
+    return ZERO_TTL if ttl <= 0 else None
 
 
 class Table:
@@ -39,9 +44,13 @@ class Table:
         """Where changes of it are felt."""
         self.number = number
         """Stands for the table in entry keys."""
+        self.given = settings
+        """The settings."""
         self.settings = settings
-        self.off: dict[Kind, str | None] = {kind: _off(settings, kind) for kind in KINDS}
-        """Why reads of a kind never touch the cache, by name; None where they do."""
+        """What of the settings holds now: see `_hold`."""
+        self.off: dict[Kind, str | None] = {}
+        """Why reads of a kind do not touch the cache, by name; None where they do."""
+        self.switch()
         self.since = since
         """The moment of the cache's clock at which settings came to hold that make void what was cached before."""
         self.schema: TableSchema | None = settings.schema
@@ -70,8 +79,8 @@ class Table:
 
     def configure(self, settings: TableSettings, now: float) -> bool:
         """Let other settings hold from this moment on. Returns whether what is cached may stay."""
-        before = self.settings
-        self.off = {kind: _off(settings, kind) for kind in KINDS}
+        before = self.given
+        self._hold(settings)
         keeps = settings.differs_by_ttls(before)
         if not keeps:
             self.since = now
@@ -81,8 +90,28 @@ class Table:
                 self.ttl_attribute = settings.ttl_attribute
             self.described_until = LONG_AGO if settings.schema is None else NEVER
             self._ask_again_at = LONG_AGO
-        self.settings = settings  # last of all: what an exception of a signal handler leaves unfinished is done again
+        self.given = (
+            settings  # after all of that: what an exception of a signal handler leaves unfinished is done again
+        )
+        self.switch()  # another thread may have let those of before hold meanwhile
         return keeps and not settings.shortens(before)
+
+    def switch(self) -> None:
+        """Heed what the process is told: see `SWITCH`."""
+        self._hold(self.given)
+
+    def _hold(self, settings: TableSettings) -> None:
+        """Let settings hold: as they are, or, where the process is told not to cache and where a mock answers, as those
+        of a table that is off."""
+        is_mocked = self.id.endpoint == MOCKED
+        off = replace(settings.switched_off(), shared=settings.shared and not is_mocked)
+        while True:
+            is_off = SWITCH.is_off
+            reason = "disabled" if is_off else "mocked" if is_mocked else None
+            self.settings = settings if reason is None else off
+            self.off = {kind: reason or _off(settings, kind) for kind in KINDS}
+            if SWITCH.is_off is is_off:  # else another thread has changed it, and may have been here first
+                return
 
     # Keys of entries
 
@@ -141,6 +170,13 @@ class Table:
         """The table may have got another index, so it is due to be described, unless the application did that."""
         if self.settings.schema is None:
             self.described_until = LONG_AGO
+
+    def start_over(self) -> None:
+        """Know no more than the settings, and count from zero."""
+        self.forget()
+        self.ttl_attribute = self.settings.ttl_attribute
+        self.may_ask_images = self.may_ask_keys = True
+        self.begin()
 
     def forget(self) -> None:
         """The table may have been made anew, with other keys."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..core.tables import Place, Scope, TableId, account_of, region_of, table_id
+from ..core.tables import Place, Scope, TableId, account_of, is_mocked, region_of, table_id
 from .regions import note_region
 from .table import Table
 
@@ -19,8 +19,15 @@ class TableNames:
         self._find = find
         self._remember = remember
         self._scope = scope
+        self.is_mocked = is_mocked(scope.endpoint)
+        """Whether a mock answers for these tables."""
         self.known: dict[str, Table] = {}
         """By TableName as it was given, a name or an ARN."""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope, with the account where that has been learned."""
+        return self._scope
 
     def table(self, name: Any) -> Table:
         """The table that a request names. Raises NotCacheable for what is not a name."""

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ..cache.counters import Kind
 from ..cache.flights import ReadFlight
 from ..cache.memory import MemoryCache
-from ..cache.table import Table
+from ..cache.table import ZERO_TTL, Table
 from ..cache.table_names import TableNames
 from ..core.attempts import Attempts
 from ..core.requests import Request, is_consistent
@@ -76,7 +76,7 @@ class Context(Struct):
         if is_bypassing():
             return "bypass"
         off = table.off[kind]
-        if off != "table_off" and "ConsistentRead" in request and is_consistent(request):
+        if (off is None or off == ZERO_TTL) and "ConsistentRead" in request and is_consistent(request):
             return "consistent_read"
         return off
 

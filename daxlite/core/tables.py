@@ -28,6 +28,10 @@ NAME_RULE: Final = "letters, digits, '_', '-' and '.' (patterns are not supporte
 AWS: Final = "aws"
 """Stands for every endpoint of AWS's own: public, dual-stack, FIPS, VPC and account-based ones."""
 
+MOCKED: Final = "mocked"
+"""Stands for the mocks of this process that answer in DynamoDB's place; see `edges.mocks`. What they answer is not
+kept."""
+
 # What tells DynamoDB's own endpoints from other hosts at AWS, such as a load balancer in front of another server.
 _SERVICE: Final = re.compile(r"(.+\.)?(search-)?(dynamodb|ddb)(-fips)?\..+", re.ASCII)
 # The DNS suffixes of AWS's partitions, dual-stack ones included; a test holds them against botocore's list.
@@ -60,6 +64,20 @@ def canonical_endpoint(url: str) -> str:
     except ValueError:
         return url
     return AWS if host.endswith(_AWS_SUFFIXES) and _SERVICE.fullmatch(host) else url
+
+
+def mock_endpoint(name: str) -> str:
+    """The endpoint of one mock of which the answers are kept, for as long as it lasts. name: no other mock has it.
+
+    >>> is_mocked(mock_endpoint("1")), is_mocked(MOCKED), is_mocked(AWS)
+    (True, True, False)
+    """
+    return f"{MOCKED} {name}"
+
+
+def is_mocked(endpoint: str) -> bool:
+    """Whether a mock answers there. endpoint: in its canonical form."""
+    return endpoint.startswith(MOCKED)
 
 
 class Scope(NamedTuple):
@@ -129,8 +147,8 @@ class TableId(Struct, frozen=True, cache_hash=True):
 
 
 def region_of(endpoint: str, region: str) -> str:
-    """The region of a place: the one at AWS, none elsewhere. endpoint: in its canonical form."""
-    return region if endpoint == AWS else ""
+    """The region of a place: the one at AWS, and at a mock of it, none elsewhere. endpoint: in its canonical form."""
+    return region if endpoint == AWS or is_mocked(endpoint) else ""
 
 
 def table_id(scope: Scope, name_or_arn: str) -> TableId:

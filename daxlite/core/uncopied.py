@@ -1,4 +1,4 @@
-"""What cannot be copied or pickled: it has locks or connections, and a copy would share a part of its state."""
+"""What cannot be copied or pickled: it has locks, connections or threads, and a copy would share a part of them."""
 
 from typing import NoReturn
 
@@ -9,10 +9,11 @@ class Uncopied:
     >>> import copy
     >>> copy.copy(Uncopied())
     Traceback (most recent call last):
-    TypeError: cannot copy or pickle an object of Uncopied; share it, or make another where it is needed
+    TypeError: cannot copy or pickle an object of Uncopied, which has locks, ...
     """
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
-            f"cannot copy or pickle an object of {type(self).__name__}; share it, or make another where it is needed"
+            f"cannot copy or pickle an object of {type(self).__name__}, which has locks, connections or threads of its "
+            "own; share it in this process, and make another one in each other process"
         )

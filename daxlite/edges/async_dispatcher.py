@@ -37,9 +37,8 @@ class AsyncDispatcher:
         row = _row(operation) or operation_of(operation)
         hooks = self._hooks
         if hooks is not None:
-            if hooks.seen is not hooks.emitter._lookup_cache:  # a hook was added or removed
-                hooks.refresh()
-                self.context.dialect = hooks.dialect()
+            if hooks.seen is not hooks.emitter._lookup_cache:  # a hook was added or removed, or a mock may answer
+                self.context = hooks.context(self.context)
             if hooks.rewritten.get(operation, True) and hooks.rewrite(operation):
                 return await self._run(row, params, plan_rewritten(self.context, row, params))
         if hearing and row.depends_on is not None and listeners_here():

@@ -1,9 +1,10 @@
 """What `Cache.bulk` returns."""
 
 from ..cache.memory import MemoryCache
+from ..core.uncopied import Uncopied
 
 
-class Bulk:
+class Bulk(Uncopied):
     """While many items of a table are written: enter it by `with`, or by `async with`, which does the same."""
 
     def __init__(self, memory: MemoryCache, name: str) -> None:

@@ -1,7 +1,9 @@
 """What the plans of calls need to know of a client."""
 
+import os
 from typing import Any, Final
 
+from ..cache.switch import SWITCH
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
 from ..core.tables import Scope
@@ -14,6 +16,7 @@ UNLIMITED: Final = 300.0
 
 def context_of(client: Any, cache: Cache, scope: Scope) -> Context:
     """The context of a client that answers from this cache what was read in this scope."""
+    SWITCH.look(os.environ)  # a program may have set the variable since it imported daxlite
     return Context(
         cache._memory,
         dialect_of(client.meta),

@@ -10,14 +10,19 @@ hook of the first three rows bypass the cache. For a hit no hook runs at all. A 
 the calls that the cache answers; that is logged once.
 
 botocore keeps the handlers of a client in a trie. It replaces its cache of look-ups whenever a handler is registered or
-unregistered, so one comparison of identities tells a hit that nothing has changed.
+unregistered, so one comparison of identities tells a hit that nothing has changed. Where one of the handlers is that of
+a mock, which may begin or end at any moment, each call is made to look.
 """
 
 import logging
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..calls.dialects import Dialect, dialect_of
+from msgspec.structs import replace
+
+from ..calls.context import Context
+from ..calls.dialects import dialect_of
+from .mocks import Mock, is_stubbers, mock_among
 
 _logger: Final = logging.getLogger("daxlite")
 
@@ -54,15 +59,40 @@ class Hooks:
         self.emitter: Any = getattr(events, "_emitter", events)
         self._service = client.meta.service_model.service_id.hyphenize()
         self.seen: object = None
-        """botocore's cache of look-ups when the hooks were last looked at: another one if they may have changed."""
+        """botocore's cache of look-ups when the hooks were last looked at: another one if they may have changed. None
+        where a mock may answer."""
+        self._looked_up: object = None
+        """The same, whether or not a mock may answer."""
+        self._mock: Mock | None = None
+        self._names: Any = None
+        """The names of DynamoDB's own tables, from the first call on."""
         self.rewritten: dict[str, bool] = {}
         """By operation, as far as `rewrite` was asked."""
         self._is_logged: set[str] = set()
 
-    def refresh(self) -> None:
-        """Look at the hooks anew from here on."""
+    def context(self, known: Context) -> Context:
+        """The context of the next call: with the form of values that follows from the hooks that boto3 has registered
+        by now, and with the tables of the mock that answers, if one does. known: that of the last call."""
+        looked_up = self.emitter._lookup_cache
+        if self._looked_up is not looked_up:
+            self._look_up(known)
+            self._looked_up = looked_up
+            self.seen = None if self._mock is not None else looked_up
+        endpoint = None if self._mock is None else self._mock.endpoint()
+        names = self._names if endpoint is None else self._names_at(endpoint, known)
+        return known if names is known.names else replace(known, names=names)
+
+    def _look_up(self, known: Context) -> None:
         self.rewritten = {}
-        self.seen = self.emitter._lookup_cache
+        known.dialect = dialect_of(self._meta)
+        self._names = self._names or known.names
+        handlers = [each for event in ("before-call", "before-send") for each in self._handlers(event, "GetItem")]
+        self._mock = mock_among(handlers, self._names.scope.endpoint)
+
+    def _names_at(self, endpoint: str, known: Context) -> Any:
+        if known.names.scope.endpoint == endpoint:
+            return known.names
+        return known.cache.names(self._names.scope._replace(endpoint=endpoint, account=None))
 
     def rewrite(self, operation: str) -> bool:
         """Whether a hook of the application's may rewrite requests or answers of the operation."""
@@ -76,15 +106,14 @@ class Hooks:
             known = self.rewritten[operation] = bool(names)
         return known
 
-    def dialect(self) -> Dialect:
-        """The form of values of the client, which follows from the hooks that boto3 has registered by now."""
-        return dialect_of(self._meta)
+    def _handlers(self, event: str, operation: str) -> list[Any]:
+        return [*self.emitter._handlers.prefix_search(f"{event}.{self._service}.{operation}")]
 
     def _foreign(self, events: tuple[str, ...], operation: str) -> Iterator[str]:
         for event in events:
-            for handler in self.emitter._handlers.prefix_search(f"{event}.{self._service}.{operation}"):
+            for handler in self._handlers(event, operation):
                 name = _name_of(handler)
-                if name.partition(".")[0] not in _HARMLESS:
+                if name.partition(".")[0] not in _HARMLESS and not is_stubbers(handler):
                     yield name
 
     def _log_once(self, name: str, message: str, *arguments: str) -> None:

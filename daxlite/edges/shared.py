@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 from ..config import CacheConfig, TableConfig, settings_for
 from ..core.checks import check_function, is_name, is_number, shown
@@ -85,6 +85,27 @@ class Shared:
         Keyspace(self.namespace)
         check_keys("encryption_keys", self.encryption_keys)
         Envelope(self.compress_above)
+
+    # Settings do not change, so a copy is the same object, and needs no pickling.
+
+    def __copy__(self) -> "Shared":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Shared":
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if self.encryption_keys:
+            raise TypeError(
+                "this Shared has encryption_keys, which must not be written to where pickles go; make one in each "
+                "process, with keys from where secrets are kept"
+            )
+        if not isinstance(self.server, str):
+            raise TypeError(
+                "this Shared has a client, whose connections are those of this process; give it a URL, or make one in "
+                "each process"
+            )
+        return object.__reduce_ex__(self, protocol)  # `super()` does not know a class with slots of dataclass's
 
 
 def check_parts(before: CacheConfig, after: CacheConfig, names: Iterable[str]) -> None:

@@ -65,7 +65,10 @@ class StandIn:
         self.__reduce__()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot copy or pickle {self!r}; make another one where it is needed")
+        raise TypeError(
+            f"cannot copy or pickle {self!r}, which has connections of its own; share it in this process, and make "
+            "another one in each other process"
+        )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__reduce__()

@@ -16,6 +16,7 @@ from msgspec import Struct
 from ..core.checks import shown
 from ..core.hidden import Hidden
 from ..core.tables import region_and_name
+from ..core.uncopied import Uncopied
 from ..edges.cache import Cache
 from .applying import CHUNK
 from .brought import BroughtTables
@@ -40,7 +41,7 @@ class _Entry(Hidden, Struct, frozen=True):
     brought: Brought
 
 
-class LambdaHandler(Hidden):
+class LambdaHandler(Uncopied, Hidden):
     """What `lambda_handler` returns: a function of an event."""
 
     def __init__(self, cache: Cache, clients: RegionalClients) -> None:

@@ -14,6 +14,7 @@ from ..cache.regions import check_table
 from ..core.checks import is_number, shown
 from ..core.hidden import Hidden
 from ..core.tables import region_and_name
+from ..core.uncopied import Uncopied
 from ..drivers.threads import ThreadDriver
 from ..edges.cache import Cache
 from .clients import Clients
@@ -28,7 +29,7 @@ LONGEST_END: Final = 5.0
 """Seconds for which `close` waits for a thread: what was read is applied to the end, and the place is kept."""
 
 
-class Follower(Hidden):
+class Follower(Uncopied, Hidden):
     """The feeds of some tables. It is a context manager; `close` ends it."""
 
     def __init__(self, cache: Cache, tables: Iterable[str], clients: Clients, settings: Settings) -> None:

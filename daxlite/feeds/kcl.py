@@ -16,6 +16,7 @@ from ..cache.regions import check_table
 from ..core.hidden import Hidden
 from ..core.steps import Sleep, Steps
 from ..core.tables import region_and_name
+from ..core.uncopied import Uncopied
 from ..drivers.threads import ThreadDriver
 from ..edges.cache import Cache
 from .applying import CHUNK
@@ -35,7 +36,7 @@ ATTEMPTS: Final = 60
 PAUSE: Final = 1.0
 
 
-class RecordProcessor(Hidden):
+class RecordProcessor(Uncopied, Hidden):
     """The processor of one shard: `amazon_kclpy.v3`'s, by its methods. It drops what the records of a Kinesis data
     stream for DynamoDB make stale, or those of a DynamoDB stream that AWS's Kinesis adapter reads.
 

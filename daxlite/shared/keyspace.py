@@ -39,6 +39,10 @@ class Keyspace:
         """The key of a result."""
         return f"{self._prefix}{{{digest.hex()}}}:value"
 
+    def is_value(self, key: str) -> bool:
+        """Whether this is the key of a result."""
+        return key.endswith(":value")
+
     def lock(self, digest: bytes) -> str:
         """The key of the lock of a result, which the process that computes it holds."""
         return f"{self._prefix}{{{digest.hex()}}}:lock"

@@ -20,7 +20,7 @@ from ..core.steps import Run, Server, Steps
 from ..faults import Faults
 from ..latch import Latch
 from .distrust import Distrust
-from .failures import Unavailable
+from .errors import Unavailable
 from .keyspace import Keyspace
 from .scripts import bump
 from .tags import EVERYTHING

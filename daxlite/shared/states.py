@@ -170,6 +170,14 @@ def decode_state(data: bytes) -> State:
     return State(since / _TICKS, bool(flags & _YOUNG), tuple(log), tuple(under_way), leader)
 
 
+def encode_state(state: State) -> bytes:
+    """The bytes of a state in whose log there is something. As scripts write it, but without a leader and excuses."""
+    head = _HEAD.pack(FORMAT, state.is_young, round(state.since * _TICKS), len(state.log), len(state.open), 0, 0)
+    log = [each.token + _MOMENT.pack(round(each.moment * _TICKS)) + encode_extent(each.extent) for each in state.log]
+    opened = [each.id + _MOMENT.pack(round(each.deadline * _TICKS)) + encode_extent(each.extent) for each in state.open]
+    return head + b"".join(log + opened)
+
+
 def extent_at(data: bytes, at: int) -> tuple[Extent, int]:
     """The extent that begins here, and where it ends."""
     at += _LENGTH.size

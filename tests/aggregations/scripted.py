@@ -489,9 +489,9 @@ class Process:
 
 def scripted_hearing(cache: Any) -> ScriptedHearing:
     """Have a cache listen when it is asked, instead of in a thread."""
-    hearing: ScriptedHearing = cache._hearing
+    hearing: ScriptedHearing = cache._home.hearing
     hearing.__class__ = ScriptedHearing
-    hearing._servers = ScriptedServers(cache._connections.threads.clients.client.server)
+    hearing._servers = ScriptedServers(cache._home.connections.threads.clients.client.server)
     hearing.begin()
     return hearing
 
@@ -501,14 +501,14 @@ class ScriptedAsyncDriver(AsyncioDriver):
 
     clock: Clock
 
-    async def _take(self, step: Any, progress: Any) -> Any:
+    async def _take(self, step: Any, *arguments: Any) -> Any:
         if isinstance(step, Sleep):
             task = asyncio.current_task()
             if task is not None and task.get_name() == "daxlite":
                 await asyncio.Event().wait()  # in the background: until it is ended
             self.clock.advance(step.seconds)
             return None
-        return await super()._take(step, progress)
+        return await super()._take(step, *arguments)
 
 
 class World:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from daxlite.drivers.progress import Progress
 from daxlite.shared.tags import everything_of, named_tag
+from tests.aggregations.local import LocalWorld
 from tests.aggregations.scripted import Process, World
 from tests.aggregations.stage import Actor, Stage
 from tests.volume import amount
@@ -21,13 +22,32 @@ class Play:
     """Two processes that compute the same, from a value that changes."""
 
     def __init__(self, near_bytes: int, ttl: float, order: list[tuple[int, int]]) -> None:
-        self.world = World()
+        self.world = self.begin()
         self.stage = Stage(self.world.clock)
-        self.processes = [self.world.process(near_bytes=near_bytes) for _ in range(2)]
+        self.processes = self.two(near_bytes)
         self.functions = [self.kept(process, ttl) for process in self.processes]
         self.value = self.returned = 0
         self.order = iter(order)
         self.turns_left = 0
+
+    def begin(self) -> Any:
+        return World()
+
+    def two(self, near_bytes: int) -> list[Process]:
+        return [self.world.process(near_bytes=near_bytes) for _ in range(2)]
+
+    def hear(self) -> None:
+        """What was changed is heard everywhere."""
+        for each in self.processes:
+            each.hearing.pump()
+
+    def lose(self, process: int) -> None:
+        """A process hears nothing more."""
+        self.processes[process].hearing.lose()
+
+    def last(self) -> Process:
+        """Who looks at what is there when all is over."""
+        return self.world.process()
 
     def kept(self, process: Process, ttl: float) -> Any:
         return process.cache.cached(
@@ -55,8 +75,7 @@ class Play:
         yield
         steps = self.processes[process].cache._outbox.invalidate(everything_of((named_tag("x"),)))
         yield from self.stage._taking(self.processes[process], steps, Progress())
-        for each in self.processes:
-            each.hearing.pump()
+        self.hear()
         self.returned = max(self.returned, mine)
 
     def choose(self, able: list[Actor]) -> Actor:
@@ -72,7 +91,7 @@ class Play:
         elif number >= 90 and keys:
             self.world.server.evict(keys[number % len(keys)])
         elif number >= 88:
-            self.processes[number % 2].hearing.lose()
+            self.lose(number % 2)
         return self.chosen
 
     def run(self) -> None:
@@ -87,7 +106,7 @@ class Play:
             assert not process.cache._engine.refreshing
             assert process.cache.stats().faults == 0
         assert not self.world.server.keys(":lock") or self.world.clock() > 1002
-        last = self.world.process()
+        last = self.last()
         request = self.kept(last, 100)._known.request((), {})
         actor = self.stage.asks(last, request)
         self.stage.run(lambda able: able[0])
@@ -101,8 +120,26 @@ class Play:
 roles = st.tuples(st.sampled_from(["caller", "caller", "caller", "writer"]), st.integers(0, 1))
 
 
+class PlayInOneProcess(Play):
+    """The same where both are one, and there is no server."""
+
+    def begin(self) -> Any:
+        return LocalWorld()
+
+    def two(self, near_bytes: int) -> list[Process]:
+        return [self.world.process()] * 2
+
+    def hear(self) -> None: ...
+
+    def lose(self, process: int) -> None: ...
+
+    def last(self) -> Process:
+        return self.processes[0]
+
+
 @settings(max_examples=amount("orders of callers and writers"))
 @given(
+    st.sampled_from([Play, PlayInOneProcess]),
     st.lists(roles, min_size=2, max_size=5),
     st.lists(st.tuples(st.integers(0, 99), st.integers(0, 12)), max_size=40),
     st.sampled_from([0, 1_000_000]),
@@ -110,9 +147,14 @@ roles = st.tuples(st.sampled_from(["caller", "caller", "caller", "writer"]), st.
     st.booleans(),
 )
 def test_p2_p3_any_order_of_steps(
-    cast: list[tuple[str, int]], order: list[tuple[int, int]], near_bytes: int, ttl: float, is_warm: bool
+    kind: type[Play],
+    cast: list[tuple[str, int]],
+    order: list[tuple[int, int]],
+    near_bytes: int,
+    ttl: float,
+    is_warm: bool,
 ) -> None:
-    play = Play(near_bytes, ttl, order)
+    play = kind(near_bytes, ttl, order)
     if is_warm:
         for process in (0, 1, 0):
             play.stage.enter(play.caller(process), "warm")

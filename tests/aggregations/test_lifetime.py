@@ -18,10 +18,10 @@ def test_a_cache_that_is_not_closed_goes_with_its_threads() -> None:
         cache = AggregationCache(fakeredis.FakeRedis(), "shop")
         assert cache.cached(name="f")(lambda: 1)() == 1
         for thread in threads():
-            if thread is not cache._hearing._thread:
+            if thread is not cache._home.hearing._thread:
                 thread.join(10)  # it has renewed the lock of the computation
-        assert threads() == [cache._hearing._thread]
-        gone, hearing, outbox = weakref.ref(cache), cache._hearing, cache._outbox
+        assert threads() == [cache._home.hearing._thread]
+        gone, hearing, outbox = weakref.ref(cache), cache._home.hearing, cache._outbox
         del cache
         gc.collect()
         assert gone() is None, "something keeps it"
@@ -50,7 +50,7 @@ def test_dropped_caches_leave_nothing_even_where_the_garbage_collector_is_off() 
             assert function() == 1
             gone.append(weakref.ref(cache))
             if not number % 2:
-                pools.append(cache._connections.threads.clients._way)
+                pools.append(cache._home.connections.threads.clients._way)
             threads = [thread for thread in threading.enumerate() if thread.name.startswith("daxlite")]
             del cache, function
             for thread in threads:

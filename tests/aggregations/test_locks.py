@@ -145,7 +145,7 @@ def test_a_holder_renews_its_lock_as_long_as_it_computes(world: World) -> None:
         for _ in range(10):
             assert step.seconds <= LOCK_TTL / 2
             world.clock.advance(step.seconds)
-            step = steps.send(process.cache._connections.threads.run(steps.send(None).commands))
+            step = steps.send(process.cache._home.connections.threads.run(steps.send(None).commands))
             assert world.server.data[locked(world)][1] == world.clock() + LOCK_TTL
         return 1
 
@@ -161,7 +161,7 @@ def test_a_holder_renews_its_states_as_long_as_it_computes(world: World) -> None
         step = next(steps)
         for _ in range(1000):
             world.clock.advance(step.seconds)
-            step = steps.send(process.cache._connections.threads.run(steps.send(None).commands))
+            step = steps.send(process.cache._home.connections.threads.run(steps.send(None).commands))
             seen.append(len(world.server.keys(":state")))
         return 1
 
@@ -203,7 +203,7 @@ def test_a_holder_that_lost_its_lock_does_not_renew_the_next_one(world: World) -
         world.clock.advance(next(steps).seconds)
         key = locked(world)
         world.server.data[key] = b"another", world.clock() + 1
-        reply = process.cache._connections.threads.run(steps.send(None).commands)
+        reply = process.cache._home.connections.threads.run(steps.send(None).commands)
         with pytest.raises(StopIteration):
             steps.send(reply)
         assert world.server.data[key][1] == world.clock() + 1

@@ -216,7 +216,7 @@ def test_p1_two_caches_of_one_namespace_in_one_process_hear_each_other_at_once(w
     """One for threads and one for asyncio, say: a process is to see its own changes, however long its message takes."""
     one = world.process()
     source = Counted(0)
-    client = one.cache._connections.threads.clients.client
+    client = one.cache._home.connections.threads.clients.client
     other = AggregationCache(client, "shop", clock=world.clock, wall_clock=world.clock, random=lambda: 0.0)
     hearing = scripted_hearing(other)
     hearing.listen()

@@ -367,7 +367,7 @@ def test_a_result_of_asyncio_that_is_computed_from_one_of_threads_is_stored(worl
         cache = AsyncAggregationCache(
             AsyncClient(world.server),
             "shop",
-            sync_client=threads.cache._connections.given,
+            sync_client=threads.cache._home.connections.given,
             clock=world.clock,
             wall_clock=world.clock,
         )

@@ -8,7 +8,7 @@ import fakeredis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daxlite.aggregations.engine.store import _RENEW, _UNLOCK
+from daxlite.aggregations.engine.store import RENEW, UNLOCK
 from daxlite.shared.line import Wire
 from daxlite.shared.wires import RedisWire
 from tests.aggregations.scripted import Client, Clock, ScriptedWire, Server
@@ -24,8 +24,8 @@ commands = st.one_of(
     st.tuples(st.just("SET"), keys, tokens, st.just("PX"), lives),
     st.tuples(st.just("PEXPIRE"), keys, lives, st.just("GT")),
     st.tuples(st.just("DEL"), keys),
-    st.tuples(st.just("EVAL"), st.just(_UNLOCK), st.just(1), keys, tokens),
-    st.tuples(st.just("EVAL"), st.just(_RENEW), st.just(1), keys, tokens, lives),
+    st.tuples(st.just("EVAL"), st.just(UNLOCK), st.just(1), keys, tokens),
+    st.tuples(st.just("EVAL"), st.just(RENEW), st.just(1), keys, tokens, lives),
     st.tuples(st.just("PUBLISH"), keys, tokens),
 )
 

@@ -71,5 +71,5 @@ def test_each_function_by_its_name_and_the_time_it_took(world: World) -> None:
 @pytest.mark.faults_expected
 def test_a_fault_of_the_bus_is_counted(world: World) -> None:
     cache = world.process().cache
-    cache._hearing.on_fault(AttributeError())
+    cache._home.hearing.on_fault(AttributeError())
     assert cache.stats().faults == 1

@@ -310,7 +310,7 @@ def test_p7_what_the_tier_could_not_be_told_is_pending_for_results_too(
 def test_p2_a_near_result_goes_with_a_write_that_the_tier_was_told(shop: Shop) -> None:
     writer = shop.member()
     near = AggregationCache(shop.valkey.url, shop.namespace)
-    near._hearing.on_message = lambda *heard: None  # the process itself need not wait for the message
+    near._home.hearing.on_message = lambda *heard: None  # the process itself need not wait for the message
     try:
         result = near.cached(name="result")(lambda: READS["item"](writer.client))
         for item in (NEW, LATER, OLD, NEW):

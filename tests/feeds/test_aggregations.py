@@ -51,8 +51,9 @@ class Results:
 
 
 @contextmanager
-def results(world: World, valkey: Valkey, namespace: str) -> Iterator[Results]:
-    aggregations = AggregationCache(valkey.url, namespace)
+def results(world: World, valkey: Valkey | None, namespace: str) -> Iterator[Results]:
+    """valkey: None for those of one process."""
+    aggregations = AggregationCache.local() if valkey is None else AggregationCache(valkey.url, namespace)
     try:
         yield Results(world, aggregations)
     finally:
@@ -60,9 +61,10 @@ def results(world: World, valkey: Valkey, namespace: str) -> Iterator[Results]:
         world.cache.close()
 
 
-def test_p6_results_go_stale_by_what_they_read(made: World, valkey: Valkey, namespace: str) -> None:
+@pytest.mark.parametrize("is_local", [False, True])
+def test_p6_results_go_stale_by_what_they_read(made: World, valkey: Valkey, namespace: str, is_local: bool) -> None:
     made.start()
-    with results(made, valkey, namespace) as found:
+    with results(made, None if is_local else valkey, namespace) as found:
         made.simulator.clock.advance(60.0)
         assert (found.orders_of("ann"), found.orders_of("bob"), found.computed) == (1, 0, 2)
         made.others_put(1, **ANN)

@@ -105,7 +105,7 @@ def test_a_refresh_of_the_application_s_own(world: World) -> None:
 
 
 def test_a_refresh_looks_past_what_other_processes_have_cached(world: World, valkey: Valkey, namespace: str) -> None:
-    shared = Shared(valkey.url, namespace=namespace, local=False, account="123456789012")
+    shared = Shared(valkey.url, namespace=namespace, local=False, account="123456789012", budget=5)
     cache = daxlite.Cache(shared=shared)
     model = daxlite.pynamodb.wrap(world.shop.Order, cache)
     world.elsewhere("ann", 1, status={"S": "open"})

@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.stub import ANY, Stubber
 
 import daxlite
+from daxlite.testing import enabled
 
 LONG = Decimal("1." + "1" * 45)
 READ_BACK = "1." + "1" * 37
@@ -63,7 +64,7 @@ def test_a_number_that_boto3_does_not_read(resource: Any, short_numbers: Callabl
     item = {"pk": {"N": "1"}, "value": {"N": READ_BACK}}
     cache = daxlite.Cache()
     wrapped = daxlite.wrap(resource, cache=cache).Table("T")
-    with Stubber(resource.meta.client) as stub:
+    with enabled(), Stubber(resource.meta.client) as stub:
         stub.add_client_error("describe_table", "AccessDeniedException")
         for _ in range(3):
             stub.add_response("get_item", {"Item": deepcopy(item)}, {"TableName": "T", "Key": ANY})

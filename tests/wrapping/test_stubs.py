@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 
 import daxlite
 from daxlite import CacheConfig
+from daxlite.testing import enabled
 from tests.scripted_client import ITEM, KEY, TABLE
 
 
@@ -18,7 +19,7 @@ def test_a_stubber_sees_the_requests_that_the_application_makes(client: Any) -> 
     put = {"TableName": TABLE, "Item": ITEM}
     update = {"TableName": TABLE, "Key": KEY, "UpdateExpression": "REMOVE note"}
     other = {"TableName": TABLE, "Key": {"pk": {"S": "other"}}}
-    with Stubber(wrapped) as stubber:
+    with enabled(), Stubber(wrapped) as stubber:
         stubber.add_response("put_item", {}, put)
         stubber.add_response("get_item", {"Item": ITEM}, other)
         stubber.add_response("update_item", {}, update)

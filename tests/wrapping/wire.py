@@ -34,8 +34,11 @@ def reply_of(body: bytes, **headers: str) -> AWSResponse:
     return AWSResponse("http://127.0.0.1:1/", 200, HeadersDict(own | given), Raw(body))  # type: ignore[arg-type]
 
 
-def answer(client: Any, **answers: Any) -> DynamoDB:
-    """Let a scripted DynamoDB answer what the client would send over the network, in wire form."""
+def answer(client: Any, event: str = "before-send.dynamodb", **answers: Any) -> DynamoDB:
+    """Let a scripted DynamoDB answer what the client would send over the network, in wire form.
+
+    event: all of its handlers are called, and the first answer counts.
+    """
     dynamodb = DynamoDB(**{"DescribeTable": description("pk"), **answers})
 
     def reply(request: Any, event_name: str, **_: Any) -> AWSResponse:
@@ -44,5 +47,5 @@ def answer(client: Any, **answers: Any) -> DynamoDB:
             json.dumps({name: part for name, part in response.items() if name != "ResponseMetadata"}).encode()
         )
 
-    client.meta.events.register("before-send.dynamodb", reply)
+    client.meta.events.register(event, reply)
     return dynamodb

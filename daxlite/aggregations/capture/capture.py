@@ -20,8 +20,7 @@ from ...calls.hearing import hear_no_more, listeners_here
 from ...core.extents import EVERYTHING, Extent
 from ...core.steps import Run, Server, Steps
 from ...core.tags import Tag, scan_tag, table_tag
-from ...shared.errors import CorruptValue
-from ...shared.failures import Unavailable
+from ...shared.errors import CorruptValue, Unavailable
 from ...shared.keyspace import Keyspace
 from ...shared.scripts import MAX_COMPUTATION, NotedState, note, noted
 from ...shared.tags import shared_tag

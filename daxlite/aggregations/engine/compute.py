@@ -17,8 +17,7 @@ from msgspec.structs import replace
 
 from ...core.extents import hulls
 from ...core.steps import Compute, Sleep, Spawn, Steps
-from ...shared.errors import CorruptValue, Unstorable
-from ...shared.failures import Unavailable
+from ...shared.errors import CorruptValue, Unavailable, Unstorable
 from ...shared.scripts import MARGIN, MAX_COMPUTATION
 from ...shared.tags import everything_of
 from ..capture.capture import Capture, keys_under_way, open_captures

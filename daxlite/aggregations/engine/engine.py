@@ -11,7 +11,7 @@ from ..capture.capture import KnownTokens
 from ..options import AggregationOptions
 from ..stored_result import StoredResult
 from .flights import ComputeFlights
-from .near import NearCache
+from .near import Near
 from .store import Store
 
 
@@ -19,7 +19,7 @@ class Engine(Struct, eq=False):
     """The parts that together answer requests: the store in Redis, the near cache, the flights of this process."""
 
     store: Store
-    near: NearCache
+    near: Near
     flights: ComputeFlights
     keyspace: Keyspace
     server: Server

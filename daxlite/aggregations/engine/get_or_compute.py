@@ -18,7 +18,7 @@ import os
 from typing import Any, Final
 
 from ...core.steps import Sleep, Steps, Wait
-from ...shared.failures import Unavailable
+from ...shared.errors import Unavailable
 from ..capture.capture import keys_under_way, open_captures
 from ..capture.nesting import depend_on_result
 from ..stats import FunctionCounters

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cachetools import LRUCache
 from msgspec import Struct
@@ -10,9 +10,9 @@ from msgspec import Struct
 from ...cache.clock import ChangeClock, Stamps, changed_since
 from ...cache.lock import Lock, Reentered
 from ...core.extents import Extent
-from ...shared.hearing import Hearing
 from ...shared.messages import Message
 from ...shared.tags import EVERY_TABLE, EVERYTHING
+from ...shared.tier import Hears
 from ..stored_result import StoredResult
 
 CHANGES_KEPT_FOR: Final = 30.0
@@ -49,17 +49,32 @@ class NearEntry(Struct, eq=False):
         return True
 
 
+class Near(Protocol):
+    """The results that a request finds without taking a step. `NearCache` and `local.LocalResults` are such."""
+
+    def now(self) -> Moment: ...
+
+    def get(self, key: bytes, tags: tuple[bytes, ...]) -> StoredResult | None: ...
+
+    def put(self, key: bytes, stored: StoredResult, since: Moment) -> None: ...
+
+    def bump(self, changed: Mapping[bytes, Extent]) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def size(self) -> tuple[int, int]: ...
+
+
 class NearCache:
     """Results in memory, bounded in bytes; the least recently used go first.
 
     A change is heard, or made in this process. While the process does not hear, nothing is answered from here (P5).
     """
 
-    def __init__(self, max_bytes: int, hearing: Hearing, clock: Callable[[], float]) -> None:
+    def __init__(self, max_bytes: int, hearing: Hears, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
         self._hearing = hearing
         self._clock = clock
-        hearing.on_message = self._hear
         self.begin()
 
     def begin(self) -> None:
@@ -112,7 +127,8 @@ class NearCache:
     def _is_changed(self, stamps: Stamps, extents: tuple[Extent, ...], since: Moment) -> bool:
         return _is_met(stamps, since.tick, extents) or self._changes.may_have_missed(since.at, self._clock())
 
-    def _hear(self, message: Message) -> None:
+    def hear(self, message: Message) -> None:
+        """Another process, or this one, told of a change."""
         self.bump(message.changed)
 
     def bump(self, changed: Mapping[bytes, Extent]) -> None:

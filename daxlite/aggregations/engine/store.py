@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from ...core.extents import Extent
 from ...core.steps import Get, Run, Server, Steps
 from ...shared.envelope import Envelope
-from ...shared.errors import CorruptValue, Unstorable
-from ...shared.failures import Unavailable
+from ...shared.errors import CorruptValue, Unavailable, Unstorable
 from ...shared.keyspace import Keyspace
 from ...shared.outbox import Outbox
 from ...shared.scripts import keep, note, noted
@@ -20,14 +19,14 @@ from ...shared.tags import everything_of, result_tag
 from ..capture.capture import ReadPart
 from ..stats import FunctionCounters
 from ..stored_result import StoredResult, pack, unpack
-from .near import Moment, NearCache
+from .near import Moment, Near
 
 MAX_EXPECTED: Final = 100_000
 """So many results and tags are remembered, of which result depends on which tags: some 20 MB."""
 
 # Delete a lock, or renew it, if it still is the caller's.
-_UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
-_RENEW: Final = (
+UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
+RENEW: Final = (
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
 )
 
@@ -54,7 +53,7 @@ class ExpectedTags(Struct, frozen=True):
 class Store:
     """The results of one namespace. Its methods are steps; all may raise Unavailable."""
 
-    def __init__(self, keyspace: Keyspace, server: Server, envelope: Envelope, near: NearCache, outbox: Outbox) -> None:
+    def __init__(self, keyspace: Keyspace, server: Server, envelope: Envelope, near: Near, outbox: Outbox) -> None:
         self.keyspace = keyspace
         self._server = server
         self._envelope = envelope
@@ -186,10 +185,10 @@ class Store:
     def renew_lock(self, key: bytes, token: bytes, seconds: float, tags: Iterable[bytes] = ()) -> Steps[bool]:
         """Let a lock last for so many seconds from now, and the states of tags a while longer. Returns whether the lock
         is still the caller's."""
-        renew = ("EVAL", _RENEW, 1, self.keyspace.lock(key), token, round(seconds * 1000))
+        renew = ("EVAL", RENEW, 1, self.keyspace.lock(key), token, round(seconds * 1000))
         is_ours, *_ = yield Run(self._server, (renew, *keep(self.keyspace, tags, seconds)))
         return bool(is_ours)
 
     def unlock(self, key: bytes, token: bytes) -> Steps[None]:
         """Release a lock, if it is still the caller's."""
-        yield Run(self._server, (("EVAL", _UNLOCK, 1, self.keyspace.lock(key), token),))
+        yield Run(self._server, (("EVAL", UNLOCK, 1, self.keyspace.lock(key), token),))

@@ -93,7 +93,7 @@ def test_p5_a_process_listens_only_while_every_primary_answers(namespace: str) -
     ):
         cache.get_or_compute("a", lambda: 1)
         wait_until("it listens", lambda: cache.stats().is_listening)
-        assert len(cache._hearing._lines.all) == len(cluster.nodes)
+        assert len(cache._home.hearing._lines.all) == len(cluster.nodes)
         for node in cluster.nodes:
             node.pause()
             wait_until("it trusts nothing that it keeps", lambda: not cache.stats().is_listening)

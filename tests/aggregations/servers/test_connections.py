@@ -126,7 +126,7 @@ def test_a_socket_in_the_file_system(tmp_path: Path, namespace: str) -> None:
 def test_two_event_loops_have_a_client_each(own_valkey: Valkey, namespace: str) -> None:
     with own_valkey.client() as admin:
         cache = AsyncAggregationCache(own_valkey.url, namespace, WITHOUT_NEAR)
-        connections: Any = cache._connections.asyncio
+        connections: Any = cache._home.connections.asyncio
 
         @cache.cached(ttl=60)
         async def function(number: int) -> int:

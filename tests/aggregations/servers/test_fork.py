@@ -126,7 +126,7 @@ def test_p7_a_connection_pool_that_another_thread_uses_is_not_waited_for(cache: 
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with cache._connections.threads.clients.client.connection_pool._lock:
+        with cache._home.connections.threads.clients.client.connection_pool._lock:
             held.set()
             enough.wait(PATIENCE)
 
