@@ -206,7 +206,7 @@ def follow(
     permission, no Redis), 3 if it was ended and changes were lost before, 4 if a table lost its stream.
     """
     from daxlite.edges.shared import Shared
-    from daxlite.feeds.follower import check_tables
+    from daxlite.feeds.arguments import check_tables
     from daxlite.follow.command import BUDGET, Options, run
     from daxlite.follow.output import JsonOutput
     from daxlite.follow.view import view_of

@@ -57,6 +57,11 @@ class Latch:
         if self._is_open:
             self._call_back()
 
+    def remove_callback(self, callback: Callable[[], object]) -> None:
+        """Do not call this any more, as one that has waited long enough. It may be called at this very moment."""
+        with suppress(ValueError):  # it has been called
+            self._callbacks.remove(callback)
+
     def _call_back(self) -> None:
         while self._callbacks:
             try:

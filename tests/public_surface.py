@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 PATH: Final = Path(__file__).with_suffix(".txt")
-MODULES: Final = ("daxlite", "daxlite.aggregations", "daxlite.feeds", "daxlite.pynamodb")
+MODULES: Final = ("daxlite", "daxlite.aggregations", "daxlite.feeds", "daxlite.pynamodb", "daxlite.testing")
 WIDTH: Final = 100
 NOT_FOR_APPLICATIONS: Final = {"changed", "deliver", "where"}
 """What other parts of daxlite use."""

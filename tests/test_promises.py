@@ -216,7 +216,7 @@ def test_p9_unknown_outcome_a_write_that_is_applied_after_its_failure_was_report
     assert not is_hit(read(simulated)), "nothing is kept that it may change"
     simulated.put(NEW, client=simulated.raw)  # now it arrives
     assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
-    simulated.simulator.clock.advance(5.0)  # a settle window after its caller gave up
+    simulated.simulator.clock.advance(10.0)  # it was awaited for a settle window, and has settled by now
     read(simulated)
     assert is_hit(read(simulated))
     assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))

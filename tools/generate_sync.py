@@ -29,6 +29,7 @@ TWINS: Final = {
     "daxlite/edges/async_dispatcher.py": "daxlite/edges/dispatcher.py",
     "daxlite/edges/async_routing.py": "daxlite/edges/routing.py",
     "daxlite/edges/async_sending.py": "daxlite/edges/sending.py",
+    "daxlite/feeds/async_feed.py": "daxlite/feeds/feed.py",
     "daxlite/shared/async_cluster.py": "daxlite/shared/cluster.py",
     "daxlite/shared/async_connection.py": "daxlite/shared/connection.py",
     "daxlite/shared/async_pool.py": "daxlite/shared/pool.py",
@@ -51,6 +52,7 @@ REPLACEMENTS: Final = (
     (r", sync_client\)", ")"),
     (r"\bfor asyncio\b", "for threads"),
     (r"\bcoroutine function\b", "function"),
+    (r"\bin a task\b", "in a thread"),
 )
 """Regular expressions, and what takes their place, in this order."""
 

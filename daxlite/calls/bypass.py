@@ -1,9 +1,14 @@
 """A way around the cache, for the calls that need one."""
 
 import weakref
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from typing import Any, Final
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Final, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Bypassed(Exception):  # noqa: N818 - a decision, not an error
@@ -35,7 +40,8 @@ may_bypass: Final = _entered.get
 class bypass(ContextDecorator):  # noqa: N801 - used like a function
     """Within, reads go straight to DynamoDB and are not stored. Writes invalidate as ever.
 
-    It holds for the thread or the task that enters it, and for the tasks that are started within.
+    It holds for the thread or the task that enters it, and for the tasks that are started within. As a decorator it
+    takes functions and coroutine functions.
 
     >>> with bypass():
     ...     is_bypassing()
@@ -46,6 +52,17 @@ class bypass(ContextDecorator):  # noqa: N801 - used like a function
 
     def _recreate_cm(self) -> "bypass":  # as a decorator: each call of the function enters a block of its own
         return bypass()
+
+    def __call__(self, func: F) -> F:
+        if not iscoroutinefunction(func):
+            return super().__call__(func)
+
+        @wraps(func)
+        async def decorated(*args: Any, **kwargs: Any) -> Any:
+            with bypass():
+                return await func(*args, **kwargs)
+
+        return cast(F, decorated)
 
     def __enter__(self) -> None:
         self._within = _Entered(self, _entered.get())

@@ -46,6 +46,8 @@ class Waitable(Protocol):
 
     def add_callback(self, callback: Callable[[], object]) -> None: ...
 
+    def remove_callback(self, callback: Callable[[], object]) -> None: ...
+
 
 class Invalidated(Protocol):
     """A cache of this process; `cache.memory.MemoryCache` is one."""

@@ -189,8 +189,11 @@ class AsyncioDriver:
                 loop.call_soon_threadsafe(wake)
 
         latch.add_callback(call_back)
-        # A follower that is cancelled cancels its own future; the leader's flight goes on.
-        await asyncio.wait([opened], timeout=seconds)
+        try:
+            # A follower that is cancelled cancels its own future; the leader's flight goes on.
+            await asyncio.wait([opened], timeout=seconds)
+        finally:
+            latch.remove_callback(call_back)  # a latch may be waited at again and again
 
     async def _compute(self, call: Callable[[], Awaitable[Any]], listener: Any, progress: Progress) -> Any:
         try:

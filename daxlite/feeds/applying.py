@@ -20,7 +20,7 @@ from ..core.changes import UNKNOWN, Change, Image
 from ..core.echoes import Epoch, echoes_of, is_strict
 from ..core.extents import Extent, hulls
 from ..core.not_cacheable import NotCacheable
-from ..core.steps import Steps
+from ..core.steps import Sleep, Steps
 from ..core.tags import Tag, item_tag
 from ..shared.errors import CorruptValue, Unavailable
 from ..shared.outside import Seen, Spared, excused, find_spared, look, take
@@ -76,6 +76,8 @@ class Applier:
     def apply(self, records: Sequence[FeedRecord]) -> Steps[None]:
         """Apply records, in the order in which they came."""
         for first in range(0, len(records), CHUNK):
+            if first:
+                yield Sleep(0)  # to the other tasks of an event loop many records at once would be a long time
             yield from self._apply(records[first : first + CHUNK])
 
     def _apply(self, records: Sequence[FeedRecord]) -> Steps[None]:

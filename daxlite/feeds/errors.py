@@ -1,7 +1,8 @@
 """What a feed may raise.
 
 FeedError
-└── StreamMissingError   the table has no stream, or there is no such table
+├── StreamMissingError   the table has no stream, or there is no such table
+└── EndedError           the feed was told to end before it had begun
 """
 
 
@@ -11,6 +12,10 @@ class FeedError(Exception):
 
 class StreamMissingError(FeedError):
     """A table that is followed has no stream of its changes, or is not there."""
+
+
+class EndedError(FeedError):
+    """The feed was told to end while it waited for a reply."""
 
 
 def code_of(error: BaseException) -> str:

@@ -1,54 +1,65 @@
-"""`follow`: a thread for each table, which reads the table's stream and drops what others have changed."""
+"""`follow`: reads the streams of tables, each in a thread or in a task of its own, and drops what others have changed.
 
+    client of boto3          threads, of the program                 `with`, or `async with`, which waits for them
+    client of aiobotocore    tasks, of the loop that enters          `async with`
+
+Both take the same steps, those of `following.py`.
+"""
+
+import asyncio
 import atexit
+import logging
+import math
 import os
-import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from random import SystemRandom
 from types import TracebackType
 from typing import Any, Final, Self
 
-from ..cache.regions import check_table
-from ..core.checks import is_number, shown
+from ..core.checks import shown
 from ..core.hidden import Hidden
-from ..core.tables import region_and_name
+from ..core.steps import Steps, Wait
 from ..core.uncopied import Uncopied
-from ..drivers.threads import ThreadDriver
+from ..drivers.asyncio import AsyncioDriver
 from ..edges.cache import Cache
+from ..latch import Latch
+from .arguments import check_tables, clients_of, settings_of
+from .async_clients import AsyncClients
+from .async_feed import AsyncFeed
 from .clients import Clients
-from .described import FollowedTable
 from .errors import FeedError
-from .following import Settings, Source, TableFeed
-from .sending import Sending
-from .stats import FeedCounts, FeedStats
-from .streams.reader import SPACING, Start
+from .feed import Feed
+from .following import Settings
+from .stats import FeedStats
+from .streams.reader import Start
+
+_logger: Final = logging.getLogger("daxlite")
 
 LONGEST_END: Final = 5.0
-"""Seconds for which `close` waits for a thread: what was read is applied to the end, and the place is kept."""
+"""Seconds for which `close` waits for a feed: what was read is applied to the end, and the place is kept."""
 
 
 class Follower(Uncopied, Hidden):
-    """The feeds of some tables. It is a context manager; `close` ends it."""
+    """The feeds of some tables. It is a context manager, for `with` and `async with`; `close` or `aclose` ends it."""
 
-    def __init__(self, cache: Cache, tables: Iterable[str], clients: Clients, settings: Settings) -> None:
-        self._clients = clients
+    def __init__(
+        self, cache: Cache, tables: Iterable[str], clients: Clients | AsyncClients, settings: Settings
+    ) -> None:
+        self._is_of_asyncio = isinstance(clients, AsyncClients)  # then its feeds are tasks, for `async with` alone
         self._pid = os.getpid()
-        self._feeds = [_Feed(cache, name, clients, settings) for name in tables]
-        self._is_closed = False
+        self._feeds: list[Feed | AsyncFeed] = [
+            Feed(cache, name, clients, settings, self._look)
+            if isinstance(clients, Clients)
+            else AsyncFeed(cache, name, clients, settings, self._look)
+            for name in tables
+        ]
+        self._is_started = self._is_awaited = self._is_told_to_end = self._is_closed = False
+        self._begun = Latch()
+        """Open once all feeds have begun, or one is over."""
+        self._one_over, self._all_over = Latch(), Latch()
 
-    def begin(self) -> None:
-        """Take the place in each stream, then start the threads."""
-        try:
-            for feed in self._feeds:
-                feed.begin()
-            for feed in self._feeds:
-                feed.start()
-        except BaseException:
-            self.close()
-            raise
-        _followers.add(self)
+    # What there is to know
 
     def stats(self) -> dict[str, FeedStats]:
         """The counts of each feed, by table as it was given."""
@@ -57,84 +68,148 @@ class Follower(Uncopied, Hidden):
     @property
     def error(self) -> Exception | None:
         """Why a feed has ended, or cannot go on; None if all is well."""
+        return self._absence() or next((feed.error for feed in self._feeds if feed.error is not None), None)
+
+    def _absence(self) -> FeedError | None:
+        """Why there are no feeds here; None if there are."""
+        if not self._is_started:
+            return FeedError("nothing is followed yet: that begins with `async with`")
         if self._pid != os.getpid():
             return FeedError("this process is a child of the one that follows, and has no feeds of its own")
-        return next((feed.error for feed in self._feeds if feed.error is not None), None)
+        return None
 
     @property
     def is_alive(self) -> bool:
-        """Whether all of its threads run, in this process."""
-        return not self._is_closed and self._pid == os.getpid() and all(feed.is_alive for feed in self._feeds)
+        """Whether all of its feeds run, in this process."""
+        is_here = self._absence() is None and not self._is_closed
+        return is_here and not any(feed.is_over for feed in self._feeds)
+
+    def _look(self) -> None:
+        """A feed has begun, or is over."""
+        over = [feed for feed in self._feeds if feed.is_over]
+        if over or all(feed.has_begun for feed in self._feeds):
+            if over and not (self._begun.is_open or self._is_awaited or self._is_told_to_end):
+                _logger.error("the changes of %s are not heard of: %s", over[0].name, over[0].error)
+            self._begun.open()
+        if over:
+            self._one_over.open()
+        if len(over) == len(self._feeds):
+            self._all_over.open()
+
+    # The beginning
+
+    def _start(self) -> None:
+        """Let the feeds begin, and do not wait until they have."""
+        if self._is_closed:
+            raise FeedError("this follower is closed; follow() makes another one")
+        if self._is_started:
+            return
+        self._is_started = True
+        if not self._is_of_asyncio:
+            _followers.add(self)
+        try:
+            for feed in self._feeds:
+                feed.start()
+        except BaseException:  # there can be no more threads
+            self.stop()
+            raise
+
+    def begin(self) -> None:
+        """Wait until what changes from now on is heard of. Raises what keeps a feed from that, and ends the others."""
+        self._check_threads("with", "async with")
+        self._is_awaited = True
+        try:
+            self._start()
+            self._begun.wait(math.inf)
+            self._check_begun()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    async def __aenter__(self) -> Self:
+        self._is_awaited = True
+        try:
+            self._start()
+            await _opened(self._begun)
+            self._check_begun()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    def _check_begun(self) -> None:
+        for feed in self._feeds:
+            if feed.is_over and not feed.has_begun:
+                raise feed.error or FeedError(f"the feed of {feed.name} has ended before it had begun")
+
+    def _check_threads(self, refused: str, wanted: str) -> None:
+        if self._is_of_asyncio:
+            raise TypeError(f"this follower has a client of asyncio, so `{refused}` cannot wait for it: use `{wanted}`")
+
+    # The end
 
     def stop(self) -> None:
-        """Tell the feeds to end, and do not wait until they have: for a signal handler. `close` waits."""
+        """Tell the feeds to end, and do not wait until they have: for a signal handler. `close` and `aclose` wait."""
+        self._is_told_to_end = True
         for feed in self._feeds:
-            feed.table_feed.stop.open()
+            feed.stop.open()
 
     def close(self) -> None:
         """End the feeds, with their checkpoints written. A call of DynamoDB that is under way is not waited for. A
-        child process, which has no such threads, does nothing."""
+        child process, which has no such threads, does nothing. Raises TypeError for the client of asyncio."""
+        self._check_threads("close", "await aclose()")
+        if not self._tell_to_end():
+            return
+        deadline = time.monotonic() + LONGEST_END
+        for feed in self._feeds:
+            if isinstance(feed, Feed):
+                feed.join(max(0.0, deadline - time.monotonic()))
+
+    async def aclose(self) -> None:
+        """As `close`, for asyncio: the event loop goes on meanwhile."""
+        if self._tell_to_end() and self._is_started:
+            await _opened(self._all_over, LONGEST_END)
+
+    def _tell_to_end(self) -> bool:
+        """Whether they are those of this process."""
         self._is_closed = True
         _followers.discard(self)
         if self._pid != os.getpid():
-            return
+            return False
         self.stop()
-        deadline = time.monotonic() + LONGEST_END
-        for feed in self._feeds:
-            feed.join(max(0.0, deadline - time.monotonic()))
-            feed.table_feed.leave()  # one that never started, too
+        return True
 
-    def __enter__(self) -> Self:
-        return self
+    async def ended(self) -> None:
+        """Wait until a feed has ended by itself, and raise why; or until all have ended, as they were told to."""
+        absence = self._absence()
+        if absence is not None:
+            raise absence
+        await _opened(self._one_over)
+        if self.error is not None and not self._is_told_to_end:
+            raise self.error
+        await _opened(self._all_over)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.close()
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
-class _Feed(Hidden):
-    """One table, and its thread."""
 
-    def __init__(self, cache: Cache, name: str, clients: Clients, settings: Settings) -> None:
-        self.name = name
-        self.counts = FeedCounts(name)
-        self._cache = cache._memory
-        source = Source(time.monotonic, time.time, SystemRandom().random, os.urandom, clients.may_filter)
-        table = FollowedTable(clients.context(cache), name)
-        self.table_feed = TableFeed(table, self.counts, settings, source)
-        self._driver = ThreadDriver(Sending(clients.send, self.table_feed.stop, f"daxlite-calls-{name}"))
-        self._thread: threading.Thread | None = None
-        self._fault: Exception | None = None
+async def _opened(latch: Latch, seconds: float = math.inf) -> None:
+    await AsyncioDriver().drive(_wait(latch, seconds))
 
-    def begin(self) -> None:
-        self._driver.drive(self.table_feed.begin())
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=f"daxlite-feed-{self.name}", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._driver.drive(self.table_feed.follow())
-        except Exception as error:  # noqa: BLE001 - in a thread: no caller could handle it
-            self._fault = error
-            self._cache.fault(error)
-            # Nothing is heard of any more, so nothing that was heard of is worth more than its TTL.
-            with suppress(Exception):
-                self._driver.drive(self.table_feed.drop_all())
-
-    @property
-    def error(self) -> Exception | None:
-        return self._fault or self.table_feed.error
-
-    @property
-    def is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def join(self, seconds: float) -> None:
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(seconds)
+def _wait(latch: Latch, seconds: float) -> Steps[None]:
+    yield Wait(latch, seconds)
 
 
 def follow(
@@ -148,12 +223,13 @@ def follow(
 ) -> Follower:
     """Hear of changes that other programs make to these tables, from their streams: console, other services, TTL
     deletions, replicas in other regions. What they changed is dropped within a second or two (P6), from this process,
-    the cache's shared tier and the results of aggregations. When this returns, what changes from here on is heard of.
+    the cache's shared tier and the results of aggregations. When this returns, what changes from here on is heard of;
+    in a program of asyncio, once the block of `async with` is entered.
 
     cache: the cache of the wrapped clients. With a shared tier one follower serves all processes.
     tables: names or ARNs, in one region; each needs a stream, best with NEW_AND_OLD_IMAGES.
-    client, session: a DynamoDB client or a boto3.Session, for the region and the credentials; the default session
-    unless given.
+    client, session: a DynamoDB client or a session, for the region and the credentials; boto3's default session unless
+    given. Those of boto3 are followed in threads, those of aiobotocore and aioboto3 in tasks, by `async with` alone.
     start: "latest" or "trim_horizon", where there is no checkpoint in the shared tier. Unless given, it is the latest,
     and counts as a gap.
     poll: seconds between two reads of a shard that has nothing new, at least 0.2.
@@ -165,31 +241,28 @@ def follow(
     >>> def serve(cache):
     ...     with daxlite.feeds.follow(cache, tables=["Orders"]) as follower:
     ...         print(follower.stats()["Orders"].applied)
+    >>> async def serve_async(cache, client):
+    ...     async with daxlite.feeds.follow(cache, tables=["Orders"], client=client) as follower:
+    ...         await follower.ended()
     """
     if not isinstance(cache, Cache):
         raise TypeError(f"cache is {shown(cache)}; it must be a daxlite.Cache")
-    names = check_tables(tables)
-    if start not in (None, "latest", "trim_horizon"):
-        raise ValueError(f'start is {shown(start)}; it must be "latest" or "trim_horizon", or None')
-    if not is_number(poll) or not SPACING <= poll <= 60:
-        raise ValueError(f"poll is {shown(poll)}; it must be a number of seconds from {SPACING} to 60")
-    settings = Settings(start or "latest", float(poll), needs_checkpoint=start is None)
-    follower = Follower(cache, names, Clients(client, session), settings)
-    follower.begin()
+    settings = settings_of(start, poll)
+    follower = Follower(cache, check_tables(tables), clients_of(client, session), settings)
+    if not follower._is_of_asyncio:
+        if _is_in_a_loop():
+            follower._start()  # the loop goes on meanwhile; `with` and `async with` wait
+        else:
+            follower.begin()
     return follower
 
 
-def check_tables(tables: Iterable[str]) -> list[str]:
-    """The names or ARNs, each once. Raises TypeError or ValueError for what is none."""
-    if isinstance(tables, str) or not isinstance(tables, Iterable):
-        raise TypeError(f"tables is {shown(tables)}; it must be a list of names or ARNs")
-    names = list(tables)
-    if not names:
-        raise ValueError("tables is empty; it must have the name or the ARN of a table")
-    for name in names:
-        check_table(name, None)
-    # A name and an ARN of it are one table.
-    return list({region_and_name(name)[1]: name for name in reversed(names)}.values())[::-1]
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 _followers: Final[set[Follower]] = set()

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..core.hidden import Hidden
 from ..core.steps import Call, Steps, Wait
@@ -21,8 +21,7 @@ from .announcing import Announcer
 from .applying import Applier
 from .checkpointing import SAVE_EVERY, Checkpoints
 from .described import DESCRIBE_EVERY, LOOK_AGAIN, MISSING, FollowedTable
-from .errors import FeedError, StreamMissingError, code_of
-from .sending import EndedError
+from .errors import EndedError, FeedError, StreamMissingError, code_of
 from .stats import FeedCounts
 from .streams.asks import THROTTLED
 from .streams.events import Ended, Event, Gap, Records, Trouble
@@ -66,6 +65,8 @@ class Source(Hidden, Struct, frozen=True):
     """Random bytes, never the same twice."""
     may_filter: bool = True
     """Whether DescribeStream takes a ShardFilter."""
+    stop: Latch = field(default_factory=Latch)
+    """Opened, it ends the feed."""
 
 
 class TableFeed:
@@ -79,8 +80,7 @@ class TableFeed:
         self._applier = Applier(table, counts, source.wall_clock, self._lose_since)
         self._announcer = Announcer(table, source.clock, source.new_bytes)
         self._checkpoints = Checkpoints(table, source.clock, source.wall_clock, needs_tier=settings.needs_tier)
-        self.stop = Latch()
-        """Opened, it ends the feed."""
+        self.stop = source.stop
         self.error: Exception | None = None
         """Why the feed has ended, or cannot go on; None if all is well."""
         self._reader: StreamReader
@@ -157,17 +157,19 @@ class TableFeed:
     # To go on
 
     def follow(self) -> Steps[None]:
-        """Read and apply until `stop` is opened, or the stream is gone for good."""
-        try:
-            while not self.stop.is_open and (self._settings.is_patient or not self._is_stream_lost):
-                due = self._reader.due()
-                if isinstance(due, float):
-                    yield Wait(self.stop, min(due, SAVE_EVERY))
-                else:
-                    yield from self._ask(due)
-                yield from self._keep_up()  # which may go on in another stream, so nothing is asked before the next due
-        finally:
-            self.leave()
+        """Read and apply until `stop` is opened, or the stream is gone for good. At the end, keep the place."""
+        while not self.stop.is_open and (self._settings.is_patient or not self._is_stream_lost):
+            due = self._reader.due()
+            if isinstance(due, float):
+                yield Wait(self.stop, min(due, SAVE_EVERY))
+            else:
+                yield from self._ask(due)
+            yield from self._keep_up()  # which may go on in another stream, so nothing is asked before the next due
+        yield from self.keep_place()
+
+    def keep_place(self) -> Steps[None]:
+        """Write the checkpoint, as far as what was read has taken effect. Also the last steps of a feed that was
+        interrupted anywhere in `follow`."""
         yield from self._save(is_now=True)
 
     def _ask(self, ask: Ask, *, is_first: bool = False) -> Steps[None]:
@@ -231,7 +233,6 @@ class TableFeed:
     def drop_all(self) -> Steps[None]:
         """The feed has failed, and goes on no more: drop everything of the table."""
         yield from self._lose(Gap("a fault in daxlite"))
-        self.leave()
 
     def _move_on(self, *, is_gone: bool = False, is_other: bool = False) -> Steps[None]:
         """The stream has ended, or was not found: look for the next one, or go on where it was. is_other: the table was
@@ -310,7 +311,7 @@ class TableFeed:
         yield from self._move_on(is_gone=True, is_other=self._table.was_made_anew)
 
     def leave(self) -> None:
-        """Tell the writers of this process that no records are read any more."""
+        """Tell the writers of this process that no records are read any more, however the feed has ended."""
         self._announcer.leave()
 
     def _note_trouble(self, operation: str, code: str, *, is_throttling: bool | None = None) -> None:

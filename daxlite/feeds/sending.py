@@ -14,13 +14,9 @@ from typing import Any, Final
 
 from ..core.hidden import Hidden
 from ..latch import Latch
-from .errors import FeedError
+from .errors import EndedError
 
 Send = Callable[[str, dict[str, Any]], Any]
-
-
-class EndedError(FeedError):
-    """The feed was told to end while it waited for a reply."""
 
 
 class _Call(Hidden):

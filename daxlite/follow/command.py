@@ -18,10 +18,9 @@ from ..core.hidden import Hidden
 from ..edges.cache import Cache
 from ..edges.shared import Shared
 from ..feeds.clients import Clients
-from ..feeds.errors import StreamMissingError, code_of
+from ..feeds.errors import EndedError, StreamMissingError, code_of
 from ..feeds.follower import Follower
 from ..feeds.following import Settings
-from ..feeds.sending import EndedError
 from ..feeds.streams.reader import Start
 from ..latch import Latch
 from ..shared.errors import Unavailable

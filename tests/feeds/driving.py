@@ -3,28 +3,34 @@
     write()                  another program, or a wrapped client, writes an item: its record is in the stream
     begin(), run()           a follower begins, and goes on for some seconds
     die(), stop()            it is killed where it is, or told to end
+    cancel_at                the task that it is in is cancelled, as a loop ends
 
 After each step of a follower the checkpoint is looked at: what it says was read must be what readers see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias, cast
 
 from botocore.exceptions import ClientError
 
 from daxlite.core.steps import Call, Get, Run, Step, Steps, Wait
+from daxlite.feeds.async_clients import AsyncClients
+from daxlite.feeds.async_feed import AsyncFeed
 from daxlite.feeds.described import FollowedTable
+from daxlite.feeds.errors import EndedError
 from daxlite.feeds.following import Settings, Source, TableFeed
-from daxlite.feeds.sending import EndedError
 from daxlite.feeds.stats import FeedCounts
 from daxlite.shared.following import Announcement, announce
+from tests.feeds.handing import HandingConnection, HandingDriver
 from tests.feeds.shop import STREAM, Shop
 from tests.feeds.streamed_shop import StreamedShop
 from tests.feeds.streams.service import ARN
 from tests.simulated_client import TABLE
 
+UnderWay: TypeAlias = Steps[None] | Coroutine[Step, Any, None]
 LATENCY: Final = 0.002
 """Seconds that a request takes."""
 BEGINS: Final = 600.0
@@ -45,8 +51,10 @@ class FaultError(Exception):
 class Street(StreamedShop):
     """A shop, the streams of its table, and one follower at a time."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, edge: str = "threads") -> None:
+        """edge: whose driver takes the steps; that of "threads" stands aside."""
         super().__init__(shop)
+        self._edge = edge
         self.errors: dict[str, Exception] = {}
         """By operation: what it raises from here on."""
         self.reply: dict[str, Any] | None = None
@@ -56,8 +64,10 @@ class Street(StreamedShop):
         self.steps = 0
         """Steps that it has taken."""
         self.at_step: Callable[[int], None] = lambda number: None
+        self.cancel_at: tuple[int, bool] | None = None
+        """At which step, and whether that is taken."""
         self._ids = 0
-        self._under_way: Steps[None] | None = None
+        self._under_way: UnderWay | None = None
         self._next: Step | None = None
         self.feed: TableFeed
         self.counts: FeedCounts
@@ -76,7 +86,12 @@ class Street(StreamedShop):
         context = self.context = _context(self.shop, self.cache)
         self.counts = FeedCounts(table)
         self.feed = TableFeed(FollowedTable(context, table), self.counts, settings, self._source())
+        server = context.tier.server
+        server.asyncio = HandingConnection(server)
         return self.feed
+
+    def _taken(self, steps: Steps[None]) -> UnderWay:
+        return steps if self._edge == "threads" else HandingDriver().drive(steps)
 
     def _source(self) -> Source:
         return Source(self.clock.now, self.clock.now, lambda: 0.5, self._new_bytes)
@@ -87,23 +102,29 @@ class Street(StreamedShop):
 
     def begin(self, settings: Settings = WITH_CHECKPOINTS) -> TableFeed:
         """A follower has begun."""
-        self._under_way = self.make(settings).begin()
-        self._next = None
+        self.start(settings)
         self.run(BEGINS)
         assert self._under_way is None, "it has not begun"
-        self._under_way = self.feed.follow()
+        self._under_way = self._taken(self.feed.follow())
         return self.feed
 
     def begin_and_follow(self, seconds: float, between: Callable[[], object] = lambda: None) -> None:
         """Go on with one that is about to begin, and some seconds beyond."""
         self.run(20)
         between()
-        self._under_way = self.feed.follow()
+        self._under_way = self._taken(self.feed.follow())
         self.run(seconds)
 
     def start(self, settings: Settings = WITH_CHECKPOINTS) -> None:
         """A follower is about to begin."""
-        self._under_way, self._next = self.make(settings).begin(), None
+        self._under_way, self._next = self._taken(self.make(settings).begin()), None
+
+    def start_a_task(self, settings: Settings = WITH_CHECKPOINTS) -> AsyncFeed:
+        """A follower for asyncio is about to begin, and goes on to its end."""
+        feed = self.make(settings)
+        task = AsyncFeed(self.cache, TABLE, cast(AsyncClients, None), settings, lambda: None)
+        self._under_way, self._next = task.take(feed, HandingDriver()), None
+        return task
 
     def run(self, seconds: float) -> None:
         """Go on for so long, or until the present steps are over."""
@@ -111,7 +132,7 @@ class Street(StreamedShop):
         try:
             while self._under_way is not None:
                 if self._next is None:
-                    self._next = next(self._under_way)
+                    self._next = self._under_way.send(None)
                 step = self._next
                 if self.clock.now() >= end:
                     return
@@ -125,16 +146,24 @@ class Street(StreamedShop):
         except StopIteration:
             self._under_way = self._next = None
         except BaseException:
-            self._under_way = self._next = None
+            self.die()
             raise
 
     def _take(self, step: Step) -> Step:
         assert self._under_way is not None
         self.steps += 1
         self.at_step(self.steps)
+        number, is_taken = self.cancel_at or (0, True)
+        error: BaseException | None = None
+        reply = None
         try:
-            reply = self._reply(step)
-        except Exception as error:  # noqa: BLE001 - it is raised where the step was yielded, as drivers do
+            if self.steps != number or is_taken:
+                reply = self._reply(step)
+        except Exception as raised:  # noqa: BLE001 - it is raised where the step was yielded, as drivers do
+            error = raised
+        if self.steps == number:
+            error = asyncio.CancelledError()
+        if error is not None:
             return self._under_way.throw(error)
         self.judge_checkpoint()
         return self._under_way.send(reply)

@@ -1,13 +1,22 @@
-"""The feed of one table, by a virtual clock: Redis fails, and followers die, anywhere."""
+"""The feed of one table, by a virtual clock, as threads and as tasks take its steps. What may happen at each of them is
+in test_anywhere.py."""
 
-from contextlib import suppress
+from collections.abc import Iterator
 
 import pytest
 import redis
 
 import daxlite
-from daxlite.feeds import FeedError
-from tests.feeds.driving import ANYWHERE, FROM_THE_END, Street
+from tests.feeds.driving import Street
+from tests.feeds.shop import Shop
+
+
+@pytest.fixture
+def street(shop: Shop, edge: str) -> Iterator[Street]:
+    made = Street(shop, edge)
+    yield made
+    made.die()
+
 
 # What it is for
 
@@ -29,22 +38,6 @@ def test_an_own_write_costs_no_read(street: Street) -> None:
     street.write(1, writer)
     street.run(3)
     assert (street.counts.records, street.counts.applied, street.counts.echoes) == (2, 0, 2)
-
-
-@pytest.mark.parametrize("number", ANYWHERE)
-def test_p6_a_change_is_heard_of_whenever_it_is_made(street: Street, number: int) -> None:
-    """A reader caches what it reads at each step of a follower that begins; something changes at one of them."""
-    street.cache_all()
-
-    def at_step(now: int) -> None:
-        if now == number:
-            street.write()
-        street.see()
-
-    street.at_step = at_step
-    street.begin()
-    street.run(12)
-    assert street.see() == street.versions
 
 
 # Redis fails
@@ -108,20 +101,7 @@ def test_a_stop_tells_redis_what_waits_and_keeps_the_place(street: Street) -> No
     assert street.see() == street.versions
 
 
-@pytest.mark.parametrize("number", ANYWHERE)
-def test_p6_redis_may_fail_anywhere(street: Street, number: int) -> None:
-    street.follow()
-    street.write()
-    street.die()
-    street.shop.server.fail_at(number)
-    street.begin()
-    street.run(2)
-    street.write(2)
-    street.run(20)
-    assert street.see() == street.versions
-
-
-# It ends, anywhere
+# It ends
 
 
 def test_a_restart_believes_the_excuses_of_before(street: Street) -> None:
@@ -134,60 +114,3 @@ def test_a_restart_believes_the_excuses_of_before(street: Street) -> None:
     street.begin()
     street.run(3)
     assert (street.counts.applied, street.counts.echoes) == (0, 1)
-
-
-@pytest.mark.parametrize("number", ANYWHERE)
-def test_p6_a_follower_that_dies_anywhere_loses_nothing(street: Street, number: int) -> None:
-    street.follow()
-    street.write(1)
-    street.die()
-    street.cache.close()
-
-    def at_step(now: int) -> None:
-        if now == first + number:
-            raise KeyboardInterrupt
-
-    first, street.at_step = street.steps, at_step
-    street.start()
-    with pytest.raises(KeyboardInterrupt):
-        street.begin_and_follow(60, between=lambda: street.write(2))
-    street.at_step = lambda _: None
-    street.begin()
-    street.run(3)
-    assert street.see() == street.versions
-    assert street.counts.gaps == 0
-
-
-@pytest.mark.parametrize("number", ANYWHERE)
-def test_it_stops_anywhere_at_once_with_its_place_kept(street: Street, number: int) -> None:
-    street.start(FROM_THE_END)
-    stopped_at: list[float] = []
-
-    def at_step(now: int) -> None:
-        if now in (3, 9):
-            street.write()
-        if now == number:
-            stopped_at.append(street.clock.now())
-            street.feed.stop.open()
-
-    street.at_step = at_step
-    try:
-        street.begin_and_follow(60)
-    except FeedError:
-        assert not street.feed._announcer.has_announced, "it had not begun"
-    assert street.is_over
-    assert stopped_at
-    assert street.clock.now() - stopped_at[0] < 1
-    if number > 4:  # it had begun
-        assert street.checkpoint is not None
-        assert street.checkpoint.positions == street.feed._reader.positions()
-
-
-@pytest.mark.parametrize("number", [2, 3, 4])
-def test_one_that_stops_before_it_holds_its_place_does_not_say_that_it_follows(street: Street, number: int) -> None:
-    street.start(FROM_THE_END)
-    street.at_step = lambda now: street.feed.stop.open() if now == number else None
-    with suppress(FeedError):
-        street.run(10)
-    assert street.is_over
-    assert street.stored("follower") is None

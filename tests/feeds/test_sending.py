@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from daxlite.feeds.sending import EndedError, Sending
+from daxlite.feeds.errors import EndedError
+from daxlite.feeds.sending import Sending
 from daxlite.latch import Latch
 from tests.aggregations.servers.waiting import wait_until
 

@@ -9,9 +9,23 @@ import pytest
 
 import daxlite
 from daxlite import Cache
+from daxlite.calls.bypass import is_bypassing
 from tests.responses import is_hit
 from tests.scripted_client import ITEM, KEY, TABLE, made
 from tests.wrapping.wire import answer
+
+
+def test_a_coroutine_function_bypasses_until_it_is_over() -> None:
+    @daxlite.bypass()
+    async def around() -> list[bool]:
+        before = is_bypassing()
+        await asyncio.sleep(0)
+        return [before, is_bypassing()]
+
+    async def main() -> list[bool]:
+        return [*await around(), is_bypassing()]
+
+    assert asyncio.run(main()) == [True, True, False]
 
 
 def test_bypass(client: Any) -> None:
