@@ -131,14 +131,20 @@ Stamps: TypeAlias = tuple[Stamp, ...]
 class ChangeClock:
     """Ticks and stamps. Not thread-safe: the cache's lock guards it."""
 
-    def __init__(self, settle_window: float = 0.0, most_settling: int = MAX_SETTLING, floor: float = -math.inf) -> None:
+    def __init__(
+        self,
+        settle_window: float = 0.0,
+        most_settling: int = MAX_SETTLING,
+        floor: float = -math.inf,
+        awaited_until: float = -math.inf,
+    ) -> None:
         self.now = 0
         self.bytes = 0
         """Those of all stamps but the settling ones, whose bound is their own."""
         self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
-        self.awaited_until = -math.inf
+        self.awaited_until = awaited_until
         """The moment of the last change that is awaited, or was."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()

@@ -117,7 +117,8 @@ class State:
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
         self._take_pending()
-        self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
+        latest, awaited_until = self.changes.latest, self.changes.awaited_until
+        self.changes = ChangeClock(self._config.settle_window, floor=latest, awaited_until=awaited_until)
         self.entries = Entries(self._config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
         """The reads under way that others may join."""

@@ -12,7 +12,7 @@ So what a write changed is applied in this process, and the error is raised when
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar, assert_never
+from typing import Any, Final, TypeAlias, TypeVar, assert_never
 
 from msgspec import Struct
 
@@ -34,7 +34,7 @@ from ..core.steps import (
     Wait,
     Waitable,
 )
-from ..shared.errors import Unavailable
+from ..shared.errors import SharedUnavailable, Unavailable
 from .progress import Progress, Surface, log_background
 
 T = TypeVar("T")
@@ -43,6 +43,10 @@ AsyncSend: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 Interruption: TypeAlias = asyncio.CancelledError | GeneratorExit
 """What is raised in a coroutine that is cancelled, or collected because its loop has ended."""
+
+
+_OF_AN_INTERRUPTION: Final = (NeverSent, Unavailable, SharedUnavailable, BrokenReply)
+"""What steps raise, without a fault, once they were interrupted."""
 
 
 class _Interrupted(Struct):
@@ -82,16 +86,25 @@ class AsyncioDriver:
     ) -> T:
         """As ThreadDriver.drive. interruption: what the call was interrupted by before these steps, which take no time
         then; it is raised when they are over."""
-        interrupted = _Interrupted(interruption)
+        progress, interrupted = progress or Progress(), _Interrupted(interruption)
         try:
-            result = await self._drive(steps, progress or Progress(), interrupted, surface)
-        except BaseException:
-            if interrupted.by is not None:
-                raise interrupted.by from None
-            raise
-        if interrupted.by is not None:
-            raise interrupted.by
-        return result
+            result = await self._drive(steps, progress, interrupted, surface)
+        except BaseException as error:
+            by = interrupted.by
+            if by is None:
+                raise
+            if by is error:
+                # A coroutine that is collected leaves it to the edge what the call may have changed.
+                is_done = isinstance(by, asyncio.CancelledError)
+            else:
+                is_done = error is progress.error or isinstance(error, _OF_AN_INTERRUPTION)
+        else:
+            by, is_done = interrupted.by, True
+            if by is None:
+                return result
+        if is_done:  # else a fault came after it, of which the edge makes the best
+            progress.failed(by)
+        raise by
 
     async def _drive(
         self, steps: Steps[T], progress: Progress, interrupted: _Interrupted, surface: Surface | None = None
@@ -114,7 +127,7 @@ class AsyncioDriver:
     async def _take(self, step: Step, progress: Progress, interrupted: _Interrupted) -> Any:
         match step:
             case Get() | Run():
-                return await self._ask_redis(step, progress, interrupted)
+                return await self._ask_redis(step, interrupted)
             case AboutToRead(cache, tags, lagging):
                 await self._about_to_read(cache, tags, lagging, interrupted)
                 return None
@@ -139,12 +152,10 @@ class AsyncioDriver:
                     assert_never(step)
         except (asyncio.CancelledError, GeneratorExit) as error:
             interrupted.by = error
-            if isinstance(error, asyncio.CancelledError):
-                progress.failed(error)
             raise
         return None
 
-    async def _ask_redis(self, step: Get | Run, progress: Progress, interrupted: _Interrupted) -> Any:
+    async def _ask_redis(self, step: Get | Run, interrupted: _Interrupted) -> Any:
         if interrupted.by is not None:
             if isinstance(step, Run) and step.needs_no_reply and isinstance(interrupted.by, asyncio.CancelledError):
                 self._spawn(lambda: _only(step), lambda: None)
@@ -161,7 +172,6 @@ class AsyncioDriver:
                     return await server.asyncio.run(commands, is_urgent)
         except (asyncio.CancelledError, GeneratorExit) as error:
             interrupted.by = error
-            progress.failed(error)
             raise Unavailable from None
 
     async def _call(self, step: Call, progress: Progress) -> Any:
