@@ -131,21 +131,15 @@ Stamps: TypeAlias = tuple[Stamp, ...]
 class ChangeClock:
     """Ticks and stamps. Not thread-safe: the cache's lock guards it."""
 
-    def __init__(
-        self,
-        settle_window: float = 0.0,
-        most_settling: int = MAX_SETTLING,
-        floor: float = -math.inf,
-        awaited_until: float = -math.inf,
-    ) -> None:
+    def __init__(self, settle_window: float = 0.0, most_settling: int = MAX_SETTLING, floor: float = -math.inf) -> None:
         self.now = 0
         self.bytes = 0
         """Those of all stamps but the settling ones, whose bound is their own."""
         self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
-        self.awaited_until = awaited_until
-        """The moment of the last change that is awaited, or was."""
+        self.awaited_until = floor
+        """No change is awaited after this moment."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
@@ -268,11 +262,10 @@ class ChangeClock:
         """Whether a change made after that moment, of a tag that was not held, may be forgotten by now."""
         return self._floor >= since or now - since >= self.window
 
-    def raise_floor(self, moment: float, *, is_awaited: bool = False) -> None:
-        """Let every tag count as settling for a window from this moment on: any of them may have changed. is_awaited:
-        until this moment, any of them may change."""
-        if is_awaited:
-            self.awaited_until = max(self.awaited_until, moment)
+    def raise_floor(self, moment: float) -> None:
+        """Let every tag count as settling for a window from this moment on: any of them may have changed, or may yet
+        change if it is to come."""
+        self.awaited_until = max(self.awaited_until, moment)
         self._floor = max(self._floor, moment)
         self.latest = max(self.latest, moment)
 

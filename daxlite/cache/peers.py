@@ -111,6 +111,6 @@ def _adopt(state: State, other: State) -> None:
         settling, floor, now = *other.changes.recent(state.changes.window), other.now()
     with state.locked():
         moment = state.now()
-        state.changes.raise_floor(moment - (now - floor), is_awaited=floor > now)
+        state.changes.raise_floor(moment - (now - floor))
         for stamp in settling:
             state.changes.bump((stamp.tag,), moment, now - stamp.changed_at)

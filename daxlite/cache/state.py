@@ -117,8 +117,7 @@ class State:
         # Another thread, or an exception of a signal handler, may have left everything here half changed: only whole
         # objects are taken over. What was changed a moment ago is still settling.
         self._take_pending()
-        latest, awaited_until = self.changes.latest, self.changes.awaited_until
-        self.changes = ChangeClock(self._config.settle_window, floor=latest, awaited_until=awaited_until)
+        self.changes = ChangeClock(self._config.settle_window, floor=self.changes.latest)
         self.entries = Entries(self._config.max_bytes, self._dropped)
         self.leaders: dict[EntryKey, Leader] = {}
         """The reads under way that others may join."""
@@ -386,7 +385,7 @@ class State:
         if not self.settle_window:
             return
         if tags is None:
-            self.changes.raise_floor(self.now() + self.settle_window, is_awaited=True)
+            self.changes.raise_floor(self.now() + self.settle_window)
         else:
             self._bump(tags, -self.settle_window, tags)
 
