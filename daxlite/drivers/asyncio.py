@@ -241,6 +241,7 @@ class AsyncioDriver:
         finally:
             read_listeners.set(listeners)
         self._tasks.add(task)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a loop may end, and nobody waits for it
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda task: when_over())  # a task that is cancelled at once takes no step at all
 
@@ -257,12 +258,19 @@ class AsyncioDriver:
             log_background(error)
 
     async def close(self) -> None:
-        """End what is under way in the background."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
+        """End what is under way in the background: in this loop now, in others a moment later."""
+        for task in [*self._tasks]:
+            with suppress(RuntimeError):  # its loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        self._tasks -= {task for task in [*self._tasks] if task.get_loop().is_closed()}
+        await asyncio.sleep(0)
+        await self._end_here()
+        await self._end_here()  # what they still had to send
+
+    async def _end_here(self) -> None:
+        here = asyncio.get_running_loop()
+        tasks = [task for task in [*self._tasks] if task.get_loop() is here]
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they still had to send
 
 
 def _only(step: Step) -> Steps[None]:
