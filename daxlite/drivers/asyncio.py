@@ -102,8 +102,7 @@ class AsyncioDriver:
             by, is_done = interrupted.by, True
             if by is None:
                 return result
-        if is_done:  # else a fault came after it, of which the edge makes the best
-            progress.failed(by)
+        progress.error = by if is_done else None  # a fault that came after it is left to the edge
         raise by
 
     async def _drive(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daxlite.cache.state import State
 from daxlite.calls.hearing import async_hear
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
 from daxlite.core.steps import Run, Steps
@@ -145,6 +146,25 @@ def test_p3_a_read_that_was_under_way_when_a_write_was_cancelled_is_not_kept(ste
         writing.send(None)
     cancel(writing)
     assert run(reading)["Item"] == OLD
+    assert stepwise.get()["Item"] == NEW
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_a_fault_after_a_write_was_cancelled_leaves_nothing_old(
+    stepwise: Stepwise, monkeypatch: pytest.MonkeyPatch, is_applied: bool
+) -> None:
+    def explode(*_: Any) -> None:
+        raise RuntimeError("a fault")
+
+    warm(stepwise)
+    writing = WRITES["put"](stepwise.client._client)
+    for _ in range(2 if is_applied else 1):
+        writing.send(None)
+    with monkeypatch.context() as patched:
+        patched.setattr(State, "apply", explode)
+        cancel(writing)
+    stepwise.get()
+    stepwise.put(client=stepwise.raw)
     assert stepwise.get()["Item"] == NEW
 
 

@@ -417,14 +417,12 @@ def test_steps_in_the_background_can_be_ended_after_their_loop_was_closed() -> N
 
 def test_what_is_still_sent_as_a_loop_ends_keeps_nobody_from_closing(caplog: pytest.LogCaptureFixture) -> None:
     class Silent:
-        asked: list[Any] = []
-
         @property
         def asyncio(self) -> Any:
             return self
 
         async def run(self, commands: Any, is_urgent: bool) -> Any:
-            self.asked.append(commands)
+            asked.append(commands)
             await asyncio.get_running_loop().create_future()
 
     def steps() -> Steps[None]:
@@ -449,16 +447,16 @@ def test_what_is_still_sent_as_a_loop_ends_keeps_nobody_from_closing(caplog: pyt
         await driver.drive(background())
         await asyncio.sleep(0)
         closing = asyncio.create_task(driver.close())
-        while len(Silent.asked) < 2:
+        while len(asked) < 2:
             await asyncio.sleep(0)
         closing.cancel()
         await asyncio.gather(closing, return_exceptions=True)
 
-    driver, ended = AsyncioDriver(), list[bool]()
+    driver, asked, ended = AsyncioDriver(), list[Any](), list[bool]()
     asyncio.run(main())
     asyncio.run(other())
     assert ended == [True]
     asyncio.run(driver.close())
     assert not driver._tasks
     gc.collect()
-    assert (Silent.asked, caplog.messages) == ([(("DEL", "a"),)] * 2, [])
+    assert (asked, caplog.messages) == ([(("DEL", "a"),)] * 2, [])
