@@ -31,6 +31,11 @@ def goes_on_here(place: Any) -> bool:
     return loop is not None and hasattr(place, "get_loop") and place.get_loop() is loop
 
 
+def has_stopped(place: Any) -> bool:
+    """Whether a place is a task of an event loop that does not run, so that nobody knows when it goes on, if ever."""
+    return hasattr(place, "get_loop") and not place.get_loop().is_running()
+
+
 def greenlet_here() -> Any:
     """The greenlet in which the caller runs, if there are any."""
     find = getattr(sys.modules.get("greenlet"), "getcurrent", None)

@@ -222,6 +222,17 @@ def test_p9_unknown_outcome_a_write_that_is_applied_after_its_failure_was_report
     assert essence(read(simulated)) == essence(read(simulated, client=simulated.raw))
 
 
+@pytest.mark.parametrize("drop", [lambda cache: cache.clear(), lambda cache: cache._memory.drop_all()])
+def test_p9_unknown_outcome_a_write_is_awaited_whatever_is_dropped(simulated: SimulatedClient, drop: Any) -> None:
+    simulated.simulator.faults.append(Fault(TIMEOUT, {"PutItem"}))
+    with pytest.raises((ReadTimeoutError, asyncio.CancelledError)):
+        simulated.put(NEW)
+    drop(simulated.cache)
+    simulated.get()
+    simulated.put(NEW, client=simulated.raw)  # now it arrives
+    assert simulated.get()["Item"] == NEW
+
+
 def test_p9_unknown_outcome_a_later_write_does_not_hide_one_that_is_applied_after_it(
     simulated: SimulatedClient,
 ) -> None:

@@ -138,8 +138,8 @@ class ChangeClock:
         self._settling_bytes = 0
         self.latest = floor
         """The moment of the last change."""
-        self.awaited_until = -math.inf
-        """The moment of the last change that is awaited, or was."""
+        self.awaited_until = floor
+        """No change is awaited after this moment."""
         self.stamps: dict[Hashable, Stamp] = {}
         self.settling: OrderedDict[Hashable, Stamp] = OrderedDict()
         """What changed within the settle window, the latest last. It holds its stamps."""
@@ -262,11 +262,10 @@ class ChangeClock:
         """Whether a change made after that moment, of a tag that was not held, may be forgotten by now."""
         return self._floor >= since or now - since >= self.window
 
-    def raise_floor(self, moment: float, *, is_awaited: bool = False) -> None:
-        """Let every tag count as settling for a window from this moment on: any of them may have changed. is_awaited:
-        until this moment, any of them may change."""
-        if is_awaited:
-            self.awaited_until = max(self.awaited_until, moment)
+    def raise_floor(self, moment: float) -> None:
+        """Let every tag count as settling for a window from this moment on: any of them may have changed, or may yet
+        change if it is to come."""
+        self.awaited_until = max(self.awaited_until, moment)
         self._floor = max(self._floor, moment)
         self.latest = max(self.latest, moment)
 

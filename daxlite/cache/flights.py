@@ -26,7 +26,7 @@ from ..core.tags import Tag, item_tag
 from ..core.ttl import lifetime
 from ..core.values import Item
 from ..latch import Latch
-from ..place import goes_on_here, place
+from ..place import goes_on_here, has_stopped, place
 from .clock import ChangeClock, Stamps, changed_since
 from .counters import Kind, KindCounters
 from .entries import EntryKey
@@ -228,6 +228,8 @@ class ReadFlight(_Flight, eq=False, kw_only=True):
         """Whether another reader may wait for the answer. To be asked under the cache's lock."""
         # A signal handler that reads what the frame below it is reading would wait for itself.
         if self._place == place() or self._is_over(now) or not self._state.may_keep(self.table):
+            return False
+        if has_stopped(self._place):
             return False
         return not changed_since(self._held, self._tick, self._extent)
 

@@ -385,7 +385,7 @@ class State:
         if not self.settle_window:
             return
         if tags is None:
-            self.changes.raise_floor(self.now() + self.settle_window, is_awaited=True)
+            self.changes.raise_floor(self.now() + self.settle_window)
         else:
             self._bump(tags, -self.settle_window, tags)
 

@@ -31,14 +31,15 @@ def rescue(
         raise fault  # no fault: the settings want it, and nothing was sent
     is_read = operation.effect == "cached read"
     may_have_changed = operation.may_change and is_sent
+    is_awaited = may_have_changed and replies is None
     if not isinstance(fault, Exception):  # Ctrl-C, between a reply and what should have followed from it
-        yield from _drop(context, operation, params, may_have_changed)
+        yield from _drop(context, operation, params, may_have_changed, is_awaited)
         raise fault
     if not isinstance(fault, NotCacheable | BrokenReply):
         context.cache.fault(fault)
     # The steps of a write have applied it already when they pass on that its reply is broken.
     if not isinstance(fault, BrokenReply) and not (is_read and isinstance(fault, NotCacheable)):
-        yield from _drop(context, operation, params, may_have_changed)
+        yield from _drop(context, operation, params, may_have_changed, is_awaited)
     if error is not None:
         raise error
     # A batch that the cache answered in part has only the other part here.
@@ -52,21 +53,28 @@ def rescue(
         response = broken.response
     except GeneratorExit:
         raise  # interrupted before it was sent, and no driver takes steps any more
-    except BaseException:
+    except BaseException as failure:
         if operation.may_change:
-            yield from _drop(context, operation, params, may_have_changed=True)
+            is_awaited = not context.outcome(failure, is_batch=operation.is_batch).is_certain
+            yield from _drop(context, operation, params, True, is_awaited)
         raise
     if operation.may_change:
-        yield from _drop(context, operation, params, may_have_changed=True)
+        is_awaited = not context.outcome(response, is_batch=operation.is_batch).is_certain
+        yield from _drop(context, operation, params, True, is_awaited)
     return response
 
 
-def _drop(context: Context, operation: Operation, params: Params, may_have_changed: bool) -> Steps[None]:
+def _drop(
+    context: Context, operation: Operation, params: Params, may_have_changed: bool, is_awaited: bool
+) -> Steps[None]:
+    """is_awaited: the request of a write may still be on its way."""
     cache = context.cache
     # A fault of a read changed nothing: the other caches of this process are as true as before.
     cache.invalidate_all(everywhere=may_have_changed)
     if not may_have_changed:
         return
+    if is_awaited:
+        cache.expect(None)  # not what it names: to tell that may be what failed
     if cache.tell is not None:  # the other processes lose no more than the tables that the operation names
         yield from cache.tell(tags_before(context, operation, params))
     yield from announce(cache, None, is_told=True)

@@ -12,7 +12,7 @@ So what a write changed is applied in this process, and the error is raised when
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar, assert_never
+from typing import Any, Final, TypeAlias, TypeVar, assert_never
 
 from msgspec import Struct
 
@@ -34,7 +34,7 @@ from ..core.steps import (
     Wait,
     Waitable,
 )
-from ..shared.errors import Unavailable
+from ..shared.errors import SharedUnavailable, Unavailable
 from .progress import Progress, Surface, log_background
 
 T = TypeVar("T")
@@ -43,6 +43,10 @@ AsyncSend: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 Interruption: TypeAlias = asyncio.CancelledError | GeneratorExit
 """What is raised in a coroutine that is cancelled, or collected because its loop has ended."""
+
+
+_OF_AN_INTERRUPTION: Final = (NeverSent, Unavailable, SharedUnavailable, BrokenReply)
+"""What steps raise, without a fault, once they were interrupted."""
 
 
 class _Interrupted(Struct):
@@ -82,16 +86,24 @@ class AsyncioDriver:
     ) -> T:
         """As ThreadDriver.drive. interruption: what the call was interrupted by before these steps, which take no time
         then; it is raised when they are over."""
-        interrupted = _Interrupted(interruption)
+        progress, interrupted = progress or Progress(), _Interrupted(interruption)
         try:
-            result = await self._drive(steps, progress or Progress(), interrupted, surface)
-        except BaseException:
-            if interrupted.by is not None:
-                raise interrupted.by from None
-            raise
-        if interrupted.by is not None:
-            raise interrupted.by
-        return result
+            result = await self._drive(steps, progress, interrupted, surface)
+        except BaseException as error:
+            by = interrupted.by
+            if by is None:
+                raise
+            if by is error:
+                # A coroutine that is collected leaves it to the edge what the call may have changed.
+                is_done = isinstance(by, asyncio.CancelledError)
+            else:
+                is_done = error is progress.error or isinstance(error, _OF_AN_INTERRUPTION)
+        else:
+            by, is_done = interrupted.by, True
+            if by is None:
+                return result
+        progress.error = by if is_done else None  # a fault that came after it is left to the edge
+        raise by
 
     async def _drive(
         self, steps: Steps[T], progress: Progress, interrupted: _Interrupted, surface: Surface | None = None
@@ -107,8 +119,6 @@ class AsyncioDriver:
                 except BaseException as error:  # noqa: BLE001 - as in ThreadDriver
                     if isinstance(error, asyncio.CancelledError | GeneratorExit):
                         interrupted.by = error
-                        if isinstance(error, asyncio.CancelledError):
-                            progress.failed(error)
                     step = steps.throw(error if surface is None else surface(error))
                 else:
                     step = steps.send(reply)
@@ -121,7 +131,7 @@ class AsyncioDriver:
     async def _take(self, step: Step, progress: Progress, interrupted: _Interrupted) -> Any:
         match step:
             case Get() | Run():
-                return await self._ask_redis(step, progress, interrupted)
+                return await self._ask_redis(step, interrupted)
             case AboutToRead(cache, tags, lagging):
                 await self._about_to_read(cache, tags, lagging, interrupted)
                 return None
@@ -145,7 +155,7 @@ class AsyncioDriver:
                 assert_never(step)
         return None
 
-    async def _ask_redis(self, step: Get | Run, progress: Progress, interrupted: _Interrupted) -> Any:
+    async def _ask_redis(self, step: Get | Run, interrupted: _Interrupted) -> Any:
         if interrupted.by is not None:
             if isinstance(step, Run) and step.needs_no_reply and isinstance(interrupted.by, asyncio.CancelledError):
                 self._spawn(lambda: _only(step), lambda: None)
@@ -162,7 +172,6 @@ class AsyncioDriver:
                     return await server.asyncio.run(commands, is_urgent)
         except (asyncio.CancelledError, GeneratorExit) as error:
             interrupted.by = error
-            progress.failed(error)
             raise Unavailable from None
 
     async def _call(self, step: Call, progress: Progress) -> Any:
@@ -232,6 +241,7 @@ class AsyncioDriver:
         finally:
             read_listeners.set(listeners)
         self._tasks.add(task)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a loop may end, and nobody waits for it
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda task: when_over())  # a task that is cancelled at once takes no step at all
 
@@ -248,12 +258,19 @@ class AsyncioDriver:
             log_background(error)
 
     async def close(self) -> None:
-        """End what is under way in the background."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
+        """End what is under way in the background: in this loop now, in others a moment later."""
+        for task in [*self._tasks]:
+            with suppress(RuntimeError):  # its loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        self._tasks -= {task for task in [*self._tasks] if task.get_loop().is_closed()}
+        await asyncio.sleep(0)
+        await self._end_here()
+        await self._end_here()  # what they still had to send
+
+    async def _end_here(self) -> None:
+        here = asyncio.get_running_loop()
+        tasks = [task for task in [*self._tasks] if task.get_loop() is here]
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they still had to send
 
 
 def _only(step: Step) -> Steps[None]:

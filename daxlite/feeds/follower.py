@@ -136,8 +136,8 @@ class Follower(Uncopied, Hidden):
             self._start()
             await _opened(self._begun)
             self._check_begun()
-        except BaseException:
-            await self.aclose()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, None)
             raise
         return self
 
@@ -201,7 +201,10 @@ class Follower(Uncopied, Hidden):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await self.aclose()
+        if kind is GeneratorExit:  # in which nothing can be awaited: the loop is gone
+            self._tell_to_end()
+        else:
+            await self.aclose()
 
 
 async def _opened(latch: Latch, seconds: float = math.inf) -> None:

@@ -48,6 +48,10 @@ class Multiplexed:
 
     def send(self, commands: Sequence[Command], budget: Budget) -> "asyncio.Future[list[Any]]":
         """Send commands with the others of this turn of the loop. The future has their raw replies, or Lost."""
+        if not commands:  # of which no reply would come, so that it would take another one's
+            nothing: asyncio.Future[list[Any]] = self._loop.create_future()
+            nothing.set_result([])
+            return nothing
         exchange = Exchange(self._packer.pack_commands(commands), len(commands), budget, self._loop.create_future())
         if not self._queue:
             # In no context: a connection is no part of the call that happens to open it, and keeps nothing of it.
@@ -71,6 +75,8 @@ class Multiplexed:
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
+        if not queue:  # all was closed meanwhile
+            return
         if self._is_doubted:
             self._is_doubted = False
             self.retire()
@@ -94,13 +100,16 @@ class Multiplexed:
 
     def retire(self) -> None:
         """Close the connection as soon as all replies have come."""
-        if self._stream is not None:
+        if self._queue:
+            self._loop.call_soon(self.retire)  # once they are sent
+        elif self._stream is not None:
             self._stream.retire()
             self._stream = None
 
     def close(self) -> None:
         """Close the connection. Commands that wait are lost. It takes effect when the loop runs."""
-        for exchange in self._queue:
+        queue, self._queue = self._queue, []
+        for exchange in queue:
             exchange.lose(None, None)
         for stream in [*self._streams]:
             stream.end(None)

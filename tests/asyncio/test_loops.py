@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import daxlite
+from daxlite.cache.flights import MAX_WAIT
 from tests.edges import PATIENCE, LoopThread
 from tests.responses import is_hit
 from tests.simulated_client import KEY, NEW, OLD, TABLE, SimulatedClient
@@ -130,3 +131,29 @@ def test_p9_a_loop_that_ends_with_a_write_under_way_leaves_nothing_old(held: Hel
     loop.close()
     writing.close()
     assert blocking.get_item(TableName=TABLE, Key=KEY)["Item"] == NEW
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_nobody_waits_for_a_task_whose_loop_has_stopped(held: Held, is_closed: bool) -> None:
+    held.may_answer.set()
+    inner = held.simulated.simulator.async_client()
+
+    async def for_ever(model: Any, request: Any, context: Any) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+    inner._make_request = for_ever
+    reading = daxlite.wrap(inner, held.cache).get_item(TableName=TABLE, Key=KEY)
+
+    async def begin() -> None:
+        task = asyncio.ensure_future(reading)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # what asyncio would warn of is the point
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    if is_closed:
+        loop.close()
+    assert held.start(0).result(MAX_WAIT / 3)["Item"] == OLD
+    assert held.reads == 1
+    loop.close()
+    reading.close()

@@ -1,8 +1,10 @@
 """Both drivers take the same steps: what a client's call and an aggregation need, in threads and in tasks."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from daxlite.drivers.asyncio import AsyncioDriver
 from daxlite.drivers.progress import Progress
 from daxlite.drivers.threads import ThreadDriver
 from daxlite.latch import Latch
+from daxlite.shared.errors import Unavailable
 from tests.calls.listening import ChangeRecorder, ReadRecorder, listening
 from tests.scripted_client import ITEM, KEY, TABLE, ScriptedClient, made, refused
 
@@ -410,3 +413,50 @@ def test_steps_in_the_background_can_be_ended_after_their_loop_was_closed() -> N
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
     stop()
+
+
+def test_what_is_still_sent_as_a_loop_ends_keeps_nobody_from_closing(caplog: pytest.LogCaptureFixture) -> None:
+    class Silent:
+        @property
+        def asyncio(self) -> Any:
+            return self
+
+        async def run(self, commands: Any, is_urgent: bool) -> Any:
+            asked.append(commands)
+            await asyncio.get_running_loop().create_future()
+
+    def steps() -> Steps[None]:
+        try:
+            yield Sleep(60)
+        finally:
+            with suppress(Unavailable):
+                yield Run(Silent(), (("DEL", "a"),), needs_no_reply=True)
+
+    def over() -> None:
+        ended.append(True)
+
+    def background() -> Steps[None]:
+        yield Spawn(steps, over)
+
+    async def main() -> None:
+        task = asyncio.create_task(driver.drive(steps()))
+        await asyncio.sleep(0)
+        assert not task.done()
+
+    async def other() -> None:
+        await driver.drive(background())
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(driver.close())
+        while len(asked) < 2:
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+
+    driver, asked, ended = AsyncioDriver(), list[Any](), list[bool]()
+    asyncio.run(main())
+    asyncio.run(other())
+    assert ended == [True]
+    asyncio.run(driver.close())
+    assert not driver._tasks
+    gc.collect()
+    assert (asked, caplog.messages) == ([(("DEL", "a"),)] * 2, [])

@@ -273,6 +273,27 @@ def test_a_loop_that_is_closed_leaves_a_follower_that_says_nothing(
     assert {each.name for each in caplog.records if each.levelno >= logging.WARNING} == {"asyncio"}
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_block_that_is_collected_waits_for_nothing(in_tasks: Follower, is_begun: bool) -> None:
+    async def block() -> None:
+        async with in_tasks:
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        task: Any = asyncio.ensure_future(running)
+        task._log_destroy_pending = False  # what asyncio would warn of is the point
+        await (begun.wait() if is_begun else asyncio.sleep(0))
+
+    running, begun = block(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    running.close()
+    assert not in_tasks.is_alive
+    loop.run_until_complete(in_tasks.aclose())
+    loop.close()
+
+
 # It fails
 
 

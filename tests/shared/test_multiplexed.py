@@ -572,6 +572,38 @@ def test_commands_that_wait_while_all_is_closed_are_lost_and_no_failure_of_the_s
     assert connection.breaker.errors == 0
 
 
+@pytest.mark.parametrize("end", ["close", "retire"])
+def test_a_connection_that_is_closed_in_the_turn_in_which_it_is_used_is_not_left_open(
+    own_valkey: Valkey, end: str
+) -> None:
+    connection = connection_to(own_valkey.url)
+
+    async def main() -> None:
+        way: Any = connection.loops.here()
+        for _ in range(2):  # over a connection that is to be made, and over one that is there
+            asked = asyncio.create_task(connection.get(["a"]))
+            await asyncio.sleep(0)  # it has given its command
+            getattr(way, end)()
+            found = await asyncio.gather(asked, return_exceptions=True)
+            assert isinstance(found[0], Unavailable) or (end == "retire" and found[0] == [None])
+            await asyncio.sleep(0.05)
+            assert clients_of(own_valkey) == 0
+            await connection.get(["a"])
+
+    run(connection, main())
+    assert connection.breaker.errors == 0
+
+
+def test_to_ask_for_nothing_takes_no_reply(valkey: Valkey) -> None:
+    connection = connection_to(valkey.url, BUDGET)
+
+    async def main() -> None:
+        found = await asyncio.gather(connection.run([]), connection.get(["none"]))
+        assert found == [[], [None]]
+
+    run(connection, main())
+
+
 def test_a_process_that_forked_has_connections_of_its_own(own_valkey: Valkey) -> None:
     connection = connection_to(own_valkey.url)
     loop = asyncio.new_event_loop()
