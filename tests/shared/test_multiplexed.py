@@ -6,6 +6,8 @@ import gc
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -508,6 +510,25 @@ def test_a_loop_that_is_closed_leaves_no_connection_and_no_noise(
     gc.collect()
     assert clients_of(own_valkey) == 0
     assert not caplog.records
+
+
+PROGRAM = """
+import asyncio, sys, time
+from daxlite.shared.connections import connections_of
+
+connection = connections_of(sys.argv[1], 5.0, time.monotonic, is_budget=True).asyncio
+asyncio.run(connection.get(["a"]))
+loops = [asyncio.new_event_loop() for _ in range(2)]
+for loop in loops:
+    loop.run_until_complete(connection.get(["a"]))
+loops[0].close()
+"""
+
+
+def test_a_program_that_ends_without_closing_anything_says_nothing(valkey: Valkey) -> None:
+    command = [sys.executable, "-W", "always", "-c", PROGRAM, valkey.url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr.splitlines()
+    assert [line for line in said if "unclosed event loop" not in line and "_warn(" not in line] == []
 
 
 def test_all_is_closed_with_the_last_reference(own_valkey: Valkey) -> None:
