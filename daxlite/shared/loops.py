@@ -5,10 +5,11 @@ without that is noticed by the next one that needs connections, or at the end.
 """
 
 import asyncio
+import atexit
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from .async_cluster import AsyncCluster
 from .endpoints import ClusterEndpoint, Endpoint
@@ -31,7 +32,8 @@ class Loops:
         self._on_broken = on_broken
         self._ways: Ways = {}
         self._parents: list[Ways] = []
-        weakref.finalize(self, _close, self._ways)
+        weakref.finalize(self, _close, self._ways).atexit = False
+        _all.add(self)
 
     def here(self) -> Way:
         """The connections of the loop that runs."""
@@ -68,6 +70,18 @@ class Loops:
         self.close()
         if own is not None:
             await own.async_close()
+
+
+_all: Final[weakref.WeakSet[Loops]] = weakref.WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    """The program ends, and loops that it left open do not run again."""
+    for each in list(_all):
+        for loop, way in [*each._ways.items()]:
+            if not loop.is_running():
+                way.abandon()
 
 
 def _forget_closed(ways: Ways) -> None:

@@ -53,23 +53,23 @@ def test_one_server_however_it_is_given(valkey: Valkey, namespace: str, given: s
     both_reach_one_server(connected(MAKE[given](valkey)), namespace)
 
 
-@pytest.mark.parametrize("module", [redis, redis.asyncio])
-def test_a_user_over_a_socket_in_the_file_system(tmp_path: Path, namespace: str, module: Any) -> None:
+def test_a_user_over_a_socket_in_the_file_system(tmp_path: Path, namespace: str) -> None:
     path = tmp_path / "socket"
+    told: dict[str, Any] = {"unix_socket_path": str(path), "username": "shop", "password": "secret"}
     with running_valkey("--unixsocket", str(path), "--user", "shop", "on", ">secret", "~*", "+@all"):
-        client = module.Redis(unix_socket_path=str(path), username="shop", password="secret")
-        both_reach_one_server(connected(client), namespace)
+        for module in (redis, redis.asyncio):
+            both_reach_one_server(connected(module.Redis(**told)), namespace)
 
 
-@pytest.mark.parametrize("module", [redis, redis.asyncio])
-def test_tls(own_valkey: Valkey, tmp_path: Path, namespace: str, module: Any) -> None:
-    with bad_line(own_valkey.host, own_valkey.port, self_signed(tmp_path)) as proxy:
+def test_tls(valkey: Valkey, tmp_path: Path, namespace: str) -> None:
+    with bad_line(valkey.host, valkey.port, self_signed(tmp_path)) as proxy:
         place: dict[str, Any] = {"host": proxy.host, "port": proxy.port, "ssl": True}
         lax: dict[str, Any] = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-        both_reach_one_server(connected(module.Redis(**place, **lax)), namespace)
-        strict = connected(module.Redis(**place))
-        for kind in (strict.threads.clients.client.connection_pool.connection_kwargs, options_of(strict)):
-            assert kind["ssl_cert_reqs"] == "required", "no setting that protects is lost on the way"
+        for module in (redis, redis.asyncio):
+            both_reach_one_server(connected(module.Redis(**place, **lax)), namespace)
+            strict = connected(module.Redis(**place))
+            for told in (strict.threads.clients.client.connection_pool.connection_kwargs, options_of(strict)):
+                assert told["ssl_cert_reqs"] == "required", "no setting that protects is lost on the way"
 
 
 def options_of(connections: Connections) -> Any:
@@ -84,10 +84,11 @@ def test_a_cluster(valkey_cluster: Cluster, namespace: str) -> None:
         both_reach_one_server(connected(client), namespace)
 
 
-@pytest.mark.parametrize("kind", [redis.sentinel.Sentinel, redis.asyncio.sentinel.Sentinel])
-def test_the_primary_that_sentinels_name(sentinel_group: SentinelGroup, namespace: str, kind: Any) -> None:
-    sentinel = kind([("127.0.0.1", sentinel_group.watcher.port)], socket_timeout=5.0)
-    both_reach_one_server(connected(sentinel.master_for(sentinel_group.name, db=2)), namespace)
+def test_the_primary_that_sentinels_name(sentinel_group: SentinelGroup, namespace: str) -> None:
+    kinds: tuple[Any, ...] = (redis.sentinel.Sentinel, redis.asyncio.sentinel.Sentinel)
+    for kind in kinds:
+        sentinel = kind([("127.0.0.1", sentinel_group.watcher.port)], socket_timeout=5.0)
+        both_reach_one_server(connected(sentinel.master_for(sentinel_group.name, db=2)), namespace)
 
 
 def test_what_a_client_was_told_is_taken_over() -> None:
