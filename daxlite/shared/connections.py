@@ -88,15 +88,10 @@ def async_connections_of(
     if isinstance(server, str):
         made = connections_of(server, timeout, clock)
         if sync_client is not None:
-<<<<<<< HEAD
             raise TypeError(
                 "give sync_client with a client of redis.asyncio alone; server is a URL, of which both are made"
             )
-        return connections_of(server, timeout, clock)
-=======
-            raise TypeError("sync_client goes with a client of redis.asyncio; of a URL both are made")
         return made
->>>>>>> redis
     checked_for_asyncio(server)
     if isinstance(sync_client, str):
         raise TypeError("sync_client is a URL; it must be a client, of the same server as the other one")
