@@ -13,12 +13,14 @@ BACKENDS ?= moto,dynalite,ministack
 # Kept even where a shell says otherwise: the tests start many processes, and each would compile daxlite again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-lowest surface removals lint generate bench bench-report workloads test-backends soak soak-shared clean
+.PHONY: help demo test test-lowest matrix surface removals lint generate bench bench-report workloads test-backends soak soak-shared clean
 
 help:
 	@echo "make demo           the main job, on servers of its own, in seconds; DEMO=--full for minutes"
 	@echo "make test           the tests"
 	@echo "make test-lowest    the tests with the lowest versions that pyproject.toml allows, in $(VENV)-lowest"
+	@echo "make matrix         the tests on each Python from 3.11 to 3.14 that is there, and a hit beside each package that"
+	@echo "                    programs have; MATRIX='--only neighbours' for a part of it"
 	@echo "make surface        records the public surface in tests/public_surface.txt"
 	@echo "make removals       which tests catch the removal of each guard; REMOVALS='--only settle' for some of them"
 	@echo "make lint           style, types, import contracts and generated code"
@@ -44,6 +46,9 @@ test: $(VENV)/.dev
 # Without aiobotocore, which allows a narrow range of botocore's versions.
 test-lowest: $(VENV)-lowest/.dev
 	$(VENV)-lowest/bin/python -m pytest -n 2 --dist worksteal --edges threads
+
+matrix: $(VENV)/.python
+	$(BIN)/python -m tools.matrix $(MATRIX)
 
 surface: $(VENV)/.dev
 	$(BIN)/python -m tests.public_surface --write
@@ -86,7 +91,7 @@ soak-shared: $(VENV)/.dev
 	$(BIN)/python -m tests.tier.soak --seconds $(SECONDS) $(SOAK)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) $(VENV)-lowest .matrix .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

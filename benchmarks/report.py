@@ -212,10 +212,10 @@ def _import(results: Results) -> Iterator[str]:
     figures = results.figures("test_import")
     yield "## Import"
     yield (
-        f"`import daxlite` after `import boto3` takes {figures['seconds'] * 1e3:.1f} ms at best and "
-        f"{figures['median'] * 1e3:.1f} ms in the median of new processes, compiled as pip leaves it. "
-        f"Packages of which something comes in with it: {', '.join(figures['packages'])}. The first `daxlite.wrap` of "
-        f"a process takes another {figures['first_wrap'] * 1e3:.1f} ms, for it brings in wrapt, and that asyncio."
+        f"`import daxlite` and the first `daxlite.wrap` take {figures['seconds'] * 1e3:.1f} ms at best and "
+        f"{figures['median'] * 1e3:.1f} ms in the median of new processes in which boto3 has made a client, compiled "
+        f"as pip leaves it. Packages of which something comes in with it: {', '.join(figures['packages'])}. "
+        "[Recipes](recipes.md#what-a-cold-start-costs) has what the first answer takes."
     )
 
 

@@ -183,12 +183,12 @@ TARGETS = (
     ),
     _microseconds("Aggregation hit, near", "", "test_aggregation", "daxlite, near hit", at_most=10),
     Target(
-        "`import daxlite` after `import boto3`",
+        "`import daxlite` and `wrap`, after boto3 and its client",
         "",
         "test_import",
         lambda results: _exactly(results.figures("test_import")["seconds"] * 1e3),
         "at most",
-        30,
+        25,
         "ms",
     ),
     Target(

@@ -58,6 +58,10 @@ class _Loader:
     def __init__(self, loader: "Any") -> None:
         self._loader = loader
 
+    def __getattr__(self, name: str) -> "Any":
+        """What tools ask a loader for, such as the source."""
+        return getattr(self._loader, name)
+
     def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
         made: ModuleType | None = self._loader.create_module(spec)
         return made

@@ -18,7 +18,7 @@ _MAX_ENTRY_BYTES: Final = 4 * MIB
 TTLS: Final = ("item_ttl", "query_ttl", "negative_ttl", "expired_item_ttl")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class TableConfig:
     """Settings of one table; what is not given is as in the CacheConfig.
 

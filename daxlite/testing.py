@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeVar, cast
 
 from .cache import peers
 from .cache.switch import SWITCH, VARIABLE
-from .core.checks import shown
+from .core.checks import check_decorated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,22 +29,17 @@ class _Switched:
 
     _is_on: ClassVar[bool]
 
-    def __init__(self) -> None:
-        self._entered: list[object] = []
-
     def __enter__(self) -> None:
         block = object()
-        self._entered.append(block)
+        # Without an `__init__`, Python says of `@disabled` that "disabled() takes no arguments".
+        vars(self).setdefault("_entered", []).append(block)
         SWITCH.enter(block, is_on=self._is_on)
 
     def __exit__(self, *exception: object) -> None:
-        SWITCH.leave(self._entered.pop())
+        SWITCH.leave(vars(self)["_entered"].pop())
 
     def __call__(self, function: F) -> F:
-        if inspect.isclass(function) or inspect.isasyncgenfunction(function) or not callable(function):
-            name = type(self).__name__
-            what = "an asynchronous generator" if inspect.isasyncgenfunction(function) else shown(function)
-            raise TypeError(f"{name}() decorates functions, and this is {what}; write `with {name}():` inside")
+        check_decorated(type(self).__name__, function, is_generator_allowed=True)
         decorated: Any
 
         if inspect.iscoroutinefunction(function):

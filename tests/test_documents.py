@@ -14,8 +14,9 @@ from tests.valkey import Valkey
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-WITH_CODE = [page for page in PAGES if "```python" in page.read_text() and page.stem != "testing"]
-"""The code of docs/testing.md is tests itself, which tests/testing runs."""
+WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
+WITH_CODE = [page for page in WITH_CODE if page.stem not in ("testing", "recipes")]
+"""The code of docs/testing.md is tests itself, which tests/testing runs; tests/recipes runs that of docs/recipes.md."""
 MAX_README = 900
 
 

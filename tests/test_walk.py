@@ -6,7 +6,7 @@ from tests.walk import section, walks
 
 def test_the_ways_through_the_code_do_not_get_longer() -> None:
     # The last one begins on a server that knows no script yet: each is refused by its digest first.
-    limits = [5, 100, 95, 255]  # the last one more where no test of this process went that way before
+    limits = [5, 100, 94, 256]  # the last one more where no test of this process went that way before
     entered = [len(functions) for _, functions in walks()]
     assert all(count <= limit for count, limit in zip(entered, limits, strict=True)), entered
 

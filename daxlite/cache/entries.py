@@ -23,7 +23,7 @@ from msgspec import Struct
 from ..core.encoding import room_of
 from ..core.extents import EVERYTHING, Extent
 from .clock import Stamps, changed_since
-from .stats import KindCounters
+from .counters import KindCounters
 
 EntryKey: TypeAlias = tuple[int, bytes] | tuple[int, bytes, bytes] | tuple[int, str, bytes]
 """(table, item key), (table, item key, projection) or (table, "query" or "scan", signature)."""

@@ -28,11 +28,11 @@ from ..core.values import Item
 from ..latch import Latch
 from ..place import goes_on_here, has_stopped, place
 from .clock import ChangeClock, Stamps, changed_since
+from .counters import Kind, KindCounters
 from .entries import EntryKey
 from .moment import LONG_AGO, Moment
 from .peers import tell_others
 from .state import MIN_AGE, State
-from .stats import Kind, KindCounters
 from .table import Table
 
 ABSENT_ITEM: Final = b""

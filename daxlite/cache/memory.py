@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from random import SystemRandom
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from cachetools import LRUCache
@@ -23,15 +23,18 @@ from ..core.tags import Tag, table_tag
 from ..core.uncopied import Uncopied
 from . import peers
 from .clock import changed_since
+from .counters import Kind, KindCounters
 from .echoes import Echoes
 from .entries import MAX_USES, EntryKey
 from .flights import ReadFlight, WriteFlight
 from .lock import Reentered
 from .moment import Moment
 from .state import MAX_TABLES, State
-from .stats import CacheCounts, CacheStats, Kind, KindCounters, add
 from .table import Table
 from .table_names import TableNames
+
+if TYPE_CHECKING:
+    from .stats import CacheCounts, CacheStats
 
 # As many credentials are remembered, with the account that they turned out to be of. A program may make a client for
 # each request; it does not have so many credentials at a time.
@@ -445,15 +448,17 @@ class MemoryCache(Uncopied):
 
     # Counts
 
-    def stats(self) -> CacheStats:
+    def stats(self) -> "CacheStats":
         """A snapshot of all counts. Takes no lock where a signal handler asks in the middle of a change."""
+        from .stats import CacheStats, add, counts_of
+
         state = self._state
         with state.to_read():
             by_name: dict[str, dict[Kind, CacheCounts]] = {}
             for table in state.tables.values():
                 kinds = by_name.setdefault(table.id.name, {})
                 for kind, counters in table.counters.items():
-                    counts = counters.snapshot()
+                    counts = counts_of(counters)
                     kinds[kind] = add((kinds[kind], counts)) if kind in kinds else counts
             return CacheStats(by_name, state.faults, state.in_flight)
 

@@ -22,12 +22,12 @@ from ..faults import Faults
 from ..latch import Latch
 from .causes import Cause, causes
 from .clock import ChangeClock, Stamps
+from .counters import Kind
 from .echoes import Echoes
 from .entries import Entries, Entry, EntryKey, size_of
 from .lock import Lock
 from .moment import Moment
 from .regions import note_region
-from .stats import Kind
 from .table import Table
 
 # An account may have 2,500 tables in a region unless it asks for more. Names come from requests, and a program that

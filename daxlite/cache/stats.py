@@ -1,13 +1,10 @@
 """What a cache did, counted per table and kind."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, field
 
 from ..core.shared_stats import SharedStats
-
-Kind: TypeAlias = Literal["item", "query", "scan"]
-KINDS: Final[tuple[Kind, ...]] = ("item", "query", "scan")
+from .counters import NUMBERS, Kind, KindCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +54,6 @@ class CacheCounts:
         return (self.hits + self.joined) / looked_up if looked_up else 0.0
 
 
-_NUMBERS: Final = tuple(part.name for part in fields(CacheCounts) if part.name != "bypasses")
-
-
-class KindCounters:
-    """The running counts of one table and kind. The cache's lock guards them, but not hits and misses: without Python's
-    global lock one of those might be lost."""
-
-    __slots__ = (*_NUMBERS, "bypasses")
-
-    hits: int
-    misses: int
-    joined: int
-    consistent_misses: int
-    fills: int
-    settling_fills: int
-    discarded_fills: int
-    invalidations: int
-    evictions: int
-    expirations: int
-    entries: int
-    bytes: int
-
-    def __init__(self) -> None:
-        for name in _NUMBERS:
-            setattr(self, name, 0)
-        self.bypasses: dict[str, int] = {}
-
-    def bypass(self, reason: str) -> None:
-        self.bypasses[reason] = self.bypasses.get(reason, 0) + 1
-
-    def snapshot(self) -> CacheCounts:
-        return CacheCounts(**{name: getattr(self, name) for name in _NUMBERS}, bypasses=dict(self.bypasses))
-
-
 @dataclass(frozen=True, slots=True)
 class CacheStats:
     """A snapshot of `Cache.stats()`."""
@@ -110,16 +73,21 @@ class CacheStats:
         return add(counts for kinds in self.tables.values() for counts in kinds.values())
 
 
+def counts_of(counters: KindCounters) -> CacheCounts:
+    """A snapshot of running counts."""
+    return CacheCounts(**{name: getattr(counters, name) for name in NUMBERS}, bypasses=dict(counters.bypasses))
+
+
 def add(every: Iterable[CacheCounts]) -> CacheCounts:
     """The sum of counts.
 
     >>> add([CacheCounts(hits=1, bypasses={"bypass": 1}), CacheCounts(hits=2)]).hits
     3
     """
-    numbers = dict.fromkeys(_NUMBERS, 0)
+    numbers = dict.fromkeys(NUMBERS, 0)
     bypasses: dict[str, int] = {}
     for counts in every:
-        for name in _NUMBERS:
+        for name in NUMBERS:
             numbers[name] += getattr(counts, name)
         for reason, number in counts.bypasses.items():
             bypasses[reason] = bypasses.get(reason, 0) + number

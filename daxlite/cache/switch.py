@@ -13,16 +13,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ..core.checks import shown
+from ..core.checks import SWITCH_RULE, shown, switch_in
 
 _logger: Final = logging.getLogger("daxlite")
 
 VARIABLE: Final = "DAXLITE_DISABLED"
 """The environment variable."""
-
-_MEANINGS: Final = (
-    {"": False} | dict.fromkeys(("0", "false", "no", "off"), False) | dict.fromkeys(("1", "true", "yes", "on"), True)
-)
 
 
 def is_disabling(text: str) -> bool:
@@ -32,13 +28,9 @@ def is_disabling(text: str) -> bool:
     >>> [is_disabling(text) for text in ("1", "True", "0", "false", "")]
     [True, True, False, False, False]
     """
-    meaning = _MEANINGS.get(text.strip().lower())
+    meaning = switch_in(text)
     if meaning is None:
-        _logger.warning(
-            "%s is %s; it must be 1, true, yes or on, or 0, false, no, off or empty. Nothing is cached",
-            VARIABLE,
-            shown(text),
-        )
+        _logger.warning("%s is %s; it must be %s. Nothing is cached", VARIABLE, shown(text), SWITCH_RULE)
         return True
     return meaning
 

@@ -11,9 +11,9 @@ from ..config import TableSettings
 from ..core.schema import TableSchema
 from ..core.tables import MOCKED, TableId
 from .clock import Stamps
+from .counters import KINDS, Kind, KindCounters
 from .entries import EntryKey
 from .moment import LONG_AGO, NEVER, Moment
-from .stats import KINDS, Kind, KindCounters
 from .switch import SWITCH
 
 # After a DescribeTable that failed, the table is described again no sooner than this. A missing permission may be

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -16,9 +16,11 @@ from ..core.requests import ItemRead
 from ..core.schema import item_key
 from ..core.steps import Params, Response
 from ..core.values import Item
-from ..shared.values import Value
 from .context import STRONGLY, Context
 from .get_item import CachedItem, answer_found, entry_of, find_item
+
+if TYPE_CHECKING:
+    from ..shared.values import Value
 
 _ALIAS: Final = "#daxlite_key"
 
@@ -164,7 +166,7 @@ class Part(Hidden, Struct, eq=False):
         items = response.get("Responses", {}).get(self.name, ())
         return [{name: item.pop(name) for name in added if name in item} for item in items]
 
-    def take_shared(self, context: Context, one: Wanted, found: tuple[Value, bool]) -> None:
+    def take_shared(self, context: Context, one: Wanted, found: "tuple[Value, bool]") -> None:
         """Take what the tier that processes share had of an item: the value, and whether that is the whole item."""
         value, is_whole = found
         self.add(context, one.key, CachedItem(value.data, self.projection if is_whole else None))

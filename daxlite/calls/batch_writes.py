@@ -6,7 +6,7 @@ nothing of what stood there before, nor what an update made.
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import ExitStack
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,12 +23,14 @@ from ..core.snapshot import snapshot
 from ..core.steps import Params, Response, Steps, Told
 from ..core.tables import Place
 from ..core.tags import Tag
-from ..shared.writes import SharedWrite
 from .context import Context
 from .outcomes import Outcome
 from .send_change import send_change
 from .tier import begin, finish, is_kept, leave_to_the_outbox, note_value, refuse
 from .write_item import change_of, images, learn
+
+if TYPE_CHECKING:
+    from ..shared.writes import SharedWrite
 
 _BATCH_WRITES: Final = {"PutRequest": "PutItem", "DeleteRequest": "DeleteItem"}
 _TRANSACT_WRITES: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": ""}
@@ -111,7 +113,7 @@ def _write(
 
             kept: dict[_Write, bool] = {}
 
-            def finish_all(shared: Sequence[SharedWrite | None], response: Response) -> Steps[Told | None]:
+            def finish_all(shared: "Sequence[SharedWrite | None]", response: Response) -> Steps[Told | None]:
                 certain = written(response, started)
                 begun = [
                     (write, each, _after(context, write, certain)) for write, each in zip(started, shared, strict=True)

@@ -8,6 +8,8 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final, TypeVar, cast
 
+from ..core.checks import check_decorated
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -41,7 +43,7 @@ class bypass(ContextDecorator):  # noqa: N801 - used like a function
     """Within, reads go straight to DynamoDB and are not stored. Writes invalidate as ever.
 
     It holds for the thread or the task that enters it, and for the tasks that are started within. As a decorator it
-    takes functions and coroutine functions.
+    takes functions and coroutine functions, and raises TypeError for anything else.
 
     >>> with bypass():
     ...     is_bypassing()
@@ -54,6 +56,7 @@ class bypass(ContextDecorator):  # noqa: N801 - used like a function
         return bypass()
 
     def __call__(self, func: F) -> F:
+        check_decorated("bypass", func)  # of a generator only the making would be within
         if not iscoroutinefunction(func):
             return super().__call__(func)
 

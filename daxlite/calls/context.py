@@ -1,13 +1,13 @@
 """What every plan needs to know of the client that it plans for."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from ..cache.counters import Kind
 from ..cache.flights import ReadFlight
 from ..cache.memory import MemoryCache
-from ..cache.stats import Kind
 from ..cache.table import ZERO_TTL, Table
 from ..cache.table_names import TableNames
 from ..core.attempts import Attempts
@@ -16,12 +16,14 @@ from ..core.schema import schema_of
 from ..core.steps import Call, Params, Response, Steps
 from ..core.tables import made_of
 from ..core.ttl import ttl_attribute_of
-from ..shared.tier import Tier
 from .bypass import Bypassed, is_bypassing
 from .dialects import Dialect
 from .forbidden import WITHOUT_A_SCHEMA, WITHOUT_A_TTL, warn_if_forbidden, warn_of_unknown_account
 from .listeners import announce
 from .outcomes import Outcome, is_missing_table, outcome_of, refuses_addition
+
+if TYPE_CHECKING:
+    from ..shared.tier import Tier
 
 STRONGLY: Final = {"ConsistentRead": True}
 """What is added to a read of something that has just changed."""
@@ -45,7 +47,7 @@ class Context(Struct):
     """The parameters of the last request as they went over the wire. Raises ValueError if that is not known."""
     attempts: Callable[[object], Attempts] = _no_attempts
     """How the attempts ended of the call that has just returned or raised this; empty where that is not known."""
-    tier: Tier | None = None
+    tier: "Tier | None" = None
     """The tier that the cache shares with other processes."""
     record_lasts: float = 0.0
     """Seconds for which a record of a write under way lasts: as one attempt takes at most, and the settle window."""
@@ -56,7 +58,7 @@ class Context(Struct):
         """The table that a request names. Raises NotCacheable for what is not a name."""
         return self.names.table(name)
 
-    def tier_of(self, table: Table) -> Tier | None:
+    def tier_of(self, table: Table) -> "Tier | None":
         """The tier in which a table has part; None if it has none."""
         return self.tier if table.settings.shared else None
 

@@ -15,7 +15,6 @@ from ..core.schema import item_key
 from ..core.steps import Params, Steps
 from ..core.tags import Tag, scan_tag, table_tag
 from .context import Context
-from .statements import statements_of
 from .tables_named import tables_of_any
 
 
@@ -70,6 +69,8 @@ def on_whole_tables(context: Context, operation: str, params: Params) -> Steps[R
 
 def on_statements(context: Context, operation: str, params: Params) -> Steps[ReadDependencies]:
     """For PartiQL: the tables that its statements read."""
+    from .statements import statements_of  # imported here for the same reason as the plan of PartiQL
+
     yield from ()
     return _on_tables(context, [each.table for each in statements_of(operation, params) if each.is_read])
 

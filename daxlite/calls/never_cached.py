@@ -7,8 +7,8 @@ import logging
 import re
 from typing import Any, Final
 
+from ..cache.counters import Kind
 from ..cache.state import MAX_TABLES
-from ..cache.stats import Kind
 from ..cache.table import Table
 from .said_once import is_said_first
 

@@ -5,15 +5,14 @@ through. Whether it may have written is told by its first word, and in doubt it 
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..cache.stats import Kind
+from ..cache.counters import Kind
 from ..core.steps import Params, Response, Steps
-from .batch_get_item import batch_get_item
-from .batch_writes import batch_write_item, transact_write_items
 from .context import Context
 from .dependencies import (
     DependsOn,
@@ -29,7 +28,6 @@ from .dependencies import (
 from .get_item import get_item
 from .pages import query, scan
 from .passthrough import change_table, transact_get_items
-from .statements import execute
 from .tables_named import table_of, tables_of_any, tables_of_batch, tables_of_description, tables_of_transaction
 from .write_item import write_item
 
@@ -61,12 +59,25 @@ class Operation(Struct, frozen=True):
         return self.effect in ("write", "table change")
 
 
+def _of(module: str, function: str, **given: str) -> Plan:
+    """A plan that is imported when it is first used, for many programs never use it: they start faster without it."""
+
+    @cache
+    def imported() -> Any:
+        return getattr(import_module(f".{module}", __package__), function)
+
+    def plan(context: Context, params: Params) -> Any:
+        return imported()(context, params, **given)
+
+    return plan
+
+
 # fmt: off
 _ROWS: Final = (
     # Reads that the cache answers
     Operation("GetItem", "cached read", get_item, table_of, depends_on(item_of), "item"),
-    Operation("BatchGetItem", "cached read", batch_get_item, tables_of_batch, depends_on(items_of_batch), "item",
-              is_batch=True),
+    Operation("BatchGetItem", "cached read", _of("batch_get_item", "batch_get_item"), tables_of_batch,
+              depends_on(items_of_batch), "item", is_batch=True),
     Operation("Query", "cached read", query, table_of, depends_on(query_of), "query"),
     Operation("Scan", "cached read", scan, table_of, depends_on(scan_of), "scan"),
     # Reads that it never answers
@@ -77,10 +88,11 @@ _ROWS: Final = (
     Operation("PutItem", "write", partial(write_item, operation="PutItem"), table_of),
     Operation("UpdateItem", "write", partial(write_item, operation="UpdateItem"), table_of),
     Operation("DeleteItem", "write", partial(write_item, operation="DeleteItem"), table_of),
-    Operation("BatchWriteItem", "write", batch_write_item, tables_of_batch, is_batch=True),
-    Operation("TransactWriteItems", "write", transact_write_items, tables_of_transaction),
+    Operation("BatchWriteItem", "write", _of("batch_writes", "batch_write_item"), tables_of_batch, is_batch=True),
+    Operation("TransactWriteItems", "write", _of("batch_writes", "transact_write_items"), tables_of_transaction),
     # PartiQL reads and writes by the same operations; the statement tells which.
-    *(Operation(name, "write", partial(execute, operation=name), depends_on=on_statements, is_batch=name[:5] == "Batch")
+    *(Operation(name, "write", _of("statements", "execute", operation=name), depends_on=on_statements,
+                is_batch=name[:5] == "Batch")
       for name in ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")),
     # Changes of whole tables
     *(Operation(name, "table change", partial(change_table, operation=name), tables_of_description) for name in (

@@ -1,23 +1,25 @@
 """A call that changes something, and what that means to the cache."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..cache.table import Table
 from ..core.changes import Change
 from ..core.extents import Extent
 from ..core.steps import Call, Params, Response, Steps, Told
 from ..core.tags import Tag
-from ..shared.writes import SharedWrite
 from .context import Context
 from .listeners import announce
 from .outcomes import Outcome, is_missing_table
 from .tier import begin, finish, leave, leave_to_the_outbox, refuse
 
+if TYPE_CHECKING:
+    from ..shared.writes import SharedWrite
+
 Apply: TypeAlias = Callable[[Response | None], dict[Tag, Extent] | None]
 """Applies a change to the cache and returns what that bumped; None for anything at all. It is called with the response,
 or with None where the outcome is not known."""
-Finish: TypeAlias = Callable[[Sequence[SharedWrite | None], Response], Steps[Told | None]]
+Finish: TypeAlias = Callable[[Sequence["SharedWrite | None"], Response], Steps[Told | None]]
 """Finishes at the shared tier what was begun there, after a response. Returns what the others know then."""
 
 
@@ -29,7 +31,7 @@ def send_change(
     before: Sequence[tuple[Table | None, Change | None]],
     *,
     is_batch: bool,
-    writes: Sequence[SharedWrite | None] | None = None,
+    writes: "Sequence[SharedWrite | None] | None" = None,
     finish_all: Finish | None = None,
 ) -> Steps[Response]:
     """Send a call, then apply what it changed.

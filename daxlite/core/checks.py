@@ -9,6 +9,12 @@ MOST_BYTES: Final = (1 << 63) - 1
 """A whole number of bytes is at most this: `sys.maxsize`, which programs give for "no limit"."""
 _LARGEST_INT: Final = 10**50
 _LONGEST_TEXT: Final = 100
+_SWITCHES: Final = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", ""), False),
+}
+SWITCH_RULE: Final = "1, true, yes or on, or 0, false, no, off or empty"
+"""What a switch may be in the environment, for messages."""
 
 
 def shown(value: object) -> str:
@@ -37,6 +43,15 @@ def kind_of(value: object) -> str:
     """
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def switch_in(text: str) -> bool | None:
+    """What the text of a variable says that switches something on or off; None if it says neither.
+
+    >>> [switch_in(text) for text in ("1", "True", " off", "", "maybe")]
+    [True, True, False, False, None]
+    """
+    return _SWITCHES.get(text.strip().lower())
 
 
 def is_number(value: object) -> bool:
@@ -89,3 +104,22 @@ def check_function(name: str, value: object, what: str) -> None:
         raise TypeError(f"{name} is {shown(value)}; it must be a function {what}")
     if inspect.iscoroutinefunction(value):
         raise TypeError(f"{name} is a coroutine function; it must be a plain function {what}")
+
+
+def check_decorated(name: str, function: object, *, is_generator_allowed: bool = False) -> None:
+    """Raises TypeError for what cannot run within a block that decorates it. name: of the block.
+
+    >>> check_decorated("bypass", int)
+    Traceback (most recent call last):
+    ...
+    TypeError: bypass() decorates functions, and this is the class int; write `with bypass():` inside
+    """
+    if inspect.isasyncgenfunction(function):
+        what = "an asynchronous generator"
+    elif inspect.isgeneratorfunction(function) and not is_generator_allowed:
+        what = "a generator"
+    elif inspect.isclass(function) or not callable(function):
+        what = shown(function)
+    else:
+        return
+    raise TypeError(f"{name}() decorates functions, and this is {what}; write `with {name}():` inside")

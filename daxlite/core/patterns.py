@@ -65,7 +65,7 @@ def ambiguity(patterns: Iterable[str]) -> tuple[str, str, str] | None:
             groups[_specificity(each)].append(each)
     for group in groups.values():
         for one, other in combinations(group, 2):
-            if (name := _matched_by_both(one, other)) is not None:
+            if (name := matched_by_both(one, other)) is not None:
                 return one, other, name
     return None
 
@@ -76,8 +76,12 @@ def _specificity(pattern: str) -> tuple[int, int, int]:
     return len(pattern) - stars - marks, marks, -stars
 
 
-def _matched_by_both(one: str, other: str) -> str | None:
-    """A name that two patterns match; None if there is none."""
+def matched_by_both(one: str, other: str) -> str | None:
+    """A name that two patterns match; None if there is none.
+
+    >>> matched_by_both("Orders-*", "*-eu"), matched_by_both("Orders-*", "Users-*")
+    ('Orders-eu', None)
+    """
     # From what is left of both patterns to what may be left one step later, with what the name has so far.
     seen = set()
     ways = [(0, 0, "")]

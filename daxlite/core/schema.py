@@ -62,7 +62,7 @@ class KeySchema:
         return all(name in attributes for name in self.names)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TableSchema:
     """The keys of a table and its indexes: they decide which queries a change affects.
 

@@ -112,8 +112,13 @@ class AsyncioDriver:
             step = next(steps)
             while True:
                 try:
-                    reply = await self._take(step, progress, interrupted)
-                except BaseException as error:  # noqa: BLE001 - CancelledError is one of them; as in ThreadDriver
+                    if type(step) is Call and interrupted.by is None:  # most of them, without a call
+                        reply = await self._call(step, progress)
+                    else:
+                        reply = await self._take(step, progress, interrupted)
+                except BaseException as error:  # noqa: BLE001 - as in ThreadDriver
+                    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+                        interrupted.by = error
                     step = steps.throw(error if surface is None else surface(error))
                 else:
                     step = steps.send(reply)
@@ -137,21 +142,17 @@ class AsyncioDriver:
                 return self._spawn(steps, when_over)
         if interrupted.by is not None:
             raise NeverSent if isinstance(step, Call) else interrupted.by
-        try:
-            match step:
-                case Call():
-                    return await self._call(step, progress)
-                case Sleep(seconds):
-                    await asyncio.sleep(seconds)
-                case Wait(latch, seconds):
-                    await self._wait(latch, seconds)
-                case Compute(call, listener):
-                    return await self._compute(call, listener, progress)
-                case _:
-                    assert_never(step)
-        except (asyncio.CancelledError, GeneratorExit) as error:
-            interrupted.by = error
-            raise
+        match step:
+            case Call():
+                return await self._call(step, progress)
+            case Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case Wait(latch, seconds):
+                await self._wait(latch, seconds)
+            case Compute(call, listener):
+                return await self._compute(call, listener, progress)
+            case _:
+                assert_never(step)
         return None
 
     async def _ask_redis(self, step: Get | Run, interrupted: _Interrupted) -> Any:

@@ -4,25 +4,25 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..cache.lock import Reentered
 from ..cache.memory import MemoryCache
 from ..cache.regions import check_table, places_of
-from ..cache.stats import CacheStats
 from ..calls.listeners import announce
 from ..config import CacheConfig, TableConfig
 from ..core.extents import Extent
-from ..core.native import key_argument
 from ..core.steps import Steps
 from ..core.tables import region_and_name
 from ..core.tags import Tag
 from ..core.uncopied import Uncopied
 from ..drivers.threads import ThreadDriver
-from ..shared.tier import Tier
 from .bulk import Bulk
-from .joining import join
-from .shared import Shared, check_parts
+
+if TYPE_CHECKING:
+    from ..cache.stats import CacheStats
+    from ..shared.tier import Tier
+    from .shared import Shared
 
 
 class Cache(Uncopied):
@@ -45,7 +45,7 @@ class Cache(Uncopied):
         self,
         config: CacheConfig | None = None,
         *,
-        shared: Shared | None = None,
+        shared: "Shared | None" = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] | None = None,
@@ -56,6 +56,9 @@ class Cache(Uncopied):
         self._tier: Tier | None = None
         """The tier that the cache shares with other processes."""
         if shared is not None:
+            # Imported here, as is all that only some programs need: a program starts faster without it.
+            from .joining import join
+
             self._joined = join(self._memory, shared, clock, wall_clock)
             self._tier = self._joined.tier
 
@@ -135,10 +138,12 @@ class Cache(Uncopied):
 
         config = replace(self.config, tables=tables_of(tables))
         if self._tier is not None:
+            from .shared import check_parts
+
             check_parts(self.config, config, self._memory.table_names())
         self._memory.configure(config)
 
-    def stats(self) -> CacheStats:
+    def stats(self) -> "CacheStats":
         """A snapshot of all counts. Tables of one name, in different accounts or regions, are added up.
 
         A signal handler may call it at any moment, and gets the counts as they are in the middle of a change.
@@ -198,6 +203,8 @@ class Cache(Uncopied):
             await self._joined.async_close()
 
     def _invalidation(self, table: str, key: Mapping[str, Any] | None, region: str | None) -> Steps[None]:
+        from ..core.native import key_argument
+
         check_table(table, region)
         typed = None if key is None else key_argument(key)
         bumped: dict[Tag, Extent] | None

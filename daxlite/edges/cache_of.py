@@ -9,6 +9,7 @@ from botocore.session import Session as BotocoreSession
 
 from .cache import Cache
 from .installing import installation
+from .stand_in import StandIn
 from .wrapping import named
 
 
@@ -22,9 +23,6 @@ def cache_of(x: object) -> Cache:
     >>> daxlite.cache_of(client).stats().total.hits
     0
     """
-    # Imported here because it imports wrapt.
-    from .stand_in import StandIn
-
     given: Any = x
     if issubclass(type(x), ServiceResource):  # isinstance() would take a stand-in for what it stands for
         given = given.meta.client

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from ..calls.context import Context
 from ..calls.dialects import dialect_of
+from ..calls.said_once import is_said_first
 from .mocks import Mock, is_stubbers, mock_among
 
 _logger: Final = logging.getLogger("daxlite")
@@ -68,7 +69,7 @@ class Hooks:
         """The names of DynamoDB's own tables, from the first call on."""
         self.rewritten: dict[str, bool] = {}
         """By operation, as far as `rewrite` was asked."""
-        self._is_logged: set[str] = set()
+        self._cache: Any = None
 
     def context(self, known: Context) -> Context:
         """The context of the next call: with the form of values that follows from the hooks that boto3 has registered
@@ -83,7 +84,7 @@ class Hooks:
         return known if names is known.names else replace(known, names=names)
 
     def _look_up(self, known: Context) -> None:
-        self.rewritten = {}
+        self.rewritten, self._cache = {}, known.cache
         known.dialect = dialect_of(self._meta)
         self._names = self._names or known.names
         handlers = [each for event in ("before-call", "before-send") for each in self._handlers(event, "GetItem")]
@@ -99,10 +100,10 @@ class Hooks:
         known = self.rewritten.get(operation)
         if known is None:
             for name in self._foreign(WATCHING, operation):
-                self._log_once(name, "%s hears only of the calls that are sent: for a cached answer no hook runs", name)
+                self._log_once(name, "%s hears only of the calls that are sent: for a cached answer no hook runs")
             names = list(self._foreign(REWRITING, operation))
             for name in names:
-                self._log_once(name, "%s may rewrite calls, so the calls that it hears of bypass the cache", name)
+                self._log_once(name, "%s may rewrite calls, so the calls that it hears of bypass the cache")
             known = self.rewritten[operation] = bool(names)
         return known
 
@@ -116,10 +117,10 @@ class Hooks:
                 if name.partition(".")[0] not in _HARMLESS and not is_stubbers(handler):
                     yield name
 
-    def _log_once(self, name: str, message: str, *arguments: str) -> None:
-        if name not in self._is_logged:
-            self._is_logged.add(name)
-            _logger.warning(message, *arguments)
+    def _log_once(self, name: str, message: str) -> None:
+        """Once for each cache: a program may make a client for each request."""
+        if is_said_first(self._cache, (message, name)):
+            _logger.warning(message, name)
 
 
 def _name_of(handler: Any) -> str:

@@ -1,9 +1,9 @@
 """Whose credentials a client has, as a name of a principal: under `install`, clients of different credentials do not
 share answers, although daxlite cannot know which policies hold for them.
 
-An access key is a name by itself, the same in every process. Credentials that are refreshed change their access key, so
-that they are told apart by the object that refreshes them, which the clients of a session share. A name of that kind is
-one of this process.
+An access key with its secret makes a name, the same in every process. Credentials that are refreshed change their
+access key, so that they are told apart by the object that refreshes them, which the clients of a session share. A name
+of that kind is one of this process.
 """
 
 import os
@@ -25,9 +25,12 @@ def principal_of(client: Any) -> str:
     """The name that stands for the credentials of a client. It tells nothing about them."""
     credentials = credentials_of(client)
     # Not the property of that name, which may fetch credentials.
-    access_key = getattr(credentials, "__dict__", {}).get("access_key")
-    if isinstance(access_key, str):
-        return "key:" + blake2b(access_key.encode(), digest_size=16, person=b"daxlite-whose").hexdigest()
+    held = getattr(credentials, "__dict__", {})
+    access_key, secret = held.get("access_key"), held.get("secret_key")
+    if isinstance(access_key, str) and isinstance(secret, str):
+        # With the secret: who knows an access key alone, which is none, is not answered by DynamoDB either.
+        key = blake2b(secret.encode(), person=b"daxlite-secret").digest()
+        return "key:" + blake2b(access_key.encode(), digest_size=16, key=key, person=b"daxlite-whose").hexdigest()
     if credentials is None:
         return "unsigned"
     source = _source_of(credentials)

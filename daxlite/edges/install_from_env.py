@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ..core.checks import SWITCH_RULE, shown, switch_in
 from .cache import Cache
 from .installing import check_sharing, checked_tables, install, installation
 
@@ -16,21 +17,19 @@ PRINCIPAL: Final = "DAXLITE_INSTALL_PRINCIPAL"
 SHARE: Final = "DAXLITE_INSTALL_SHARE"
 """Whether all clients of an account share their answers."""
 
-_MEANINGS: Final = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
-
 
 def install_from_env(environ: Mapping[str, str]) -> None:
     """Install daxlite, unless the program has done so. It raises nothing: without a cache the program is slower, and
     right. What is wrong with the environment is logged."""
     try:
         if installation() is None:
-            cache = Cache.from_env(environ)
             names = [name.strip() for name in environ.get(TABLES, "").split(",") if name.strip()]
-            principal = environ.get(PRINCIPAL) or None
-            install(cache, names or None, principal=principal, share=_is_set(environ, SHARE))
+            principal, share = environ.get(PRINCIPAL) or None, _is_set(environ, SHARE)
+            variables(names, principal, share=share)  # checked before a cache begins, which may have threads
+            install(Cache.from_env(environ), names or None, principal=principal, share=share)
     except Exception as error:  # noqa: BLE001 - settings, a server that is not there, a package that is missing
         message = "daxlite is not installed, so the program runs without a cache: %s: %s"
-        _logger.error(message, type(error).__name__, error)
+        _logger.error(message, type(error).__name__, " ".join([str(error), *getattr(error, "__notes__", ())]))
 
 
 def variables(tables: Sequence[str] | None, principal: str | None, *, share: bool) -> dict[str, str]:
@@ -46,7 +45,8 @@ def variables(tables: Sequence[str] | None, principal: str | None, *, share: boo
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "").strip().lower()
-    if text not in _MEANINGS:
-        raise ValueError(f"{name} must be 1, true or yes, or 0, false or no")
-    return _MEANINGS[text]
+    text = environ.get(name, "")
+    meaning = switch_in(text)
+    if meaning is None:
+        raise ValueError(f"{name} is {shown(text)}; it must be {SWITCH_RULE}")
+    return meaning

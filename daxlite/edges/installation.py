@@ -33,8 +33,8 @@ _lock = RLock()
 
 
 def locked() -> RLock:
-    """Held while a route is made, and while an installation is put in place or taken out; never while DynamoDB is
-    called."""
+    """Held while a client gets its route, and while an installation is put in place or taken out; never while DynamoDB
+    or a function of the application's is called."""
     return _lock
 
 
@@ -118,17 +118,16 @@ class Installation:
     def _find_route(self, layer: Layer, client: Any) -> Route | None:
         if not self._is_in_place or client.meta.service_model.service_name != "dynamodb":
             return None
+        # Not under the lock: the application's function may wait for a thread that makes a call of its own.
+        made = self._new_route(layer, client)
         with locked():
             if not self._is_in_place:
                 return None
-            route = _route_under(layer, client)  # another thread may have made it
+            route = _route_under(layer, client)  # another thread, or a signal handler, may have been here first
             if route is None:
-                made = self._new_route(layer, client)
-                route = _route_under(layer, client)  # so may a signal handler, just now
-                if route is None:
-                    route = client.__dict__[ROUTE] = made
-                    self._clients.add(client)
-                    look_at(client)
+                route = client.__dict__[ROUTE] = made
+                self._clients.add(client)
+                look_at(client)
             return route
 
     def _new_route(self, layer: Layer, client: Any) -> Route:

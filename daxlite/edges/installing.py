@@ -29,8 +29,8 @@ def install(
     tables: the tables that are answered from the cache, by name or by a pattern such as "Orders-*"; all of them unless
     given. What is written to other tables is dropped from other caches all the same.
     principal: for whom the calls are made, as in `wrap`: a name, or a function that tells it for a client. Unless
-    given, or where the function returns None, clients share answers if they have the same access key or the same
-    credentials that are refreshed.
+    given, or where the function returns None, clients share answers if they have the same access key and secret, or
+    the same credentials that are refreshed.
     share: whether all clients of an account share their answers, whatever their credentials may read.
 
     Called again with the same arguments it does nothing, and returns the same. Raises RuntimeError if daxlite is

@@ -7,7 +7,9 @@ from typing import Any, Final, SupportsIndex
 
 from ..config import CacheConfig, TableConfig, settings_for
 from ..core.checks import check_function, is_name, is_number, shown
+from ..core.patterns import matched_by_both
 from ..core.shared_stats import SharedStats
+from ..core.tables import is_table_name
 from ..shared.tier import Settings, WriteThrough
 
 _ACCOUNT: Final = re.compile("[0-9]{12}")
@@ -114,13 +116,26 @@ def check_parts(before: CacheConfig, after: CacheConfig, names: Iterable[str]) -
 
     names: of the tables that are in use.
     """
-    for name in {**before.tables, **after.tables, **dict.fromkeys(names)}:
+    # Tables that are not in use yet, by the patterns that held for them and by those that would.
+    examples = [
+        matched_by_both(one, other)
+        for one, was_shared in _patterns(before).items()
+        for other, is_shared in _patterns(after).items()
+        if was_shared is not is_shared
+    ]
+    for name in {**before.tables, **after.tables, **dict.fromkeys(names), **dict.fromkeys(filter(None, examples))}:
         shared = before.for_table(name).shared
         if shared is not after.for_table(name).shared:
             raise ValueError(
                 f"shared of {shown(name)} must stay {shared} for as long as the cache has a tier; "
                 "enabled=False is allowed at any time"
             )
+
+
+def _patterns(config: CacheConfig) -> dict[str, bool]:
+    """Whether the tables of each pattern have part in a tier."""
+    given = {name: table.shared for name, table in config.tables.items() if not is_table_name(name)}
+    return {"*": TableConfig().shared, **given}
 
 
 def settings_of(shared: Shared, config: CacheConfig) -> Settings:

@@ -11,6 +11,9 @@ from botocore.session import Session as BotocoreSession
 from ..config import CacheConfig
 from ..core.checks import is_name, shown
 from .cache import Cache
+from .client import with_client, wrap_client
+from .session import CachingBoto3Session, CachingBotocoreSession
+from .stand_in import StandIn
 from .wrappable import T
 
 _WRAPPABLE: Final = "a DynamoDB client, resource or Table, or a Session, of boto3, aioboto3, botocore or aiobotocore"
@@ -55,11 +58,6 @@ def cache_for(cache: Cache | None, config: CacheConfig | None, principal: str | 
 
 
 def _wrapped(x: Any, cache: Cache, principal: str | None) -> Any:
-    # Imported here because they import wrapt, which imports asyncio: a third of the time of `import daxlite` otherwise.
-    from .client import with_client, wrap_client
-    from .session import CachingBoto3Session, CachingBotocoreSession
-    from .stand_in import StandIn
-
     kind = type(x)  # isinstance() would take a stand-in for what it stands for
     if issubclass(kind, StandIn):
         raise TypeError("this is wrapped already")

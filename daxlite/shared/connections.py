@@ -87,7 +87,9 @@ def async_connections_of(
     settings."""
     if isinstance(server, str):
         if sync_client is not None:
-            raise TypeError("sync_client goes with a client of redis.asyncio; of a URL both are made")
+            raise TypeError(
+                "give sync_client with a client of redis.asyncio alone; server is a URL, of which both are made"
+            )
         return connections_of(server, timeout, clock)
     checked_for_asyncio(server)
     if isinstance(sync_client, str):

@@ -19,13 +19,17 @@ def environment(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict
     >>> environment({"PYTHONPATH": "lib"}, {})["PYTHONPATH"].split(os.pathsep)[1:]
     ['lib']
     """
-    paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != HERE]
+    before = environ.get("PYTHONPATH")
+    # An empty path among others stands for the current directory.
+    paths = [path for path in before.split(os.pathsep) if path != HERE] if before else []
     return {**environ, **settings, "PYTHONPATH": os.pathsep.join([HERE, *paths])}
 
 
 def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by a command, so that its signals and its exit status are the command's own."""
     try:
+        if not command[0]:  # of which Python makes another error
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if sys.platform == "win32":  # where a process that replaces itself ends for those who wait for it
             done = subprocess.run([*command], env=dict(environ), check=False)  # noqa: S603 - what the user asked for
             raise SystemExit(done.returncode)

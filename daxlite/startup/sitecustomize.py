@@ -29,13 +29,12 @@ def _run_the_hidden_one() -> None:
 
 def _install_with_the_first_client(module: "ModuleType") -> None:
     """module: botocore.client. Its clients cannot be covered yet: while it is imported, boto3 is, too."""
-    client, once = module.BaseClient, [True]
+    client, first = module.BaseClient, iter([True])
     plain = client.__init__
 
     def initialise(self: "Any", *args: "Any", **kwargs: "Any") -> None:
         plain(self, *args, **kwargs)
-        if once and self.meta.service_model.service_name == "dynamodb":
-            once.clear()
+        if self.meta.service_model.service_name == "dynamodb" and next(first, False):  # of several threads, one
             if client.__init__ is initialise:
                 client.__init__ = plain
             _install()

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from daxlite import CacheConfig
 from daxlite.cache import entries as entries_module
 from daxlite.cache.clock import ChangeClock
+from daxlite.cache.counters import KindCounters
 from daxlite.cache.entries import ENTRY_OVERHEAD, MAX_USES, Entries, Entry, EntryKey, GhostQueue
 from daxlite.cache.flights import ReadFlight
 from daxlite.cache.state import State
-from daxlite.cache.stats import KindCounters
 from daxlite.core.requests import ItemRead
 from daxlite.core.tables import TableId
 from daxlite.core.tags import item_tag

@@ -5,7 +5,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from daxlite.calls.dialects import Native
+from daxlite.calls.native import Native
 from daxlite.core.sizes import MAX_BATCH_BYTES, item_size
 from tests.scripted_client import TABLE, Params, ScriptedClient, made
 

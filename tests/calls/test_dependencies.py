@@ -15,8 +15,8 @@ import daxlite
 from daxlite import KeySchema, TableConfig, TableSchema
 from daxlite.cache import state
 from daxlite.calls import dependencies
-from daxlite.calls.dialects import Native
 from daxlite.calls.listeners import add_change_listener, remove_change_listener
+from daxlite.calls.native import Native
 from daxlite.core.changes import ABSENT, UNKNOWN, Change
 from daxlite.core.extents import EVERYTHING
 from daxlite.core.requests import ItemRead, PageRead
@@ -255,9 +255,7 @@ def test_entries_that_the_read_listener_invalidates_are_read_anew(reads: ReadRec
 
 
 @pytest.mark.faults_expected
-@pytest.mark.parametrize(
-    "place", ["_is_read_strongly", "item_key", "table_tag", "read_query", "statements_of", "_on_tables"]
-)
+@pytest.mark.parametrize("place", ["_is_read_strongly", "item_key", "table_tag", "read_query", "_on_tables"])
 def test_p7_a_fault_of_an_announcement_does_not_reach_the_application(
     reads: ReadRecorder, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

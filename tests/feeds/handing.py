@@ -37,11 +37,24 @@ class HandingDriver(AsyncioDriver):
         await Handed(Wait(latch, seconds))
 
 
+class NoLoops:
+    """Connections of event loops, of which there are none."""
+
+    def doubt(self) -> None:
+        pass
+
+    begin = close = doubt
+
+    async def async_close(self) -> None:
+        pass
+
+
 class HandingConnection:
     """A server as asyncio reaches it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.loops = NoLoops()
 
     async def get(self, keys: Any) -> Any:
         return await Handed(Get(self._server, keys))

@@ -1,6 +1,7 @@
 """`after_import`: a function is called once a module has been imported, whichever way that goes."""
 
 import importlib
+import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def test_it_is_called_once_with_the_module_that_is_whole(module: Path) -> None:
     assert heard == [found]
     after_import(NAME, heard.append)
     assert heard == [found, found], "at once, for it is there"
+
+
+def test_what_tools_ask_of_a_loader_before_an_import_is_there(module: Path) -> None:
+    after_import(NAME, lambda module: None)
+    spec = importlib.util.find_spec(NAME)
+    assert spec is not None
+    assert spec.loader.get_source(NAME) == "value = 1"  # type: ignore[union-attr]
 
 
 def test_one_that_cannot_be_imported_may_be_imported_later(module: Path) -> None:

@@ -192,3 +192,19 @@ def test_a_wrapper_that_tries_again_is_the_same_call(client: Any, cache: Cache) 
     setattr(BaseClient, METHOD, layer)
     daxlite.uninstall()
     assert vars(BaseClient)[METHOD] is before
+
+
+def test_layers_that_a_patch_puts_back_do_not_pile_up(client: Any, cache: Cache) -> None:
+    """A test that patches the method, and uninstalls within: as often as it runs, one layer is left, and then none."""
+    answered(client)
+    plain = vars(BaseClient)[METHOD]
+    for _ in range(3):
+        daxlite.install(cache)
+        with mock.patch.object(BaseClient, METHOD, return_value={}):
+            daxlite.uninstall()
+        assert not is_hit(get(client))
+    daxlite.install(cache)
+    get(client)
+    assert is_hit(get(client))
+    daxlite.uninstall()
+    assert vars(BaseClient)[METHOD] is plain

@@ -224,3 +224,14 @@ def test_boto3_s_own_session_needs_nothing(cache: Cache) -> None:
     get(made_by_it)
     assert is_hit(get(made_by_it))
     made_by_it.close()
+
+
+def test_a_hook_is_named_once_though_each_request_makes_a_client(
+    cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    daxlite.install(cache)
+    with caplog.at_level(logging.WARNING, logger="daxlite"):
+        for _ in range(3):
+            with new_client() as client:  # which a hook answers
+                get(client)
+    assert sum("hears only of the calls that are sent" in each.getMessage() for each in caplog.records) == 1

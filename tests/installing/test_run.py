@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 import daxlite
 from daxlite.cli import app
+from daxlite.startup import sitecustomize
 from daxlite.startup.command import HERE, environment
 
 SOURCE = str(Path(daxlite.__file__).parents[1])
@@ -95,7 +97,7 @@ def test_the_cache_has_the_settings_of_the_environment() -> None:
 import daxlite
 print(daxlite.cache_of(client).config.item_ttl, *daxlite.install(tables=["Or*"]).tables)
 """
-    done = run_program(code, DAXLITE_ITEM_TTL="7", DAXLITE_INSTALL_TABLES="Or*")
+    done = run_program(code, DAXLITE_ITEM_TTL="7", DAXLITE_INSTALL_TABLES="Or*", DAXLITE_INSTALL_SHARE="off")
     assert (done.stdout, done.stderr) == ("7.0 Or*\n", "")
 
 
@@ -120,7 +122,8 @@ def test_one_that_fails_is_reported_as_python_reports_it(tmp_path: Path) -> None
     [
         ({"DAXLITE_INSTALL_TABLES": "Orders, no name!"}, "ValueError: tables has 'no name!'"),
         ({"DAXLITE_ITEM_TTL": "soon"}, "DAXLITE_ITEM_TTL is 'soon'"),
-        ({"DAXLITE_INSTALL_SHARE": "maybe"}, "DAXLITE_INSTALL_SHARE must be 1, true or yes"),
+        ({"DAXLITE_INSTALL_SHARE": "maybe"}, "DAXLITE_INSTALL_SHARE is 'maybe'; it must be 1, true,"),
+        ({"DAXLITE_CONFIG": "/none.toml"}, "'/none.toml' The file is named by DAXLITE_CONFIG."),
         ({"DAXLITE_INSTALL_SHARE": "1", "DAXLITE_INSTALL_PRINCIPAL": "a"}, "either a principal or share"),
     ],
 )
@@ -158,16 +161,44 @@ def test_programs_that_the_program_starts_are_covered(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+def test_of_threads_that_make_their_first_client_at_once_one_installs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the second one is made while the first one is looked at."""
+    installed: list[None] = []
+    others = [True]
+
+    class BaseClient:
+        @property
+        def service_name(self) -> str:
+            if others:
+                others.clear()
+                BaseClient()
+            return "dynamodb"
+
+        service_model = meta = property(lambda self: self)
+
+    monkeypatch.setattr(sitecustomize, "_install", lambda: installed.append(None))
+    sitecustomize._install_with_the_first_client(SimpleNamespace(BaseClient=BaseClient))  # type: ignore[arg-type]
+    BaseClient()
+    BaseClient()
+    assert len(installed) == 1
+
+
 def test_the_directory_stands_first_and_once() -> None:
     again = environment(environment({"PYTHONPATH": "a"}, {}), {"X": "1"})
     assert again == {"PYTHONPATH": os.pathsep.join([HERE, "a"]), "X": "1"}
-    assert environment({}, {})["PYTHONPATH"] == HERE
+    assert environment({}, {})["PYTHONPATH"] == environment({"PYTHONPATH": ""}, {})["PYTHONPATH"] == HERE
+
+
+def test_an_empty_path_stays_for_it_is_the_current_directory() -> None:
+    before = os.pathsep.join(["", "src", ""])
+    assert environment({"PYTHONPATH": before}, {})["PYTHONPATH"] == os.pathsep.join([HERE, before])
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["no-such-command-here"], 127, "daxlite run: no-such-command-here: No such file or directory"),
+        ([""], 127, "daxlite run: : No such file or directory"),
         ([os.devnull], 126, f"daxlite run: {os.devnull}: Permission denied"),
         (["--table", "no name!", "true"], 2, "tables has 'no name!'"),
         (["--share", "--principal", "a", "true"], 2, "either a principal or share"),

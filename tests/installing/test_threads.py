@@ -144,3 +144,22 @@ def test_a_signal_handler_may_be_the_first_to_call(cache: Cache, monkeypatch: py
         daxlite.uninstall()
         assert "_daxlite_route" not in vars(client)
         assert "daxlite-replies" not in client.meta.events._emitter._unique_id_handlers
+
+
+def test_a_function_of_the_application_may_wait_for_a_thread_that_calls(client: Any, cache: Cache) -> None:
+    answered(client)
+
+    def principal(given: Any) -> str:
+        if given is client:
+            thread = threading.Thread(target=get, args=(other,), daemon=True)
+            thread.start()
+            thread.join(PATIENCE)
+            is_done.append(not thread.is_alive())
+        return "shop"
+
+    is_done: list[bool] = []
+    daxlite.install(cache, principal=principal)
+    with new_client() as other:
+        get(client)
+        assert is_done == [True]
+        assert is_hit(get(other))

@@ -37,7 +37,9 @@ class World:
     def __init__(self) -> None:
         self.simulator = Simulator()
         self.shop = shop()
-        self.cache = daxlite.Cache(daxlite.CacheConfig(jitter=0), clock=self.simulator.clock.now)
+        self.cache = daxlite.Cache(
+            daxlite.CacheConfig(jitter=0), clock=self.simulator.clock.now, wall_clock=self.simulator.clock.now
+        )
         self.clients = 0
         """How many PynamoDB has made."""
 

@@ -183,6 +183,13 @@ def test_states_outlive_values_of_a_longer_ttl(fleet: Fleet) -> None:
         ({"T*": TableConfig(shared=False)}, {"T*": TableConfig(shared=False), "T1": TableConfig()}, "T1"),
         ({"T*": TableConfig(shared=False), "Used": TableConfig()}, {"*": TableConfig(shared=False)}, "Used"),
         ({}, {"Use?": TableConfig(shared=False)}, "Use?"),
+        # Not in use yet, and named by no setting.
+        (
+            {"*-x": TableConfig(shared=False)},
+            {"*-x": TableConfig(shared=False), "Orders-*": TableConfig()},
+            "Orders-x",
+        ),
+        ({"Q*": TableConfig(shared=False)}, {"Q?*": TableConfig(shared=False)}, "Q"),
     ],
 )
 def test_no_table_enters_the_tier_or_leaves_it(before: Any, after: Any, name: str) -> None:

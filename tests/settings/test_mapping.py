@@ -119,7 +119,7 @@ def test_every_setting_can_be_said() -> None:
 
 def test_nothing_said_is_as_in_the_code() -> None:
     assert read({}) == (CacheConfig(), None)
-    assert read({"shared": None}) == (CacheConfig(), None)
+    assert read({"shared": None}) == read({"shared": "none"}) == (CacheConfig(), None)
 
 
 def test_what_is_made_in_code_stays_as_it_is() -> None:

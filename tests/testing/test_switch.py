@@ -231,6 +231,11 @@ def test_what_is_no_function_is_not_decorated(thing: Any, what: str) -> None:
         enabled()(thing)
 
 
+def test_a_decorator_without_its_parentheses_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"^disabled\(\) takes no arguments$"):
+        disabled(lambda: None)  # type: ignore[call-arg]
+
+
 # From outside
 
 

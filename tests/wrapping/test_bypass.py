@@ -28,6 +28,25 @@ def test_a_coroutine_function_bypasses_until_it_is_over() -> None:
     assert asyncio.run(main()) == [True, True, False]
 
 
+async def tasks() -> Any:
+    yield
+
+
+@pytest.mark.parametrize(
+    ("thing", "what"),
+    [
+        (lambda: (yield), "a generator"),
+        (tasks, "an asynchronous generator"),
+        (Cache, "the class Cache"),
+        (5, "5"),
+    ],
+    ids=["generator", "asynchronous generator", "class", "number"],
+)
+def test_what_would_not_run_within_is_not_decorated(thing: Any, what: str) -> None:
+    with pytest.raises(TypeError, match=rf"^bypass\(\) decorates functions, and this is {what}; write `with bypass"):
+        daxlite.bypass()(thing)
+
+
 def test_bypass(client: Any) -> None:
     cache = Cache()
     wrapped = daxlite.wrap(client, cache)

@@ -7,7 +7,8 @@ from boto3.dynamodb.conditions import Attr, Key
 
 import daxlite
 from daxlite import Cache
-from daxlite.calls.dialects import Native, Typed, dialect_of
+from daxlite.calls.dialects import Typed, dialect_of
+from daxlite.calls.native import Native
 from tests.responses import is_hit
 from tests.scripted_client import ITEM, KEY, TABLE, description, made, page
 from tests.wrapping.wire import HERE, answer

@@ -12,7 +12,7 @@ from ..shared import Shared
 from .fields import Kinds, Label, kinds_of
 from .making import suggestion
 from .toml import load
-from .values import from_text
+from .values import from_text, is_none
 
 PREFIX: Final = "DAXLITE_"
 CONFIG: Final = "DAXLITE_CONFIG"
@@ -100,7 +100,7 @@ def _json(name: str, text: str) -> Any:
 
 def _merged(in_file: Any, given: dict[str, Any]) -> dict[str, Any] | None:
     """The settings of the tier: what the environment gives goes before what a file has."""
-    if given.get("server", "").strip().lower() == "none":
+    if is_none(given.get("server", "")):
         return None
     return {**(in_file if isinstance(in_file, dict) else {"server": in_file}), **given}
 

@@ -9,7 +9,7 @@ from ..shared import Shared
 from .fields import Label, kinds_of
 from .making import check_names, join, made
 from .schemas import schema_of
-from .values import from_code, server_of
+from .values import from_code, is_none, server_of
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def read(mapping: object, label: Label = as_written) -> tuple[CacheConfig, Share
     if not isinstance(mapping, Mapping):
         raise TypeError(f"mapping is {shown(mapping)}; it must be a mapping of settings, such as model_dump() returns")
     check_names(mapping, [*kinds_of(CacheConfig), "shared"], "", label)
-    shared = mapping.get("shared")
+    shared = None if is_none(mapping.get("shared")) else mapping["shared"]
     values = {name: value for name, value in mapping.items() if name != "shared"}
     if "tables" in values:
         values["tables"] = tables_of(values["tables"], label)

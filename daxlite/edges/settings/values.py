@@ -10,12 +10,9 @@ from enum import Enum
 from types import NoneType
 from typing import Any, Final
 
+from ...core.checks import switch_in
 from .fields import Kinds
 
-_SWITCHES: Final = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
 _SIZE: Final = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?) ?(b|[kmgt]i?b)", re.ASCII)
 _POWERS: Final = {letter: power for power, letter in enumerate("bkmgt")}
 KEY_BYTES: Final = 32
@@ -32,11 +29,15 @@ def from_code(value: object, kinds: Kinds) -> object:
         return _keys(value)
     if not isinstance(value, str) or str in kinds:
         return value
-    word = value.strip().lower()
-    if word == "none" and NoneType in kinds:
+    if NoneType in kinds and is_none(value):
         return None
-    size = _SIZE.fullmatch(word) if int in kinds else None
+    size = _SIZE.fullmatch(value.strip().lower()) if int in kinds else None
     return value if size is None else _bytes(size, value)
+
+
+def is_none(value: object) -> bool:
+    """Whether this is None, or the word for it."""
+    return value is None or (isinstance(value, str) and value.strip().lower() == "none")
 
 
 def from_text(text: str, kinds: Kinds) -> object:
@@ -50,13 +51,12 @@ def from_text(text: str, kinds: Kinds) -> object:
     value = from_code(text, kinds)
     if value is not text:
         return value
-    word = text.strip().lower()
-    if bool in kinds and word in _SWITCHES:
-        return _SWITCHES[word]
+    if bool in kinds and (switch := switch_in(text)) is not None:
+        return switch
     for kind in (int, float):
         if kind in kinds:
             with suppress(ValueError):
-                return kind(word)
+                return kind(text)
     return text
 
 

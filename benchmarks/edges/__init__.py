@@ -1,0 +1,1 @@
+"""What the edges cost beside the one of threads: asyncio, and `daxlite.install`."""
