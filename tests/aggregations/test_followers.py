@@ -1,11 +1,13 @@
 """Callers of one process that ask for the same at the same time: one computes, and none gets a result that it could not
 have got alone (P2)."""
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+from daxlite.aggregations.engine.flights import ComputeFlight, ComputeFlights
 from daxlite.aggregations.engine.request import ComputeRequest
 from daxlite.latch import Latch
 from tests.aggregations.scripted import (
@@ -236,3 +238,14 @@ def test_an_interrupted_leader_leaves_nothing_behind(play: Play) -> None:
     play.stage.run()
     assert follower.result == 1
     assert not play.world.server.keys(":lock")
+
+
+def test_a_computation_of_an_event_loop_that_has_stopped_is_not_waited_for() -> None:
+    async def main() -> object:
+        return asyncio.current_task()
+
+    flights, left, own = ComputeFlights(), ComputeFlight(asyncio.run(main())), ComputeFlight(1)
+    assert flights.start_or_join(b"total", left) is left
+    assert flights.start_or_join(b"total", own) is own
+    flights.land(b"total", left)
+    assert flights.start_or_join(b"total", ComputeFlight(2)) is own

@@ -15,6 +15,7 @@ import threading
 from typing import NamedTuple
 
 from ...latch import Latch
+from ...place import has_stopped
 from ..stored_result import StoredResult
 
 
@@ -61,7 +62,10 @@ class ComputeFlights:
     def start_or_join(self, key: bytes, own: ComputeFlight) -> ComputeFlight:
         """The flight for a key: the caller's own, which it leads then and lands, or another caller's."""
         with self._lock:
-            return self._by_key.setdefault(key, own)
+            known = self._by_key.get(key)
+            if known is None or has_stopped(known.leader):
+                known = self._by_key[key] = own
+            return known
 
     def land(self, key: bytes, flight: ComputeFlight, outcome: Outcome | None = None) -> None:
         """End a flight, if it has started; more than once does no harm, and the first outcome counts."""
