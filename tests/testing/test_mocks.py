@@ -27,7 +27,7 @@ from tests.wrapping.wire import answer
 
 @pytest.fixture
 def raw() -> Iterator[Any]:
-    made = boto3.client("dynamodb", **HERE)
+    made = boto3.Session().client("dynamodb", **HERE)
     yield made
     made.close()
 
@@ -172,7 +172,7 @@ def test_p6_changes_from_outside_reach_what_is_cached_of_a_mock(raw: Any, tell: 
 
 
 def test_a_server_over_http_is_no_mock() -> None:
-    raw = boto3.client("dynamodb", **HERE, endpoint_url="http://127.0.0.1:1")
+    raw = boto3.Session().client("dynamodb", **HERE, endpoint_url="http://127.0.0.1:1")
     client, _ = wrapped(raw)
     answer(raw, GetItem=made(Item=ITEM))
     with mock_aws():

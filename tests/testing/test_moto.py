@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.conditions import Key
-from moto import mock_aws  # before any client is made, as moto wants it
+from moto import mock_aws  # before any client is made, and its session, as moto wants it
 
 import daxlite
 
@@ -19,8 +19,8 @@ HERE: Any = {"region_name": "eu-west-1", "aws_access_key_id": "testing", "aws_se
 def made(wrap: Callable[[Any], Any]) -> SimpleNamespace:
     """What a module of an application makes when it is imported."""
     return SimpleNamespace(
-        client=wrap(boto3.client("dynamodb", **HERE)),
-        table=wrap(boto3.resource("dynamodb", **HERE)).Table("T"),
+        client=wrap(boto3.Session().client("dynamodb", **HERE)),
+        table=wrap(boto3.Session().resource("dynamodb", **HERE)).Table("T"),
         session=wrap(boto3.Session(**HERE)),
         wrap=wrap,
     )
@@ -34,7 +34,7 @@ def app(request: pytest.FixtureRequest) -> SimpleNamespace:
     return APPLICATIONS[request.param]
 
 
-PLAIN = boto3.client("dynamodb", **HERE)
+PLAIN = boto3.Session().client("dynamodb", **HERE)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_another_schema_under_the_same_name(app: SimpleNamespace) -> None:
 def test_a_client_that_is_made_in_the_mock(app: SimpleNamespace) -> None:
     for value in ("1", "2"):
         with mock_aws():
-            client = app.wrap(boto3.client("dynamodb", **HERE))
+            client = app.wrap(boto3.Session().client("dynamodb", **HERE))
             create(client, "pk")
             assert client.scan(TableName="T")["Count"] == 0
             PLAIN.put_item(TableName="T", Item={"pk": {"S": value}})

@@ -279,7 +279,7 @@ def test_without_the_module_for_tests_the_variable_is_looked_at_when_a_client_is
         for text in ("0", "1"):
             os.environ["DAXLITE_DISABLED"] = text
             seen.append(SWITCH.is_off)
-            daxlite.wrap(boto3.client("dynamodb", region_name="eu-west-1"))
+            daxlite.wrap(boto3.Session().client("dynamodb", region_name="eu-west-1"))
             seen.append(SWITCH.is_off)
         os.environ["DAXLITE_DISABLED"] = "0"
         import daxlite.testing
@@ -411,7 +411,7 @@ def test_cleaning_drops_the_results_of_one_process() -> None:
 
 def test_a_wrapped_client_is_switched() -> None:
     """By the same switch as every dispatcher."""
-    raw = boto3.client("dynamodb", **HERE)
+    raw = boto3.Session().client("dynamodb", **HERE)
     cache = Cache()
     client = daxlite.wrap(raw, cache)
     dynamodb = answer(raw, GetItem=made(Item=ITEM))
