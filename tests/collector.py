@@ -1,7 +1,8 @@
 """The garbage collector, held off while a test counts or interrupts steps: what it calls is of other tests."""
 
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -16,3 +17,15 @@ def held_off() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def profiled(note: Callable[..., None]) -> Iterator[None]:
+    """Within, this function is told of each function that this thread enters, and not of the collector's."""
+    before = sys.getprofile()
+    with held_off():
+        sys.setprofile(note)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)

@@ -5,7 +5,6 @@ exception out; the others in libraries that keep results of functions.
 """
 
 import math
-import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -20,7 +19,7 @@ from daxlite.shared.envelope import Envelope
 from daxlite.shared.errors import CorruptValue
 from tests.aggregations.scripted import Counted, World
 from tests.aggregations.stage import Stage
-from tests.collector import held_off
+from tests.collector import profiled
 from tests.scripted_client import ITEM, KEY, TABLE, Params, ScriptedClient, made, page
 
 COMPOSITE = {"tables": {TABLE: TableConfig(schema=TableSchema(KeySchema.of("pk", "sk")))}}
@@ -226,13 +225,8 @@ def work(call: Callable[[], Any]) -> int:
         if event in ("call", "c_call") and "daxlite" in frame.f_code.co_filename:
             calls += 1
 
-    before = sys.getprofile()
-    with held_off():
-        sys.setprofile(profile)
-        try:
-            call()
-        finally:
-            sys.setprofile(before)
+    with profiled(profile):
+        call()
     return calls
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.collector import held_off
+from tests.collector import profiled
 from tests.scripted_client import ScriptedClient, description, made, page
 
 
@@ -35,12 +34,8 @@ def steps_of(function: Callable[[], None]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    with held_off():
-        sys.setprofile(note)
-        try:
-            function()
-        finally:
-            sys.setprofile(None)
+    with profiled(note):
+        function()
     return count
 
 

@@ -15,7 +15,7 @@ import fakeredis
 
 import daxlite
 from daxlite.aggregations import AggregationCache
-from tests.collector import held_off
+from tests.collector import profiled
 from tests.scripted_client import ITEM, ScriptedClient, description, made, page
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -35,12 +35,8 @@ def entered(call: Callable[[], Any]) -> Entered:
         if event == "call" and code.co_filename.startswith(str(HOME)) and not code.co_name.startswith("<"):
             seen[str(Path(code.co_filename).relative_to(HOME)), code.co_qualname] = None
 
-    with held_off():
-        sys.setprofile(note)
-        try:
-            call()
-        finally:
-            sys.setprofile(None)
+    with profiled(note):
+        call()
     return list(seen)
 
 
