@@ -46,7 +46,9 @@ class Progress:
     ) -> None:
         """saved: the positions of a checkpoint, and when it was made."""
         self._clock, self._wall_clock = clock, wall_clock
-        self._has_checkpoint, self._saved = saved is not None, dict(saved or {})
+        self.has_checkpoint = saved is not None
+        """Whether there is a place to begin at, which has no shards where all were told to be lost."""
+        self._saved = dict(saved or {})
         self._floor = -math.inf if saved_at is None else saved_at
         """Seconds since the epoch: what happened until then was read or lost in every shard."""
         self.graph = ShardGraph()
@@ -131,7 +133,7 @@ class Progress:
         self.has_begun = True
         wall = self._wall_clock()
         gaps: list[Gap] = []
-        if not self._has_checkpoint and start == "latest":
+        if not self.has_checkpoint and start == "latest":
             self._floor = wall
             self.graph.add(listed)
             for shard in listed:
@@ -146,10 +148,10 @@ class Progress:
             self.graph.wait_for(id)
         self._reached = {id: self._floor for id, position in self._saved.items() if position == DONE}
         self.graph.done.update(self._reached)
-        if self._has_checkpoint:
+        if self.has_checkpoint:
             gaps = self.look_for_age(self._floor)
         is_young = created_at is not None and wall - created_at < SAFE  # nothing was trimmed so far
-        self.add(listed, has_all=self._has_checkpoint or is_young)
+        self.add(listed, has_all=self.has_checkpoint or is_young)
         if gaps:  # which excuse what was closed by then
             self._dispensable |= {id for id in self.graph.awaited if self.graph.children(id)}
         return gaps

@@ -148,7 +148,7 @@ class StreamReader:
 
     def _described(self, listing: Listing) -> list[Event]:
         progress, gaps, is_in_doubt = self._progress, list[Gap](), False
-        if listing.is_enabled and not (listing.shards or progress.has_begun or progress.positions()):
+        if listing.is_enabled and not (listing.shards or progress.has_begun or progress.has_checkpoint):
             self._descriptions.soon()  # a stream that goes on has shards: there is no place to begin at yet
             return []
         if progress.has_begun:

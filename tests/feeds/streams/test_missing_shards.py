@@ -50,6 +50,20 @@ def test_a_shard_that_was_missing_is_read_when_it_is_back(service: StreamService
     assert driver.told(shard.id) == 1
 
 
+def test_a_follower_that_was_told_that_all_shards_are_missing_begins_when_it_is_restarted(
+    service: StreamService, follow: Follow
+) -> None:
+    """Its checkpoint has no positions, and is one all the same."""
+    (shard,) = service.open_shards()
+    driver = follow(service)
+    service.lose(shard)
+    driver.run(30.0)
+    assert driver.saved is not None
+    assert driver.saved[0] == {}
+    driver.restart()
+    assert driver.run(30.0, lambda: driver.reader.has_begun)
+
+
 def test_what_a_missing_shard_took_before_it_was_closed_is_a_gap(make_service: MakeService, follow: Follow) -> None:
     """It is told to be missing while it is open, takes records, and is closed: its child comes, and it does not."""
     service = make_service(may_filter=False)
